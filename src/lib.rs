@@ -8,3 +8,4 @@
 pub mod endpoint;
 pub mod failure;
 pub mod mcp;
+pub mod shim;

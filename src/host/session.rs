@@ -170,6 +170,7 @@ impl Session {
     ) {
         self.resume(hello);
         let mut account = self.context.account().map(AccountHandle::state);
+        let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
         let client_left = loop {
             let deadline = self.deadline.filter(|_| self.initialize.is_some());
             tokio::select! {
@@ -186,7 +187,11 @@ impl Session {
                 }
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = link_changed(&mut self.link) => self.on_link().await,
-                () = signed_in(&mut account) => self.on_signed_in(),
+                () = account_changed(&mut account) => {
+                    let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
+                    if is_signed_in && !was_signed_in { self.on_signed_in(); }
+                    was_signed_in = is_signed_in;
+                }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     self.stand_in_for_initialize(None).await;
                 }
@@ -511,17 +516,13 @@ async fn link_changed(link: &mut Option<Link>) {
     }
 }
 
-/// Resolves when the account becomes signed in.
-async fn signed_in(account: &mut Option<watch::Receiver<AccountState>>) {
-    let Some(account) = account else { return std::future::pending().await };
-    loop {
-        let was = account.borrow_and_update().is_signed_in();
-        if account.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-        if !was && account.borrow().is_signed_in() {
-            return;
-        }
+async fn account_changed(account: &mut Option<watch::Receiver<AccountState>>) {
+    let ended = match account {
+        Some(account) => account.changed().await.is_err(),
+        None => true,
+    };
+    if ended {
+        std::future::pending::<()>().await;
     }
 }
 

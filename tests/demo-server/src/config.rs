@@ -26,6 +26,8 @@ pub struct Config {
     pub answers: Answers,
     /// Which transports exist.
     pub transports: Transports,
+    /// Whether legacy clients get sessions; without them there is no GET stream either.
+    pub sessions: bool,
     /// Refuses a second `initialize` while a session lives.
     pub single_session: bool,
     /// Sizes, rates and who may connect.
@@ -45,6 +47,7 @@ impl Default for Config {
             eras: Eras::default(),
             answers: Answers::default(),
             transports: Transports::default(),
+            sessions: true,
             single_session: false,
             limits: Limits::default(),
             journal: 1000,
@@ -130,6 +133,8 @@ pub enum JwtKey {
 pub struct OAuthConfig {
     /// How long an access token works.
     pub access_token_lifetime: Duration,
+    /// Whether a browser is remembered by a cookie, and then need not give the password again.
+    pub remember_browser: bool,
     /// How long an authorization code works.
     pub code_lifetime: Duration,
     /// When a refresh token is given.
@@ -164,6 +169,7 @@ impl Default for OAuthConfig {
     fn default() -> Self {
         OAuthConfig {
             access_token_lifetime: Duration::from_secs(300),
+            remember_browser: false,
             code_lifetime: Duration::from_secs(60),
             refresh_tokens: RefreshTokens::Always,
             rotate_refresh_tokens: true,

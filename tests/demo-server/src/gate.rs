@@ -56,7 +56,7 @@ impl Endpoint {
         // Hosts, origins and sizes are checked here, before anything else happens.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
-            .with_legacy_session_mode(!modern_only)
+            .with_legacy_session_mode(shared.config.sessions && !modern_only)
             .with_stateless_protocol_metadata_required(modern_only)
             .with_json_response(shared.config.answers == Answers::Json)
             .with_max_request_body_bytes(usize::MAX)

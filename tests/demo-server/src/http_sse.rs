@@ -100,7 +100,10 @@ pub(crate) async fn message(
         let sessions = crate::lock(&shared.sse_sessions);
         sessions
             .get(&target.session_id)
-            .filter(|session| session.owner == admitted.caller.name())
+            .filter(|session| {
+                // An anonymous session may be signed in; see `Sessions::may_use`.
+                session.owner.is_empty() || session.owner == admitted.caller.name()
+            })
             .map(|session| {
                 *crate::lock(&session.spoil) = admitted.fault.clone();
                 (session.incoming.clone(), session.outgoing.clone())

@@ -1,9 +1,9 @@
 //! A small but honest remote MCP server with its own authorization server: the newcomer's
 //! playground, the fixture of the tests, and the place where faults are switched on.
 //!
-//! A request meets, in this order: [`listener`] (connections), [`gate`] (journal, faults, who is
-//! calling, eras, scripts), then rmcp with [`mcp`] behind it; the old HTTP+SSE transport is
-//! [`http_sse`]. [`oauth`] is the authorization server. [`Control`] steers all of it.
+//! A request meets, in this order: `listener` (connections), `gate` (journal, faults, who is
+//! calling, eras, scripts), then rmcp with `mcp` behind it; the old HTTP+SSE transport is
+//! `http_sse`. `oauth` is the authorization server. [`Control`] steers all of it.
 
 mod auth;
 mod config;
@@ -45,6 +45,7 @@ pub use sign_in::{deny_with_form, sign_in_with_form};
 pub use stats::{JournalEntry, Stats};
 pub use users::{Role, USERS, User};
 
+use listener::Side;
 use shared::Shared;
 
 /// A running server. Dropping it stops it.
@@ -79,12 +80,22 @@ impl DemoServer {
                 let listener = bind(address).await?;
                 let bound = listener.local_addr()?;
                 let router = control::port::router(control.clone());
-                tasks.spawn(listener::serve(shared.clone(), listener, router));
+                tasks.spawn(listener::serve(
+                    shared.clone(),
+                    listener,
+                    router,
+                    Side::Control,
+                ));
                 Some(bound)
             }
             None => None,
         };
-        tasks.spawn(listener::serve(shared.clone(), listener, router(&shared)));
+        tasks.spawn(listener::serve(
+            shared.clone(),
+            listener,
+            router(&shared),
+            Side::Clients,
+        ));
         Ok(DemoServer {
             origin,
             control,

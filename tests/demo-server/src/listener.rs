@@ -12,14 +12,23 @@ use tokio::task::JoinSet;
 use crate::shared::Shared;
 use crate::stats::Open;
 
+/// Who connects to a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Clients of the server: counted, and broken on request.
+    Clients,
+    /// Whoever steers it.
+    Control,
+}
+
 /// Serves until the server stops; open connections end with it.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, router: Router) {
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, router: Router, side: Side) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(shared.clone(), stream, router.clone()));
+                    connections.spawn(connection(shared.clone(), stream, router.clone(), side));
                 }
                 Err(error) => tracing::warn!(%error, "could not accept a connection"),
             },
@@ -29,10 +38,14 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, router: Ro
     }
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream, router: Router) {
-    shared.recorder.count(|stats| stats.connections += 1);
-    let _open = Open::new(&shared, |stats| &mut stats.open_connections);
-    let broken = crate::lock(&shared.connections).clone();
+async fn connection(shared: Arc<Shared>, stream: TcpStream, router: Router, side: Side) {
+    let mut broken = shared.shutdown.clone();
+    let mut _open = None;
+    if side == Side::Clients {
+        shared.recorder.count(|stats| stats.connections += 1);
+        _open = Some(Open::new(&shared, |stats| &mut stats.open_connections));
+        broken = crate::lock(&shared.connections).clone();
+    }
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY is not to be had");
     }

@@ -4,6 +4,7 @@
 //! the earlier ones are gone.
 
 pub(crate) mod authorize;
+mod browser;
 pub(crate) mod client;
 pub(crate) mod metadata;
 mod page;

@@ -44,11 +44,18 @@ impl Sessions {
         crate::lock(&self.owners).insert(id.to_owned(), user.to_owned());
     }
 
-    /// Whether that user may use the session; unknown sessions are rmcp's to refuse.
+    /// Whether that user may use the session; unknown sessions are rmcp's to refuse. An anonymous
+    /// session becomes that of the first user who signs in within it.
     pub(crate) fn may_use(&self, id: &str, user: &str) -> bool {
-        crate::lock(&self.owners)
-            .get(id)
-            .is_none_or(|owner| owner == user)
+        let mut owners = crate::lock(&self.owners);
+        match owners.get_mut(id) {
+            Some(owner) if owner.is_empty() => {
+                user.clone_into(owner);
+                true
+            }
+            Some(owner) => owner == user,
+            None => true,
+        }
     }
 
     /// Ends all sessions; their ids are unknown from then on.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -89,12 +90,16 @@ fn encoding_key(key: &JwtKey) -> jsonwebtoken::errors::Result<EncodingKey> {
 }
 
 fn describe(error: &jsonwebtoken::errors::Error) -> &'static str {
-    use jsonwebtoken::errors::ErrorKind;
-    match error.kind() {
-        ErrorKind::ExpiredSignature => "the JWT expired",
-        ErrorKind::InvalidIssuer => "the JWT is from another issuer",
-        ErrorKind::InvalidAudience => "the JWT is for another audience",
-        ErrorKind::InvalidAlgorithm => "the JWT uses another algorithm",
-        _ => "the JWT is not valid",
+    let is = |kind: ErrorKind| *error.kind() == kind;
+    if is(ErrorKind::ExpiredSignature) {
+        "the JWT expired"
+    } else if is(ErrorKind::InvalidIssuer) {
+        "the JWT is from another issuer"
+    } else if is(ErrorKind::InvalidAudience) {
+        "the JWT is for another audience"
+    } else if is(ErrorKind::InvalidAlgorithm) {
+        "the JWT uses another algorithm"
+    } else {
+        "the JWT is not valid"
     }
 }

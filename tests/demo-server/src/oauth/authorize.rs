@@ -9,19 +9,23 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
 use crate::oauth::client::{self, Form};
 use crate::oauth::store::{Client, Pending};
-use crate::oauth::{SCOPES, issuer, page, parse_scopes, settings};
+use crate::oauth::{SCOPES, browser, issuer, page, parse_scopes, settings};
 use crate::shared::Shared;
-use crate::users;
+use crate::users::{self, User};
 
 const FORM_LIFETIME: Duration = Duration::from_secs(600);
 
 /// `GET /authorize`
-pub(crate) async fn form(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn form(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let Ok(query) = Form::parse(query.unwrap_or_default().as_bytes()) else {
         return refuse("A parameter is given twice.");
     };
@@ -37,7 +41,7 @@ pub(crate) async fn form(State(shared): State<Arc<Shared>>, RawQuery(query): Raw
             shared.recorder.count(|stats| stats.authorize_pages += 1);
             let shown = pending.clone();
             let id = crate::lock(&shared.oauth).add_pending(pending);
-            page::login(&id, &shown, None)
+            page::login(&id, &shown, browser::remembered(&shared, &headers), None)
         }
         Err(error) => send_back(
             &shared,
@@ -49,7 +53,11 @@ pub(crate) async fn form(State(shared): State<Arc<Shared>>, RawQuery(query): Raw
 }
 
 /// `POST /authorize`
-pub(crate) async fn submit(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+pub(crate) async fn submit(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let Ok(form) = Form::parse(&body) else {
         return refuse("A field is given twice.");
     };
@@ -65,28 +73,35 @@ pub(crate) async fn submit(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
         let denied = [("error", "access_denied")];
         return send_back(&shared, &redirect_uri, state.as_deref(), &denied);
     }
-    let name = form.get("username").unwrap_or_default();
-    let Some(user) = users::sign_in(name, form.get("password").unwrap_or_default()) else {
-        return page::login(
-            id,
-            &pending,
-            Some("The user name or the password is wrong."),
-        );
+    let Some(user) = who(&shared, &headers, &form) else {
+        let mistake = "The user name or the password is wrong.";
+        return page::login(id, &pending, None, Some(mistake));
     };
-    let code = issue_code(&shared, id, user.name);
-    send_back(&shared, &redirect_uri, state.as_deref(), &[("code", &code)])
+    let Some(code) = issue_code(&shared, id, user.name) else {
+        return refuse("This form was sent twice.");
+    };
+    let mut response = send_back(&shared, &redirect_uri, state.as_deref(), &[("code", &code)]);
+    browser::remember(&shared, user, &mut response);
+    response
 }
 
-fn issue_code(shared: &Shared, pending_id: &str, user: &str) -> String {
+/// Who allows it: the user named in the form, or the one this browser is known for.
+fn who(shared: &Shared, headers: &HeaderMap, form: &Form) -> Option<User> {
+    match form.get("username") {
+        Some(name) => users::sign_in(name, form.get("password").unwrap_or_default()),
+        None => browser::remembered(shared, headers),
+    }
+}
+
+fn issue_code(shared: &Shared, pending_id: &str, user: &str) -> Option<String> {
     let expires_at = shared.clock.now() + settings(shared).code_lifetime;
     let code = {
         let mut store = crate::lock(&shared.oauth);
-        let pending = store.finish_pending(pending_id);
-        pending.map(|pending| store.add_code(pending, user, expires_at))
+        let pending = store.finish_pending(pending_id)?;
+        store.add_code(pending, user, expires_at)
     };
     shared.recorder.count(|stats| stats.authorizations += 1);
-    // Two submissions of one form at the same moment: the second gets a code that is none.
-    code.unwrap_or_default()
+    Some(code)
 }
 
 async fn known_client(shared: &Shared, query: &Form) -> Option<Client> {

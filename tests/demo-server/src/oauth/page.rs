@@ -6,20 +6,32 @@ use http::{HeaderValue, StatusCode};
 
 use crate::oauth::print_scopes;
 use crate::oauth::store::Pending;
+use crate::users::User;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:3rem auto;\
 padding:0 1rem}label{display:block;margin:.75rem 0}input{display:block;width:100%;font:inherit;\
 padding:.4rem;box-sizing:border-box}button{font:inherit;padding:.4rem 1.2rem;margin-right:.5rem}\
 [role=alert]{color:#a00}";
 
-/// The login form.
-pub(super) fn login(id: &str, pending: &Pending, mistake: Option<&str>) -> Response {
+/// The login form. A browser that is known for a user may leave the fields empty.
+pub(super) fn login(
+    id: &str,
+    pending: &Pending,
+    known: Option<User>,
+    mistake: Option<&str>,
+) -> Response {
     let alert = mistake
         .map(|sentence| format!("<p role=\"alert\">{}</p>", escape(sentence)))
         .unwrap_or_default();
+    let known = known
+        .map(|user| {
+            let name = escape(user.display_name);
+            format!("<p>You are signed in as {name}. Fill in the fields to be somebody else.</p>")
+        })
+        .unwrap_or_default();
     let body = format!(
         "<h1>Sign in to the demo server</h1>\
-         <p><strong>{client}</strong> asks for: {scopes}</p>{alert}\
+         <p><strong>{client}</strong> asks for: {scopes}</p>{known}{alert}\
          <form method=\"post\">\
          <input type=\"hidden\" name=\"request\" value=\"{id}\">\
          <label>User name<input name=\"username\" autocomplete=\"username\" autofocus></label>\

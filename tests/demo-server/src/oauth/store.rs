@@ -76,6 +76,8 @@ pub(crate) struct Store {
     codes: HashMap<String, Code>,
     access: HashMap<String, Grant>,
     refresh: HashMap<String, Refresh>,
+    /// Browsers by their cookie, with the name of the user.
+    browsers: HashMap<String, &'static str>,
     families: u64,
 }
 
@@ -113,6 +115,14 @@ impl Store {
     pub(crate) fn forget_clients(&mut self) {
         self.clients.clear();
         self.pending.clear();
+    }
+
+    pub(crate) fn add_browser(&mut self, id: String, user: &'static str) {
+        self.browsers.insert(id, user);
+    }
+
+    pub(crate) fn browser(&self, id: &str) -> Option<&'static str> {
+        self.browsers.get(id).copied()
     }
 
     pub(crate) fn add_pending(&mut self, pending: Pending) -> String {

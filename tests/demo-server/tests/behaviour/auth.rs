@@ -175,3 +175,21 @@ async fn a_session_belongs_to_whoever_opened_it() -> anyhow::Result<()> {
     assert_eq!(thief.post(&list).await?.status(), StatusCode::NOT_FOUND);
     Ok(())
 }
+
+#[tokio::test]
+async fn an_anonymous_session_can_be_signed_in() -> anyhow::Result<()> {
+    let auth = vec![Auth::None, bearer()];
+    let server = DemoServer::start(Config {
+        auth,
+        ..Config::default()
+    })
+    .await?;
+    let anonymous = Mcp::new(&server)?.initialize().await?;
+    let public = anonymous.tool_names().await?;
+    let signed_in = anonymous.clone().bearer("t-demo").tool_names().await?;
+    assert!(signed_in.len() > public.len());
+    let other = anonymous.clone().bearer("t-admin");
+    let list = request("tools/list", json!({}));
+    assert_eq!(other.post(&list).await?.status(), StatusCode::NOT_FOUND);
+    Ok(())
+}

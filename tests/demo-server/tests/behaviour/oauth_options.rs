@@ -1,5 +1,6 @@
 //! What tests change about the authorization server, at start or while it runs.
 
+use anyhow::Context as _;
 use demo_server::{
     Auth, ClientAuth, Config, DemoServer, Discovery, OAuthConfig, RefreshTokens, ResourceMetadata,
     StaticClient, TokenFault, sign_in_with_form,
@@ -307,5 +308,64 @@ async fn the_token_endpoint_fails_on_request() -> anyhow::Result<()> {
         oauth_error(client.refresh(&second.refresh, &[]).await?).await?,
         "invalid_grant"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_known_browser_needs_no_password() -> anyhow::Result<()> {
+    let server = server(OAuthConfig {
+        remember_browser: true,
+        ..OAuthConfig::default()
+    })
+    .await?;
+    let client = OAuthClient::register(&server).await?;
+    let url = client.authorize_url(&[])?;
+    let form = async |cookie: &str| -> anyhow::Result<(String, String)> {
+        let page = http()?
+            .get(url.clone())
+            .header("cookie", cookie)
+            .send()
+            .await?
+            .text()
+            .await?;
+        let (_, rest) = page
+            .split_once("name=\"request\" value=\"")
+            .context("no form")?;
+        let id = rest.split('"').next().context("no id")?.to_owned();
+        Ok((id, page))
+    };
+    let submit =
+        async |cookie: &str, fields: &[(&str, &str)]| -> anyhow::Result<reqwest::Response> {
+            Ok(http()?
+                .post(url.clone())
+                .header("cookie", cookie)
+                .form(fields)
+                .send()
+                .await?)
+        };
+    let (id, _) = form("").await?;
+    let fields = [
+        ("request", id.as_str()),
+        ("username", "demo"),
+        ("password", "demo123"),
+    ];
+    let back = submit("", &fields).await?;
+    let cookie = back.headers()["set-cookie"]
+        .to_str()?
+        .split(';')
+        .next()
+        .context("no cookie")?;
+    let (id, page) = form(cookie).await?;
+    assert!(page.contains("You are signed in as Demo User"));
+    let back = submit(cookie, &[("request", &id), ("decision", "allow")]).await?;
+    assert_eq!(back.status(), StatusCode::SEE_OTHER);
+    let (id, page) = form("demo_browser=guessed").await?;
+    assert!(!page.contains("You are signed in"));
+    let back = submit(
+        "demo_browser=guessed",
+        &[("request", &id), ("decision", "allow")],
+    )
+    .await?;
+    assert_eq!(back.status(), StatusCode::FORBIDDEN);
     Ok(())
 }

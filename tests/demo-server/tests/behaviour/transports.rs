@@ -224,6 +224,30 @@ async fn killed_sessions_are_not_found() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn legacy_clients_can_do_without_sessions() -> anyhow::Result<()> {
+    let server = DemoServer::start(Config {
+        sessions: false,
+        ..Config::default()
+    })
+    .await?;
+    let mcp = Mcp::new(&server)?;
+    let opened = mcp.post(&initialize()).await?;
+    assert!(!opened.headers().contains_key("mcp-session-id"));
+    assert_eq!(
+        answer(opened).await?["result"]["protocolVersion"],
+        "2025-11-25"
+    );
+    assert!(!mcp.tool_names().await?.is_empty());
+    let stream = mcp
+        .request(Method::GET)
+        .header("accept", "text/event-stream")
+        .send()
+        .await?;
+    assert_eq!(stream.status(), StatusCode::METHOD_NOT_ALLOWED);
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_session_at_a_time_if_so_configured() -> anyhow::Result<()> {
     let config = Config {
         single_session: true,

@@ -8,3 +8,5 @@
 pub mod endpoint;
 pub mod failure;
 pub mod mcp;
+pub mod net;
+pub mod redact;

@@ -8,4 +8,6 @@
 pub mod endpoint;
 pub mod failure;
 pub mod mcp;
+pub mod net;
+pub mod redact;
 pub mod shim;

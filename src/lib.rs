@@ -10,4 +10,5 @@ pub mod failure;
 pub mod mcp;
 pub mod net;
 pub mod redact;
+pub mod shim;
 pub mod upstream;

@@ -11,3 +11,4 @@ pub mod mcp;
 pub mod net;
 pub mod redact;
 pub mod shim;
+pub mod upstream;

@@ -14,6 +14,7 @@ mod link;
 mod lists;
 mod modern_tools;
 mod open;
+pub mod probe;
 mod request;
 pub mod resume;
 mod sign_in_tool;

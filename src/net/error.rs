@@ -255,45 +255,54 @@ fn is_unsent(cause: &(dyn StdError + 'static)) -> bool {
     cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
 }
 
+/// rustls's enums grow, so these are questions rather than matches.
 fn tls_trouble(error: &rustls::Error) -> Option<TlsTrouble> {
-    match error {
-        rustls::Error::InvalidCertificate(why) => Some(certificate_trouble(why)),
-        // TLS 1.3: the server reads our certificate after our side of the handshake is done,
-        // so this alert answers the first request. The server has not read that.
-        rustls::Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::AccessDenied
-            | AlertDescription::UnknownCA,
-        ) => Some(TlsTrouble::ClientCertificate),
-        rustls::Error::AlertReceived(
-            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion,
-        )
-        | rustls::Error::PeerIncompatible(_) => Some(TlsTrouble::Handshake),
-        _ => None,
+    use AlertDescription as Alert;
+    if let rustls::Error::InvalidCertificate(why) = error {
+        return Some(certificate_trouble(why));
     }
+    // TLS 1.3: the server reads our certificate after our side of the handshake is done, so such
+    // an alert answers the first request, which the server has not read.
+    let about_our_certificate = matches!(
+        error,
+        rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateUnknown
+                | Alert::CertificateExpired
+                | Alert::CertificateRevoked
+                | Alert::AccessDenied
+                | Alert::UnknownCA
+        )
+    );
+    if about_our_certificate {
+        return Some(TlsTrouble::ClientCertificate);
+    }
+    let no_agreement = matches!(
+        error,
+        rustls::Error::AlertReceived(Alert::HandshakeFailure | Alert::ProtocolVersion)
+            | rustls::Error::PeerIncompatible(_)
+    );
+    no_agreement.then_some(TlsTrouble::Handshake)
 }
 
 fn certificate_trouble(why: &CertificateError) -> TlsTrouble {
-    match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsTrouble::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            TlsTrouble::NotYetValid
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsTrouble::WrongHost
-        }
-        CertificateError::Revoked => TlsTrouble::Revoked,
-        CertificateError::UnknownIssuer => TlsTrouble::UnknownAuthority,
-        // webpki: a self-signed certificate that calls itself an authority, as `openssl req -x509` makes it.
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            TlsTrouble::SelfSigned
-        }
-        _ => TlsTrouble::UnknownAuthority,
+    use CertificateError as Why;
+    // webpki: a self-signed certificate that calls itself an authority, as `openssl req -x509` makes it.
+    let is_authority = |other: &rustls::OtherError| format!("{other:?}").contains("CaUsedAsEndEntity");
+    if matches!(why, Why::Expired | Why::ExpiredContext { .. }) {
+        TlsTrouble::Expired
+    } else if matches!(why, Why::NotValidYet | Why::NotValidYetContext { .. }) {
+        TlsTrouble::NotYetValid
+    } else if matches!(why, Why::NotValidForName | Why::NotValidForNameContext { .. }) {
+        TlsTrouble::WrongHost
+    } else if matches!(why, Why::Revoked) {
+        TlsTrouble::Revoked
+    } else if matches!(why, Why::Other(other) if is_authority(other)) {
+        TlsTrouble::SelfSigned
+    } else {
+        TlsTrouble::UnknownAuthority
     }
 }
 

@@ -15,6 +15,8 @@ use crate::shared::{Change, Shared};
 use crate::stats::{JournalEntry, Stats};
 use crate::{http_sse, listener, lock};
 
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
+
 /// Steers a running server. The control port offers the same over HTTP.
 #[derive(Clone)]
 pub struct Control {
@@ -241,14 +243,22 @@ impl Control {
     }
 
     /// Waits until the counters are as wanted, at once if they are.
+    ///
+    /// # Panics
+    ///
+    /// When that takes longer than a minute; a test has failed then.
     pub async fn wait_for(&self, mut wanted: impl FnMut(&Stats) -> bool) -> Stats {
         let mut stats = self.shared.recorder.watch();
-        let seen = stats
-            .wait_for(|stats| wanted(stats))
+        let waiting = tokio::time::timeout(WAIT_LIMIT, stats.wait_for(|stats| wanted(stats)));
+        let seen = waiting
             .await
+            .ok()
+            .and_then(Result::ok)
             .map(|stats| stats.clone());
-        // The sender lives in `self`, so there always is an answer.
-        seen.unwrap_or_default()
+        let Some(seen) = seen else {
+            panic!("waited in vain; the counters are {:?}", self.stats());
+        };
+        seen
     }
 
     /// The last MCP requests as they came, oldest first.

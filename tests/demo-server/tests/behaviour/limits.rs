@@ -71,17 +71,20 @@ async fn sessions_are_capped() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn idle_sessions_end() -> anyhow::Result<()> {
-    let session_timeout = Duration::from_millis(50);
-    let (server, mcp) = server(Limits {
+    let session_timeout = Duration::from_secs(5);
+    let limits = Limits {
         session_timeout,
         ..Limits::default()
-    })
-    .await?;
+    };
+    let (server, mcp) = server(limits).await?;
     let mcp = mcp.initialize().await?;
+    // Paused, the clock jumps to the next timer as soon as everybody waits.
+    tokio::time::pause();
     server
         .control()
         .wait_for(|stats| stats.open_sessions == 0)
         .await;
+    tokio::time::resume();
     let gone = mcp.post(&request("ping", json!({}))).await?;
     assert_eq!(gone.status(), StatusCode::NOT_FOUND);
     Ok(())

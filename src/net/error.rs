@@ -9,6 +9,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::AddressClass;
 use super::dial::DialError;
+use super::tls::is_authority_as_server;
 use crate::redact::SafeUrl;
 
 /// Why an HTTP exchange did not happen or did not end well.
@@ -215,8 +216,10 @@ impl Error {
             if let Some(refusal) = cause.downcast_ref::<DialError>() {
                 return refusal.at(url);
             }
-            if let Some(trouble) = cause.downcast_ref::<rustls::Error>().and_then(tls_trouble) {
-                return Self::Tls { url, why: trouble };
+            let trouble = cause.downcast_ref::<rustls::Error>().and_then(tls_trouble);
+            if let Some(why) = trouble.or_else(|| cause.downcast_ref::<io::Error>().and_then(alert_in_words))
+            {
+                return Self::Tls { url, why };
             }
         }
         let sent = !error.is_connect() && !causes.any(is_unsent);
@@ -258,6 +261,9 @@ fn is_unsent(cause: &(dyn StdError + 'static)) -> bool {
 /// rustls's enums grow, so these are questions rather than matches.
 fn tls_trouble(error: &rustls::Error) -> Option<TlsTrouble> {
     use AlertDescription as Alert;
+    if is_authority_as_server(error) {
+        return Some(TlsTrouble::SelfSigned);
+    }
     if let rustls::Error::InvalidCertificate(why) = error {
         return Some(certificate_trouble(why));
     }
@@ -287,10 +293,17 @@ fn tls_trouble(error: &rustls::Error) -> Option<TlsTrouble> {
     no_agreement.then_some(TlsTrouble::Handshake)
 }
 
+/// HTTP/2 keeps only the text of an alert that answers the first request.
+fn alert_in_words(error: &io::Error) -> Option<TlsTrouble> {
+    let text = if error.kind() == io::ErrorKind::InvalidData { error.to_string() } else { return None };
+    let alert = text.strip_prefix("received fatal alert: ")?;
+    let about_our_certificate =
+        alert.contains("Certificate") || matches!(alert, "AccessDenied" | "UnknownCA");
+    about_our_certificate.then_some(TlsTrouble::ClientCertificate)
+}
+
 fn certificate_trouble(why: &CertificateError) -> TlsTrouble {
     use CertificateError as Why;
-    // webpki: a self-signed certificate that calls itself an authority, as `openssl req -x509` makes it.
-    let is_authority = |other: &rustls::OtherError| format!("{other:?}").contains("CaUsedAsEndEntity");
     if matches!(why, Why::Expired | Why::ExpiredContext { .. }) {
         TlsTrouble::Expired
     } else if matches!(why, Why::NotValidYet | Why::NotValidYetContext { .. }) {
@@ -299,8 +312,6 @@ fn certificate_trouble(why: &CertificateError) -> TlsTrouble {
         TlsTrouble::WrongHost
     } else if matches!(why, Why::Revoked) {
         TlsTrouble::Revoked
-    } else if matches!(why, Why::Other(other) if is_authority(other)) {
-        TlsTrouble::SelfSigned
     } else {
         TlsTrouble::UnknownAuthority
     }

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod secure;
+
 /// Starts an HTTP server on a free port.
 async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -71,7 +71,19 @@ pub fn of_net(server: &str, error: &net::Error) -> Failure {
             (Code::Forbidden, "Use an https address, or allow http with `--allow-http`".into())
         }
         net::Error::TooLarge { .. } => (Code::Limit, "Tell the server's operator".into()),
-        _ => (Code::Unreachable, "Check your network and the server's address, then try again".into()),
+        net::Error::InvalidUrl { .. } | net::Error::Certificate { .. } => {
+            (Code::Invalid, format!("Correct it with `drawbridge edit {server}`"))
+        }
+        net::Error::Dns { .. }
+        | net::Error::Refused { .. }
+        | net::Error::Connect { .. }
+        | net::Error::Proxy { .. }
+        | net::Error::TimedOut { .. }
+        | net::Error::Reset { .. }
+        | net::Error::Redirects { .. }
+        | net::Error::Status { .. } => {
+            (Code::Unreachable, "Check your network and the server's address, then try again".into())
+        }
     };
     Failure::new(code, error.to_string(), next_step)
 }

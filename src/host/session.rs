@@ -4,10 +4,12 @@
 //! gets a task of its own ([`request`]); the upstream connection has one too ([`link`]). Whatever
 //! they find out comes back here, so a request is answered exactly once.
 
+mod ask;
 mod context;
 mod downstream;
 mod link;
 mod lists;
+mod modern_tools;
 mod open;
 mod request;
 pub mod resume;
@@ -42,7 +44,7 @@ use context::{Context, Shared};
 use downstream::Downstream;
 use link::{End, Link, LinkState};
 use lists::Collector;
-use open::Opening;
+use open::{Handshake, Opening};
 use request::{Ending, Request};
 use resume::Sealer;
 
@@ -121,6 +123,8 @@ struct Told {
 struct Pending {
     method: Box<str>,
     task: Option<AbortHandle>,
+    /// A modern call, as long as it may be sent again with other headers.
+    call: Option<Message>,
 }
 
 struct Session {
@@ -215,7 +219,7 @@ impl Session {
         let resume = hello.resume.and_then(|state| self.sealer.open(&state, &self.key));
         let initialized = Message::parse(Bytes::from_static(INITIALIZED)).ok();
         self.told.initialize = true;
-        self.open_link(Opening::Legacy { initialize, resume, initialized });
+        self.open_link(Opening::Legacy(Box::new(Handshake { initialize, resume, initialized })));
     }
 
     async fn on_frame(&mut self, line: Bytes) {
@@ -258,17 +262,25 @@ impl Session {
             return;
         }
         self.collector.on_request(&message);
+        let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
         let Some(request) = self.request(message) else { return };
-        self.spawn(id, &method, request.run());
+        self.spawn(id.clone(), &method, request.run());
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.call = call;
+        }
     }
 
     fn on_initialize(&mut self, id: RequestId, message: Message) {
         self.note_client(&message);
         self.era = Era::Legacy;
         self.told = Told::default();
-        self.pending.insert(id, Pending { method: "initialize".into(), task: None });
+        self.pending.insert(id, Pending { method: "initialize".into(), task: None, call: None });
         self.initialize = Some(message.clone());
-        self.open_link(Opening::Legacy { initialize: message, resume: None, initialized: None });
+        self.open_link(Opening::Legacy(Box::new(Handshake {
+            initialize: message,
+            resume: None,
+            initialized: None,
+        })));
     }
 
     fn note_client(&self, initialize: &Message) {
@@ -298,13 +310,21 @@ impl Session {
         let after_initialized = link.is_client_initialized();
         let list_deadline = self.deadline.unwrap_or_else(Instant::now);
         let context = self.context.clone();
-        Some(Request { context, link, message, list_deadline, after_initialized, is_own: false })
+        Some(Request {
+            context,
+            link,
+            message,
+            list_deadline,
+            after_initialized,
+            is_own: false,
+            refresh_tools: false,
+        })
     }
 
     fn spawn(&mut self, id: RequestId, method: &str, task: impl Future<Output = Ending> + Send + 'static) {
         let own_id = id.clone();
         let task = self.requests.spawn(async move { (own_id, task.await) });
-        self.pending.insert(id, Pending { method: method.into(), task: Some(task) });
+        self.pending.insert(id, Pending { method: method.into(), task: Some(task), call: None });
     }
 
     fn on_notification(&mut self, message: Message) {
@@ -370,11 +390,26 @@ impl Session {
         }
     }
 
+    /// A modern server that found a call's headers wrong has changed its tools: they are read
+    /// again, and the call, which has not run, is sent once more.
+    fn sent_again_with_other_headers(&mut self, id: &RequestId, response: &Message) -> bool {
+        if response.raw_at(&["error", "code"]) != Some(modern_tools::HEADER_MISMATCH) {
+            return false;
+        }
+        let call = self.pending.get_mut(id).and_then(|pending| pending.call.take());
+        let Some(request) = call.and_then(|call| self.request(call)) else { return false };
+        self.spawn(id.clone(), "tools/call", Request { refresh_tools: true, ..request }.run());
+        true
+    }
+
     async fn on_response(&mut self, id: &RequestId, message: Message) {
+        if self.sent_again_with_other_headers(id, &message) {
+            return;
+        }
         let whole = self.collector.on_response(id, &message);
         if let Some(pending) = self.pending.remove(id) {
             let line = match &*pending.method {
-                "tools/list" => without_own_tools(&message, self.context.server()),
+                "tools/list" => usable_tools(&message, self.context.server(), self.era),
                 _ => message.line().clone(),
             };
             self.told.lists.remove(&*pending.method);
@@ -550,13 +585,14 @@ fn list_changed(method: &str) -> Option<&'static [u8]> {
     }
 }
 
-/// A tool list without tools under our own prefix; all else keeps its bytes.
-fn without_own_tools(message: &Message, server: &str) -> Bytes {
+/// A tool list without the tools that a client must not get; all else keeps its bytes.
+fn usable_tools(message: &Message, server: &str, era: Era) -> Bytes {
     let line = message.line();
     let Some(tools) = message.raw_at(&["result", "tools"]) else { return line.clone() };
     let items: Option<Vec<&RawValue>> = mcp::json::elements(tools);
-    let Some(kept) = items.and_then(|items| stand_in::without_own_names(&items)) else { return line.clone() };
-    tracing::warn!(%server, "tools named {}* were left out: the name is Drawbridge's own", stand_in::OWN_PREFIX);
+    let Some(kept) = items.and_then(|items| stand_in::without_unusable(&items, server, era)) else {
+        return line.clone();
+    };
     let start = tools.as_ptr() as usize - line.as_ptr() as usize;
     let kept = kept.join(",");
     [&line[..start], b"[", kept.as_bytes(), b"]", &line[start + tools.len()..]].concat().into()

@@ -222,6 +222,9 @@ impl Error {
                 return Self::Tls { url, why };
             }
         }
+        if error.is_builder() {
+            return Self::InvalidUrl { url, why: "no request can be made of it" };
+        }
         let sent = !error.is_connect() && !causes.any(is_unsent);
         if error.is_timeout() {
             return Self::TimedOut { url, sent };

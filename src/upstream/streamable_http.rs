@@ -17,7 +17,7 @@ use super::follow::{Delivery, Follow, Position, step};
 use super::sse::Events;
 use super::{Error, ListenEnd, Posted, SessionId, Sink, Upstream};
 use crate::mcp::header::{LAST_EVENT_ID, MCP_METHOD, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
-use crate::mcp::{self, Kind, Message, RequestId};
+use crate::mcp::{self, Kind, Message};
 use crate::net::{Lane, Response};
 
 const JSON: &str = "application/json";
@@ -198,7 +198,11 @@ impl StreamableHttp {
         let content_type = media_type(&response.headers);
         let asked = !delivery.awaited.is_empty();
         match content_type.as_deref() {
-            Some(EVENTS) => return self.read_events(response, delivery, resumable).await,
+            Some(EVENTS) if asked => return self.read_events(response, delivery, resumable).await.map(Some),
+            Some(EVENTS) => {
+                self.read_tail(Events::new(response, self.upstream.limits.message_bytes), delivery);
+                return Ok(None);
+            }
             Some(JSON) => {}
             // Some servers answer a notification with a word of their own.
             _ if !asked => {
@@ -237,16 +241,14 @@ impl StreamableHttp {
         response: Response,
         delivery: &mut Delivery,
         resumable: bool,
-    ) -> Result<Option<()>, Error> {
-        let asked = !delivery.awaited.is_empty();
+    ) -> Result<(), Error> {
         let mut position = Position::start(&self.upstream.limits);
         let mut end = self.follow(response, delivery, &mut position).await;
         loop {
             match end {
-                Ok(()) => return Ok(asked.then_some(())),
+                Ok(()) => return Ok(()),
                 Err(Follow::SinkClosed) => return Err(Error::SinkClosed),
                 Err(Follow::TooLarge) => return Err(Error::TooLarge),
-                Err(_) if !asked => return Ok(None),
                 Err(Follow::Ended | Follow::NotJson) if resumable && position.last_event.is_some() => {}
                 Err(Follow::NotJson) => return Err(Error::InvalidJson),
                 Err(Follow::Ended) => return Err(Error::Cut { may_have_run: true }),
@@ -309,7 +311,7 @@ impl StreamableHttp {
                 Err(end) => return Err(end),
             }
         }
-        self.read_tail(events, delivery.sink.clone(), delivery.awaited.single().cloned());
+        self.read_tail(events, delivery);
         Ok(())
     }
 
@@ -319,7 +321,9 @@ impl StreamableHttp {
         while tails.join_next().await.is_some() {}
     }
 
-    fn read_tail(&self, mut events: Events, sink: Sink, request: Option<RequestId>) {
+    /// Delivers, for a short while, what comes behind the end of an answer.
+    fn read_tail(&self, mut events: Events, delivery: &Delivery) {
+        let (sink, request) = (delivery.sink.clone(), delivery.awaited.single().cloned());
         let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
         while tails.try_join_next().is_some() {}
         let limits = self.upstream.limits.clone();

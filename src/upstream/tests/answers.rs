@@ -130,6 +130,17 @@ async fn what_is_taken_without_a_word_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_notification_is_through_even_if_a_stream_stays_open_behind_it() {
+    let (stream, _say) = open_events(Box::leak(format!("data: {NOTE}\n\n").into_boxed_str()));
+    let fake = Fake::start(vec![stream]).await;
+    let link = fake.link();
+    let (sink, mut inbox) = sink();
+    let posted = link.post(message(NOTE), HeaderMap::new(), sink).await.expect("posted");
+    assert!(posted.accepted);
+    assert_eq!(&inbox.recv().await.expect("a message").message.line()[..], NOTE.as_bytes());
+}
+
+#[tokio::test]
 async fn what_is_not_mcp_is_told_apart_from_what_is_not_json() {
     let html = ([("content-type", "text/html; charset=utf-8")], "<html>").into_response();
     let (posted, _) = post_to(html, call()).await;

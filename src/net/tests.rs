@@ -11,11 +11,14 @@ use axum::extract::Request;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
+use http::header::RETRY_AFTER;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
+
+mod secure;
 
 /// Starts an HTTP server on a free port.
 async fn serve(router: Router) -> SocketAddr {

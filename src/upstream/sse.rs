@@ -100,13 +100,8 @@ fn ends_block(chunk: &[u8]) -> bool {
 }
 
 fn broken(error: sse_stream::Error) -> Broken {
-    match error {
-        sse_stream::Error::Body(source) => match source.downcast::<Broken>() {
-            Ok(broken) => *broken,
-            Err(_) => Broken::NotText,
-        },
-        _ => Broken::NotText,
-    }
+    let sse_stream::Error::Body(source) = error else { return Broken::NotText };
+    source.downcast().map_or(Broken::NotText, |broken| *broken)
 }
 
 #[cfg(test)]

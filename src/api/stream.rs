@@ -79,7 +79,11 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), control: &Control) -> st
 fn version_skew(hello: &Hello) -> Failure {
     Failure::new(
         Code::VersionSkew,
-        format!("Drawbridge {} is running, but this client started {}", env!("CARGO_PKG_VERSION"), hello.version),
+        format!(
+            "Drawbridge {} is running, but this client started {}",
+            env!("CARGO_PKG_VERSION"),
+            hello.version
+        ),
         "Quit Drawbridge, then restart this MCP client",
     )
 }

@@ -9,4 +9,6 @@ pub mod endpoint;
 pub mod failure;
 pub mod mcp;
 pub mod net;
+pub mod paths;
 pub mod redact;
+pub mod registry;

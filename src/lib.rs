@@ -5,6 +5,7 @@
 //! over a local socket; the Host owns servers, accounts, tokens and upstream connections.
 //! `ARCHITECTURE.md` shows how a message travels.
 
+pub mod api;
 pub mod endpoint;
 pub mod failure;
 pub mod mcp;
@@ -12,3 +13,4 @@ pub mod net;
 pub mod paths;
 pub mod redact;
 pub mod registry;
+pub mod shim;

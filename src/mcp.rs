@@ -9,6 +9,7 @@ pub mod era;
 pub mod header;
 pub mod json;
 mod message;
+pub mod method;
 pub mod oversized;
 
 pub use message::{Error, Kind, Message, RequestId, error_response, result_response};

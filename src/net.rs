@@ -450,3 +450,6 @@ fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

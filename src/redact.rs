@@ -54,31 +54,37 @@ impl fmt::Debug for SafeUrl {
 /// what is longer than `max` characters ends in `…`.
 pub fn plain(text: &str, max: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(max * 4));
-    let mut count = 0;
+    let (mut count, mut space) = (0, false);
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
-        let letter = match letter {
-            '\u{1b}' | '\u{9b}' | '\u{9d}' => {
-                skip_escape(letter, &mut letters);
-                continue;
+        match letter {
+            '\u{1b}' | '\u{9b}' | '\u{9d}' => skip_escape(letter, &mut letters),
+            white if white.is_whitespace() => space = count > 0,
+            hidden if is_hidden(hidden) => {}
+            visible => {
+                let width = 1 + usize::from(space);
+                if count + width > max {
+                    return shortened(shown, count, max);
+                }
+                if std::mem::take(&mut space) {
+                    shown.push(' ');
+                }
+                shown.push(visible);
+                count += width;
             }
-            space if space.is_whitespace() => ' ',
-            hidden if is_hidden(hidden) => continue,
-            visible => visible,
-        };
-        if letter == ' ' && (shown.is_empty() || shown.ends_with(' ')) {
-            continue;
         }
-        if count == max {
-            shown.truncate(shown.trim_end().len());
-            shown.pop();
-            shown.push('…');
-            return shown;
-        }
-        shown.push(letter);
-        count += 1;
     }
-    shown.truncate(shown.trim_end().len());
+    shown
+}
+
+/// Ends text of `count` characters in `…`, within `max`.
+fn shortened(mut shown: String, count: usize, max: usize) -> String {
+    if count == max {
+        shown.pop();
+    }
+    if max > 0 {
+        shown.push('…');
+    }
     shown
 }
 
@@ -168,5 +174,7 @@ mod tests {
         assert_eq!(plain("äöüß", 4), "äöüß");
         assert_eq!(plain("äöüßx", 4), "äöü…");
         assert_eq!(plain("abc   ", 3), "abc");
+        assert_eq!(plain("abc d", 4), "abc…");
+        assert_eq!(plain("ab", 0), "");
     }
 }

@@ -1,0 +1,4 @@
+//! The Host's HTTP interface: an axum router served on the local socket.
+
+pub mod control;
+pub mod types;

@@ -1,1 +1,12 @@
-//! Drawbridge.
+//! Drawbridge: one local bridge between MCP clients that speak stdio and remote MCP servers
+//! behind OAuth.
+//!
+//! A client starts the **shim** (`drawbridge connect`), which forwards lines to the **Host**
+//! over a local socket; the Host owns servers, accounts, tokens and upstream connections.
+//! `ARCHITECTURE.md` shows how a message travels.
+
+pub mod endpoint;
+pub mod failure;
+pub mod mcp;
+pub mod net;
+pub mod redact;

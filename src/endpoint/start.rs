@@ -1,0 +1,201 @@
+//! Starting a Host where none runs: from the sibling binary, outside the client's process
+//! group, with an environment of its own (security rule 3).
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Error, HOME_VARIABLE, Place, Stream, connect};
+
+const START_LIMIT: Duration = Duration::from_secs(15);
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+const SLOWEST_LOOK: Duration = Duration::from_millis(100);
+
+/// What a Host may inherit from any client.
+const INHERITED: [&str; 8] = ["HOME", "PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+/// What a Host takes from the user's session, never from a client.
+const SESSION: [&str; 14] = [
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    "XDG_CURRENT_DESKTOP",
+    "BROWSER",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "DRAWBRIDGE_SECRETS",
+];
+/// What an explicit `DRAWBRIDGE_HOME` lets through besides: it is its own world.
+const OWN_WORLD: [&str; 10] = [
+    "BROWSER",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+];
+
+/// Why no Host could be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The program beside this one is missing or cannot be run.
+    #[error("could not start {}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It ran and ended.
+    #[error("the Host ended as soon as it was started")]
+    Ended,
+    /// It runs and does not listen.
+    #[error("the Host did not start within {} s", START_LIMIT.as_secs())]
+    TimedOut,
+    /// Its socket cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] Error),
+}
+
+/// Starts a Host, waits until it listens, and connects. Several callers at once end up with one
+/// Host: those that lose the race for its lock connect to the winner.
+///
+/// # Errors
+/// [`StartError`] when there is no Host after all.
+pub async fn start_host(place: &Place) -> Result<Stream, StartError> {
+    let program = host_program()?;
+    let mut host = spawn(&program).map_err(|source| StartError::Spawn { program, source })?;
+    let deadline = Instant::now() + START_LIMIT;
+    let mut pause = FIRST_LOOK;
+    loop {
+        match connect(place).await {
+            Ok(stream) => return Ok(stream),
+            Err(Error::NotRunning) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let lost_the_race_or_failed = matches!(host.try_wait(), Ok(Some(status)) if !status.success());
+        if lost_the_race_or_failed && !is_claimed(place) {
+            return Err(StartError::Ended);
+        }
+        if Instant::now() >= deadline {
+            return Err(StartError::TimedOut);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(SLOWEST_LOOK);
+    }
+}
+
+/// Keeps a copy of the session's variables for Hosts that a shim starts later, where no session
+/// manager can be asked. Called by a Host that a person started.
+///
+/// # Errors
+/// What the file system says.
+pub fn write_session_environment(state_folder: &Path) -> io::Result<()> {
+    let variables: BTreeMap<&str, String> =
+        SESSION.iter().filter_map(|name| std::env::var(name).ok().map(|value| (*name, value))).collect();
+    let mut file = tempfile::NamedTempFile::new_in(state_folder)?;
+    file.write_all(&serde_json::to_vec(&variables)?)?;
+    file.persist(session_file(state_folder))?;
+    Ok(())
+}
+
+fn session_file(state_folder: &Path) -> PathBuf {
+    state_folder.join("session-environment.json")
+}
+
+fn is_claimed(place: &Place) -> bool {
+    matches!(super::claim(place), Err(Error::AlreadyRunning))
+}
+
+fn host_program() -> Result<PathBuf, StartError> {
+    let own = std::env::current_exe()
+        .map_err(|source| StartError::Spawn { program: PathBuf::from("drawbridge"), source })?;
+    Ok(own)
+}
+
+fn spawn(program: &Path) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(["serve", "--background"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.current_dir("/").env_clear().envs(host_environment());
+    leave_the_client(&mut command);
+    command.spawn()
+}
+
+#[cfg(unix)]
+fn leave_the_client(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    close_fds::set_fds_cloexec(3, &[]);
+    command.process_group(0);
+}
+
+fn host_environment() -> Vec<(String, OsString)> {
+    let own = |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value));
+    let mut environment: Vec<_> = INHERITED.iter().filter_map(|name| own(name)).collect();
+    if std::env::var_os(HOME_VARIABLE).is_some_and(|home| !home.is_empty()) {
+        environment.extend(OWN_WORLD.iter().filter_map(|name| own(name)));
+        environment.extend(
+            std::env::vars_os()
+                .filter_map(|(name, value)| name.into_string().ok().map(|name| (name, value)))
+                .filter(|(name, _)| name.starts_with("DRAWBRIDGE_")),
+        );
+    } else {
+        let session = session_manager_environment().or_else(saved_environment).unwrap_or_default();
+        environment.extend(session.into_iter().map(|(name, value)| (name, value.into())));
+    }
+    environment
+}
+
+/// What `systemctl --user show-environment` says, where there is a session manager.
+fn session_manager_environment() -> Option<Vec<(String, String)>> {
+    let answer = Command::new("/usr/bin/systemctl")
+        .args(["--user", "show-environment"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|answer| answer.status.success())?;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    Some(text.lines().filter_map(|line| line.split_once('=')).filter_map(session_variable).collect())
+}
+
+/// Values with blanks or quotes come as `$'…'`; none of ours need them, so those are left out.
+fn session_variable((name, value): (&str, &str)) -> Option<(String, String)> {
+    let wanted = SESSION.contains(&name) && !value.starts_with('$');
+    wanted.then(|| (name.to_owned(), value.to_owned()))
+}
+
+fn saved_environment() -> Option<Vec<(String, String)>> {
+    let state = std::env::home_dir()?.join(".local/state/drawbridge");
+    let text = fs::read(session_file(&state)).ok()?;
+    let variables: BTreeMap<String, String> = serde_json::from_slice(&text).ok()?;
+    Some(variables.into_iter().filter(|(name, _)| SESSION.contains(&name.as_str())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sessions_own_variables_are_taken() {
+        assert_eq!(session_variable(("DISPLAY", ":0")), Some(("DISPLAY".into(), ":0".into())));
+        assert_eq!(session_variable(("LD_PRELOAD", "/tmp/evil.so")), None);
+        assert_eq!(session_variable(("BROWSER", "$'a b'")), None);
+    }
+}

@@ -1,0 +1,455 @@
+//! Dialling: every HTTP request of the Host goes out through a [`Network`].
+//!
+//! Owns address guard, proxies, certificates and connection pools; follows no redirect save
+//! those of metadata documents, keeps no cookies, and knows neither tokens nor MCP. The rules are
+//! numbers 7 and 8 of the security rules: literal addresses are checked here when a URL is used,
+//! names by the resolver at every dial.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::Url;
+
+use crate::redact::SafeUrl;
+
+mod address;
+mod dial;
+mod error;
+mod pool;
+mod proxy;
+mod settings;
+mod tls;
+
+use address::HostKind;
+use pool::{Lease, Plan, Pool};
+
+pub use address::AddressClass;
+pub use dial::{Lookup, SystemLookup};
+pub use error::{Error, TlsTrouble};
+pub use proxy::EnvProxies;
+pub use settings::{ClientCert, ConnectionSettings};
+
+/// Sizes and times of the network; the design's defaults.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For name, connection and TLS handshake together.
+    pub connect: Duration,
+    /// For a whole metadata document, redirects included.
+    pub metadata: Duration,
+    /// For a whole [`Network::post`].
+    pub post: Duration,
+    /// The largest metadata document, and the largest answer of [`Network::post`].
+    pub document_bytes: usize,
+    /// Concurrent requests before another connection is opened.
+    pub requests_per_connection: usize,
+    /// Concurrent streams before another connection is opened.
+    pub streams_per_connection: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            metadata: Duration::from_secs(10),
+            post: Duration::from_secs(30),
+            document_bytes: 1024 * 1024,
+            requests_per_connection: 64,
+            streams_per_connection: 32,
+        }
+    }
+}
+
+/// What a request is for; streams get connections of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Ends soon.
+    Request,
+    /// Stays open.
+    Stream,
+}
+
+/// All outgoing HTTP of a Host. Clones share their connections.
+#[derive(Clone)]
+pub struct Network {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    limits: Limits,
+    lookup: Arc<dyn Lookup>,
+    env: EnvProxies,
+    pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+    tls: Mutex<HashMap<TlsKey, rustls::ClientConfig>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct PoolKey {
+    origin: url::Origin,
+    lane: Lane,
+    settings: ConnectionSettings,
+    proxy: Option<Url>,
+}
+
+type TlsKey = (Option<Arc<[u8]>>, Option<Arc<ClientCert>>);
+
+/// Redirects of a metadata document that are followed.
+const METADATA_REDIRECTS: usize = 3;
+
+impl Network {
+    /// A network with the system's resolver and this process's proxy variables.
+    pub fn new(limits: Limits) -> Self {
+        Self::with(limits, Arc::new(SystemLookup), EnvProxies::from_env())
+    }
+
+    /// A network with another resolver and other proxy variables.
+    pub fn with(limits: Limits, lookup: Arc<dyn Lookup>, env: EnvProxies) -> Self {
+        let inner = Inner { limits, lookup, env, pools: Mutex::default(), tls: Mutex::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Forgets all connections and certificates, so that the next requests dial anew: after the
+    /// computer woke up. What is under way goes on.
+    pub fn redial(&self) {
+        lock(&self.inner.pools).clear();
+        lock(&self.inner.tls).clear();
+    }
+
+    /// Checks what can be checked of a URL before it is dialled.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`], [`Error::InsecureUrl`] or [`Error::ForbiddenAddress`].
+    pub fn check(&self, url: &Url, settings: &ConnectionSettings) -> Result<(), Error> {
+        check(url, settings)
+    }
+
+    /// Sends one request and returns once the head of its answer is here. Follows no redirect
+    /// and sets no time limit beyond the one for connecting.
+    ///
+    /// # Errors
+    /// [`Error`]; ask it whether the request [may have run](Error::may_have_run).
+    pub async fn send(
+        &self,
+        lane: Lane,
+        request: http::Request<Bytes>,
+        settings: &ConnectionSettings,
+    ) -> Result<Response, Error> {
+        let (head, body) = request.into_parts();
+        let url = Url::parse(&head.uri.to_string())
+            .map_err(|_| Error::InvalidUrl { url: SafeUrl::unreadable(), why: "it is not absolute" })?;
+        self.exchange(lane, head.method, url, head.headers, body, settings).await
+    }
+
+    /// Like [`send`](Self::send), from its parts.
+    ///
+    /// # Errors
+    /// See [`send`](Self::send).
+    pub async fn exchange(
+        &self,
+        lane: Lane,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+        settings: &ConnectionSettings,
+    ) -> Result<Response, Error> {
+        check(&url, settings)?;
+        let proxy = proxy::choose(&url, settings, &self.inner.env);
+        let lease = self.lease(lane, &url, proxy.clone(), settings).await?;
+        let safe = SafeUrl::from(&url);
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(body.into());
+        }
+        match lease.client.execute(request).await {
+            Ok(inner) => Ok(Response::new(inner, safe, lease)),
+            Err(error) => {
+                let error = error.without_url();
+                tracing::debug!(url = %safe, ?error, "request failed");
+                Err(Error::of_request(&error, safe, proxy.as_ref().map(SafeUrl::from)))
+            }
+        }
+    }
+
+    /// Fetches a metadata document, following up to three redirects, each checked like the
+    /// first. `None` where the server says that there is none (4xx).
+    ///
+    /// # Errors
+    /// [`Error::Status`] for 5xx and 429, [`Error::Redirects`], [`Error::TooLarge`],
+    /// [`Error::TimedOut`] and what [`send`](Self::send) returns.
+    pub async fn get_metadata(
+        &self,
+        url: &Url,
+        settings: &ConnectionSettings,
+    ) -> Result<Option<Bytes>, Error> {
+        let limit = self.inner.limits.metadata;
+        match tokio::time::timeout(limit, self.follow_metadata(url, settings)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::TimedOut { url: url.into(), sent: true }),
+        }
+    }
+
+    async fn follow_metadata(
+        &self,
+        url: &Url,
+        settings: &ConnectionSettings,
+    ) -> Result<Option<Bytes>, Error> {
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        let mut url = url.clone();
+        for _ in 0..=METADATA_REDIRECTS {
+            let mut response = self
+                .exchange(Lane::Request, Method::GET, url.clone(), headers.clone(), Bytes::new(), settings)
+                .await?;
+            let status = response.status;
+            if status.is_success() {
+                return response.read(self.inner.limits.document_bytes).await.map(Some);
+            }
+            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                return Err(Error::Status {
+                    url: (&url).into(),
+                    status,
+                    retry_after: retry_after(&response.headers),
+                });
+            }
+            if status.is_client_error() {
+                return Ok(None);
+            }
+            url = redirect_target(&url, &response.headers)?;
+        }
+        Err(Error::Redirects { url: (&url).into() })
+    }
+
+    /// Posts a small request, as OAuth does, and reads its whole answer, whatever its status.
+    /// Follows no redirect.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::TimedOut`] and what [`send`](Self::send) returns.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        settings: &ConnectionSettings,
+    ) -> Result<SmallResponse, Error> {
+        let exchange = async {
+            let mut response =
+                self.exchange(Lane::Request, Method::POST, url.clone(), headers, body, settings).await?;
+            let body = response.read(self.inner.limits.document_bytes).await?;
+            Ok(SmallResponse {
+                status: response.status,
+                headers: std::mem::take(&mut response.headers),
+                body,
+            })
+        };
+        match tokio::time::timeout(self.inner.limits.post, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::TimedOut { url: url.into(), sent: true }),
+        }
+    }
+
+    /// The class a server at `url` would have, resolving its name if it is one. A server behind a
+    /// proxy counts as public, since its address is the proxy's affair.
+    ///
+    /// # Errors
+    /// [`Error::ForbiddenAddress`] or [`Error::Dns`].
+    pub async fn class_of(&self, url: &Url, settings: &ConnectionSettings) -> Result<AddressClass, Error> {
+        let safe = SafeUrl::from(url);
+        match HostKind::of(url) {
+            HostKind::Class(class) => return Ok(class),
+            HostKind::Never => return Err(Error::ForbiddenAddress { url: safe, found: None }),
+            HostKind::Name if proxy::choose(url, settings, &self.inner.env).is_some() => {
+                return Ok(AddressClass::Public);
+            }
+            HostKind::Name => {}
+        }
+        let name = url.host_str().unwrap_or_default().to_owned();
+        let lookup = dial::resolve(&*self.inner.lookup, name);
+        let Ok(found) = tokio::time::timeout(self.inner.limits.connect, lookup).await else {
+            return Err(Error::Dns { url: safe });
+        };
+        let allowed = found
+            .and_then(|addresses| dial::vet(addresses, AddressClass::Private))
+            .map_err(|error| error.at(safe.clone()))?;
+        // The most public one, so that a server gains nothing by adding private addresses to its name.
+        let class = allowed.into_iter().filter_map(AddressClass::of_ip).max();
+        class.ok_or(Error::Dns { url: safe })
+    }
+
+    async fn lease(
+        &self,
+        lane: Lane,
+        url: &Url,
+        proxy: Option<Url>,
+        settings: &ConnectionSettings,
+    ) -> Result<Lease, Error> {
+        let key = PoolKey { origin: url.origin(), lane, settings: settings.clone(), proxy };
+        let known = lock(&self.inner.pools).get(&key).cloned();
+        let pool = match known {
+            Some(pool) => pool,
+            None => {
+                let pool = Arc::new(self.pool(url, &key).await?);
+                Arc::clone(lock(&self.inner.pools).entry(key).or_insert(pool))
+            }
+        };
+        pool.lease().map_err(|error| {
+            tracing::debug!(error = ?error.without_url(), "no client");
+            Error::InvalidUrl { url: url.into(), why: "its proxy is of a kind that is not supported" }
+        })
+    }
+
+    async fn pool(&self, url: &Url, key: &PoolKey) -> Result<Pool, Error> {
+        let encrypted = |url: &Url| url.scheme() == "https";
+        let needs_tls = encrypted(url) || key.proxy.as_ref().is_some_and(encrypted);
+        let tls = if needs_tls { self.tls(url, &key.settings).await? } else { tls::none() };
+        Ok(Pool::new(Plan {
+            lane: key.lane,
+            limits: self.inner.limits.clone(),
+            tls,
+            proxy: key.proxy.clone(),
+            least: key.settings.least_class(),
+            lookup: Arc::clone(&self.inner.lookup),
+        }))
+    }
+
+    /// The TLS configuration, which takes reading all of the system's certificates to make.
+    async fn tls(&self, url: &Url, settings: &ConnectionSettings) -> Result<rustls::ClientConfig, Error> {
+        let key = (settings.ca.clone(), settings.client_cert.clone());
+        if let Some(known) = lock(&self.inner.tls).get(&key) {
+            return Ok(known.clone());
+        }
+        let settings = settings.clone();
+        let built = tokio::task::spawn_blocking(move || tls::build(&settings)).await;
+        let config = match built {
+            Ok(Ok(config)) => config,
+            Ok(Err(tls::Trouble::Unreadable(what))) => return Err(Error::Certificate { what }),
+            Ok(Err(tls::Trouble::NoAuthorities)) | Err(_) => {
+                return Err(Error::Tls { url: url.into(), why: TlsTrouble::NoAuthorities });
+            }
+        };
+        lock(&self.inner.tls).insert(key, config.clone());
+        Ok(config)
+    }
+}
+
+/// The head of an answer, and its body as it comes.
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    url: SafeUrl,
+    body: reqwest::Response,
+    _lease: Lease,
+}
+
+impl Response {
+    fn new(mut body: reqwest::Response, url: SafeUrl, lease: Lease) -> Self {
+        let headers = std::mem::take(body.headers_mut());
+        Self { status: body.status(), headers, url, body, _lease: lease }
+    }
+
+    /// The next piece of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// [`Error::Reset`] or [`Error::TimedOut`] when the connection broke before the end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        self.body.chunk().await.map_err(|error| {
+            let error = error.without_url();
+            tracing::debug!(url = %self.url, ?error, "body broke off");
+            Error::of_body(&error, self.url.clone())
+        })
+    }
+
+    /// Reads the body to its end.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond `limit` bytes, and what [`chunk`](Self::chunk) returns.
+    pub async fn read(&mut self, limit: usize) -> Result<Bytes, Error> {
+        let too_large = Error::TooLarge { url: self.url.clone(), limit };
+        if self.body.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large);
+        }
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.chunk().await? else {
+            return if first.len() > limit { Err(too_large) } else { Ok(first) };
+        };
+        let mut whole = BytesMut::from(first);
+        let mut next = Some(second);
+        while let Some(piece) = next {
+            if whole.len() + piece.len() > limit {
+                return Err(too_large);
+            }
+            whole.extend_from_slice(&piece);
+            next = self.chunk().await?;
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The address that answered.
+    pub fn url(&self) -> &SafeUrl {
+        &self.url
+    }
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct SmallResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The seconds a `Retry-After` header names. Dates are rare and depend on two clocks.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn check(url: &Url, settings: &ConnectionSettings) -> Result<(), Error> {
+    let fault = |why| Err(Error::InvalidUrl { url: url.into(), why });
+    let forbidden = |found| Err(Error::ForbiddenAddress { url: url.into(), found });
+    if !matches!(url.scheme(), "https" | "http") {
+        return fault("it is neither https nor http");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return fault("it holds a user name or password");
+    }
+    let host = HostKind::of(url);
+    match host {
+        HostKind::Never => return forbidden(None),
+        HostKind::Class(class) if !settings.least_class().may_dial(class) => return forbidden(Some(class)),
+        HostKind::Class(_) | HostKind::Name => {}
+    }
+    let encrypted = url.scheme() == "https";
+    if encrypted || settings.allow_http || host == HostKind::Class(AddressClass::Loopback) {
+        Ok(())
+    } else {
+        Err(Error::InsecureUrl { url: url.into() })
+    }
+}
+
+/// Where a redirect leads. From https it leads to https.
+fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let Some(target) = location.and_then(|text| from.join(text).ok()) else {
+        return Err(Error::Redirects { url: from.into() });
+    };
+    if from.scheme() == "https" && target.scheme() == "http" {
+        return Err(Error::InsecureUrl { url: (&target).into() });
+    }
+    Ok(target)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

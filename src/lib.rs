@@ -10,3 +10,4 @@ pub mod failure;
 pub mod mcp;
 pub mod net;
 pub mod redact;
+pub mod secret;

@@ -37,7 +37,11 @@ pub(super) fn read(store: &mut dyn SecretStore, name: &str) -> Result<Option<Byt
                     .ok_or_else(|| damaged(name, "a part is missing"))?;
                 value.extend_from_slice(&part);
             }
-            if self::digest(&value) == digest { Ok(Some(value)) } else { Err(damaged(name, "its parts do not fit")) }
+            if self::digest(&value) == digest {
+                Ok(Some(value))
+            } else {
+                Err(damaged(name, "its parts do not fit"))
+            }
         }
     }
 }
@@ -137,7 +141,11 @@ mod tests {
                 let outcome = write(&mut store, "n", &long(9, new_len));
                 control.fail_writes(false);
                 let expected = if outcome.is_ok() { long(9, new_len) } else { long(1, old_len) };
-                assert_eq!(read(&mut store, "n").unwrap().unwrap().to_vec(), expected, "{old_len} {new_len} {writes}");
+                assert_eq!(
+                    read(&mut store, "n").unwrap().unwrap().to_vec(),
+                    expected,
+                    "{old_len} {new_len} {writes}"
+                );
             }
         }
     }

@@ -77,7 +77,11 @@ struct ConnectionAuthorizer {
 }
 
 impl Authorizer for ConnectionAuthorizer {
-    fn headers<'a>(&'a self, _method: &'a Method, url: &'a Url) -> BoxFuture<'a, Result<HeaderMap, AuthorizeError>> {
+    fn headers<'a>(
+        &'a self,
+        _method: &'a Method,
+        url: &'a Url,
+    ) -> BoxFuture<'a, Result<HeaderMap, AuthorizeError>> {
         async move {
             if url.origin() != self.origin {
                 return Ok(HeaderMap::new());
@@ -93,12 +97,13 @@ impl Authorizer for ConnectionAuthorizer {
         .boxed()
     }
 
-    fn observe(&self, _response: &ResponseHead) {}
+    fn observe(&self, _response: ResponseHead<'_>) {}
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, AuthorizeError> {
-    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| AuthorizeError::Unavailable("the access token holds characters that no header may hold".into()))?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+        AuthorizeError::Unavailable("the access token holds characters that no header may hold".into())
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -24,14 +24,22 @@ pub fn of_upstream(server: &str, error: &upstream::Error) -> Failure {
             Failure::new(Code::SignInFailed, error.to_string(), "Try again in a moment")
         }
         upstream::Error::Unreachable(error) => of_net(server, error),
+        upstream::Error::Status { retry_after: Some(after), .. } => {
+            let next_step = format!("Try again in {} seconds", after.as_secs().max(1));
+            Failure::new(Code::ServerError, error.to_string(), next_step)
+        }
         upstream::Error::Status { .. } => Failure::new(Code::ServerError, error.to_string(), again),
-        upstream::Error::NotMcp { .. } | upstream::Error::InvalidJson => Failure::new(Code::NotMcp, error.to_string(), again),
+        upstream::Error::NotMcp { .. } | upstream::Error::InvalidJson | upstream::Error::NoEndpoint => {
+            Failure::new(Code::NotMcp, error.to_string(), again)
+        }
         upstream::Error::TooLarge => Failure::new(Code::Limit, error.to_string(), "Ask for less at once"),
         upstream::Error::Redirect { .. } => {
             Failure::new(Code::Forbidden, error.to_string(), "Add the server under its new address")
         }
         upstream::Error::SessionGone => Failure::new(Code::ServerError, error.to_string(), "Try again"),
-        upstream::Error::Cut { .. } => Failure::new(Code::Unreachable, error.to_string(), "Try again in a moment"),
+        upstream::Error::Cut { .. } | upstream::Error::SinkClosed => {
+            Failure::new(Code::Unreachable, error.to_string(), "Try again in a moment")
+        }
     }
 }
 
@@ -51,13 +59,17 @@ pub fn of_net(server: &str, error: &net::Error) -> Failure {
     let (code, next_step) = match error {
         net::Error::Tls { .. } => (
             Code::Tls,
-            format!("If the server uses a company certificate, add it with `drawbridge edit {server} --ca FILE`"),
+            format!(
+                "If the server uses a company certificate, add it with `drawbridge edit {server} --ca FILE`"
+            ),
         ),
         net::Error::ForbiddenAddress { .. } => (
             Code::Forbidden,
             format!("If you trust this network, run `drawbridge edit {server} --allow-private`"),
         ),
-        net::Error::InsecureUrl { .. } => (Code::Forbidden, "Use an https address, or allow http with `--allow-http`".into()),
+        net::Error::InsecureUrl { .. } => {
+            (Code::Forbidden, "Use an https address, or allow http with `--allow-http`".into())
+        }
         net::Error::TooLarge { .. } => (Code::Limit, "Tell the server's operator".into()),
         _ => (Code::Unreachable, "Check your network and the server's address, then try again".into()),
     };

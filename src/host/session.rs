@@ -34,7 +34,7 @@ use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::snapshot::SnapshotStore;
 use crate::mcp::era::Era;
-use crate::mcp::{self, Kind, Message, RequestId, method};
+use crate::mcp::{self, Kind, Message, RequestId};
 use crate::net::Network;
 use crate::upstream::Incoming;
 
@@ -73,7 +73,7 @@ impl Default for Limits {
 }
 
 /// What every session of a Host shares.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SessionDeps {
     /// Connects upstream.
     pub network: Network,
@@ -198,7 +198,11 @@ impl Session {
             }
         };
         self.requests.shutdown().await;
-        if client_left { self.end.leave.cancel() } else { self.end.pause.cancel() }
+        if client_left {
+            self.end.leave.cancel()
+        } else {
+            self.end.pause.cancel()
+        }
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(END_LIMIT, rest).await;
     }
@@ -360,7 +364,9 @@ impl Session {
                     self.on_response(&id, message).await;
                 }
             }
-            Kind::Request { .. } | Kind::Notification | Kind::Batch => self.reply(message.line().clone()).await,
+            Kind::Request { .. } | Kind::Notification | Kind::Batch => {
+                self.reply(message.line().clone()).await
+            }
         }
     }
 
@@ -426,11 +432,15 @@ impl Session {
         match state {
             LinkState::Opening => {}
             LinkState::Ready(ready) => {
-                if let Some(state) = ready.resume.as_ref().and_then(|resume| self.sealer.seal(resume, &self.key)) {
+                if let Some(state) =
+                    ready.resume.as_ref().and_then(|resume| self.sealer.seal(resume, &self.key))
+                {
                     let _ = self.context.downstream.control(Control::Resume { state }).await;
                 }
                 match &ready.response {
-                    Some(response) if self.initialize.is_some() => self.answer_initialize(response.line().clone()).await,
+                    Some(response) if self.initialize.is_some() => {
+                        self.answer_initialize(response.line().clone()).await
+                    }
                     _ if ready.settled => self.prefetch(),
                     _ => {}
                 }
@@ -458,7 +468,9 @@ impl Session {
     }
 
     async fn answer_initialize(&mut self, line: Bytes) {
-        let Some(id) = self.initialize.take().and_then(|message| message.request_id().cloned()) else { return };
+        let Some(id) = self.initialize.take().and_then(|message| message.request_id().cloned()) else {
+            return;
+        };
         if self.pending.remove(&id).is_some() {
             self.reply(line).await;
         }
@@ -470,9 +482,9 @@ impl Session {
         let Some(id) = message.request_id().cloned() else { return };
         let version = message.string_at(&["params", "protocolVersion"]);
         let server = self.context.server().to_owned();
-        let result = self
-            .context
-            .with_snapshot(|snapshot| stand_in::initialize(snapshot, &server, version.as_deref(), why.as_ref()));
+        let result = self.context.with_snapshot(|snapshot| {
+            stand_in::initialize(snapshot, &server, version.as_deref(), why.as_ref())
+        });
         self.told.initialize = true;
         self.answer_initialize(mcp::result_response(&id, &result)).await;
     }
@@ -492,7 +504,8 @@ impl Session {
         let methods: Vec<String> = self.told.lists.keys().cloned().collect();
         for method in methods {
             self.prefetch += 1;
-            let line = format!(r#"{{"jsonrpc":"2.0","id":"drawbridge-{}","method":"{method}"}}"#, self.prefetch);
+            let line =
+                format!(r#"{{"jsonrpc":"2.0","id":"drawbridge-{}","method":"{method}"}}"#, self.prefetch);
             let Ok(message) = Message::parse(line.into()) else { continue };
             self.collector.on_request(&message);
             if let (Some(id), Some(request)) = (message.request_id().cloned(), self.request(message)) {
@@ -545,6 +558,6 @@ fn without_own_tools(message: &Message, server: &str) -> Bytes {
     let Some(kept) = items.and_then(|items| stand_in::without_own_names(&items)) else { return line.clone() };
     tracing::warn!(%server, "tools named {}* were left out: the name is Drawbridge's own", stand_in::OWN_PREFIX);
     let start = tools.as_ptr() as usize - line.as_ptr() as usize;
-    let parts = [&line[..start], b"[", kept.join(",").as_bytes(), b"]", &line[start + tools.len()..]];
-    parts.concat().into()
+    let kept = kept.join(",");
+    [&line[..start], b"[", kept.as_bytes(), b"]", &line[start + tools.len()..]].concat().into()
 }

@@ -114,10 +114,14 @@ impl Context {
             let (status, challenge) = match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(upstream::Error::Unauthorized { status, challenge }) => (status, challenge),
-                Err(upstream::Error::Authorize(AuthorizeError::SignedOut)) => return Err(Refused::SignInNeeded),
+                Err(upstream::Error::Authorize(AuthorizeError::SignedOut)) => {
+                    return Err(Refused::SignInNeeded);
+                }
                 Err(error) => return Err(Refused::Upstream(error)),
             };
-            let Some(account) = self.account() else { return Err(Refused::Failed(self.credentials_refused())) };
+            let Some(account) = self.account() else {
+                return Err(Refused::Failed(self.credentials_refused()));
+            };
             match account.refused(used.as_ref(), status, challenge).await {
                 Ok(Retry::WithNewToken) => {}
                 Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),

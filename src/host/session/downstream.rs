@@ -30,7 +30,9 @@ pub(super) struct Downstream {
 
 impl Downstream {
     /// Starts the task that writes to `stream`; it ends with the last handle.
-    pub(super) fn spawn(stream: impl AsyncWrite + Send + Unpin + 'static) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(super) fn spawn(
+        stream: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, items) = mpsc::channel(QUEUE);
         (Self { queue }, tokio::spawn(write_all(stream, items)))
     }

@@ -17,7 +17,7 @@ use crate::mcp::Message;
 use crate::upstream;
 
 use super::context::{Context, Refused};
-use super::open::{self, Opened, Opening, OpenError, Transport};
+use super::open::{self, OpenError, Opened, Opening, Transport};
 
 const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
 
@@ -37,7 +37,6 @@ pub(super) enum LinkState {
 }
 
 /// An open upstream session.
-#[derive(Debug)]
 pub(super) struct Ready {
     /// Counts the sessions of this link, so that a late report of an end is recognised.
     pub(super) generation: u64,
@@ -65,6 +64,12 @@ enum Command {
     Retry,
 }
 
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Ready({}, settled: {})", self.generation, self.settled)
+    }
+}
+
 /// The session's handle on its link.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
@@ -75,12 +80,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Starts opening. The task runs until `end` says so.
-    pub(super) fn spawn(
-        context: Arc<Context>,
-        opening: Opening,
-        end: End,
-        tasks: &mut JoinSet<()>,
-    ) -> Self {
+    pub(super) fn spawn(context: Arc<Context>, opening: Opening, end: End, tasks: &mut JoinSet<()>) -> Self {
         let (state, watched) = watch::channel(LinkState::Opening);
         let (commands, received) = mpsc::channel(64);
         let (initialized, client_is_initialized) = watch::channel(opening.initialized());
@@ -301,16 +301,12 @@ async fn listen(context: Arc<Context>, transport: Arc<Transport>) -> ListenEnd {
     if http.session().is_none() {
         return ListenEnd::NotOffered;
     }
-    let mut backoff = Backoff::default();
     loop {
-        let sink = context.incoming.clone();
-        match context.authorized(|| http.listen(sink.clone())).await {
-            Ok(upstream::ListenEnd::NotOffered) => return ListenEnd::NotOffered,
+        match context.authorized(|| http.listen(context.incoming.clone())).await {
             Err(Refused::Upstream(upstream::Error::SessionGone)) => return ListenEnd::SessionGone,
-            Err(Refused::Upstream(error)) if !error.may_pass() => return ListenEnd::NotOffered,
             Err(Refused::SignInNeeded) => context.until_signed_in().await,
-            Ok(_) | Err(Refused::Upstream(_) | Refused::Failed(_)) => {}
+            Ok(_) => return ListenEnd::NotOffered,
+            Err(Refused::Upstream(_) | Refused::Failed(_)) => return ListenEnd::NotOffered,
         }
-        tokio::time::sleep(backoff.next_pause()).await;
     }
 }

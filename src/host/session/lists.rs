@@ -52,7 +52,9 @@ impl Collector {
         let items = response.raw_at(&["result", method::list_member(&method)?])?;
         let mut partial = match cursor {
             None => Partial::default(),
-            Some(cursor) => self.partial.remove(&method).filter(|page| page.next.as_ref() == Some(&cursor))?,
+            Some(cursor) => {
+                self.partial.remove(&method).filter(|page| page.next.as_ref() == Some(&cursor))?
+            }
         };
         partial.items.extend(json::elements(items)?.into_iter().map(ToOwned::to_owned));
         partial.next = response.string_at(&["result", "nextCursor"]).filter(|next| !next.is_empty());

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -27,7 +28,6 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const MODERN_CODES: [&str; 3] = ["-32020", "-32021", "-32022"];
 
 /// How a message travels upstream.
-#[derive(Debug)]
 pub(super) enum Transport {
     Http(StreamableHttp),
     Sse(HttpSse),
@@ -35,13 +35,20 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Sends one message; what comes back goes to `sink`.
-    pub(super) async fn post(&self, message: Message, sink: mpsc::Sender<Incoming>) -> Result<Posted, upstream::Error> {
+    pub(super) async fn post(
+        &self,
+        message: Message,
+        sink: mpsc::Sender<Incoming>,
+    ) -> Result<Posted, upstream::Error> {
         match self {
             Self::Http(http) => {
                 let headers = header::modern_headers(&message);
                 http.post(message, headers, sink).await
             }
-            Self::Sse(sse) => sse.post(message).await,
+            Self::Sse(sse) => {
+                sse.post(message, HeaderMap::new()).await?;
+                Ok(Posted { status: StatusCode::ACCEPTED, session: None, answered: false, accepted: true })
+            }
         }
     }
 
@@ -54,7 +61,10 @@ impl Transport {
     pub(super) async fn closed(&self) {
         match self {
             Self::Http(_) => std::future::pending().await,
-            Self::Sse(sse) => sse.closed().await,
+            Self::Sse(sse) => {
+                let why = sse.closed().await;
+                tracing::debug!(%why, "the event stream ended");
+            }
         }
     }
 
@@ -87,7 +97,6 @@ impl Opening {
 }
 
 /// An open session.
-#[derive(Debug)]
 pub(super) struct Opened {
     pub(super) transport: Arc<Transport>,
     pub(super) response: Option<Message>,
@@ -146,9 +155,11 @@ async fn handshake(context: &Arc<Context>, initialize: &Message) -> Result<Opene
             over_streamable_http(context, initialize).await.map_err(|error| error.into_open(context))
         }
         (TransportChoice::Auto, None) => match over_streamable_http(context, initialize).await {
-            Err(HandshakeError::Upstream(error)) if error.suggests_http_sse() => {
+            Err(HandshakeError::Upstream(error)) if suggests_http_sse(&error) => {
                 over_http_sse(context, initialize).await.map_err(|sse| match sse {
-                    OpenError::Failed(_) => OpenError::Failed(failures::of_upstream(context.server(), &error)),
+                    OpenError::Failed(_) => {
+                        OpenError::Failed(failures::of_upstream(context.server(), &error))
+                    }
                     OpenError::SignedOut | OpenError::Rejected(_) => sse,
                 })
             }
@@ -182,7 +193,10 @@ impl From<Refused> for HandshakeError {
     }
 }
 
-async fn over_streamable_http(context: &Arc<Context>, initialize: &Message) -> Result<Opened, HandshakeError> {
+async fn over_streamable_http(
+    context: &Arc<Context>,
+    initialize: &Message,
+) -> Result<Opened, HandshakeError> {
     let era = match context.seen_era() {
         Some(era) => era,
         None => probe(context, initialize).await?,
@@ -210,9 +224,13 @@ async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<O
         () = transport.closed() => None,
     };
     let Some(response) = response else {
-        return Err(OpenError::Failed(failures::of_upstream(context.server(), &upstream::Error::Cut { may_have_run: true })));
+        return Err(OpenError::Failed(failures::of_upstream(
+            context.server(),
+            &upstream::Error::Cut { may_have_run: true },
+        )));
     };
-    settle(context, transport, &posted, response, SeenTransport::HttpSse).map_err(|error| error.into_open(context))
+    settle(context, transport, &posted, response, SeenTransport::HttpSse)
+        .map_err(|error| error.into_open(context))
 }
 
 /// Reads the answer to `initialize`.
@@ -241,7 +259,11 @@ fn settle(
 }
 
 /// Sends one request on its own and waits for its answer; what else comes with it goes on.
-async fn ask(context: &Arc<Context>, transport: &Transport, request: &Message) -> Result<(Posted, Message), HandshakeError> {
+async fn ask(
+    context: &Arc<Context>,
+    transport: &Transport,
+    request: &Message,
+) -> Result<(Posted, Message), HandshakeError> {
     let (sink, mut incoming) = mpsc::channel(16);
     let posting = context.authorized(|| transport.post(request.clone(), sink.clone()));
     tokio::pin!(posting);
@@ -279,7 +301,7 @@ async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Era, Hand
     let answer = match asked {
         Err(_) => return Ok(Era::Legacy),
         Ok(Ok((_, answer))) => answer,
-        Ok(Err(HandshakeError::Upstream(error))) if error.is_about_the_request() => return Ok(Era::Legacy),
+        Ok(Err(HandshakeError::Upstream(error))) if is_about_the_request(&error) => return Ok(Era::Legacy),
         Ok(Err(error)) => return Err(error),
     };
     let listed = [["result", "supportedVersions"].as_slice(), &["error", "data", "supported"]];
@@ -294,8 +316,34 @@ async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Era, Hand
     Ok(if modern && !legacy_too { Era::Modern } else { Era::Legacy })
 }
 
+/// A server that takes no POST at that address may be one of HTTP+SSE.
+fn suggests_http_sse(error: &upstream::Error) -> bool {
+    matches!(error, upstream::Error::Status { status, .. } if matches!(status.as_u16(), 400 | 404 | 405))
+}
+
+/// Whether an answer was about the modern request itself, rather than about the server's health
+/// or our credentials.
+fn is_about_the_request(error: &upstream::Error) -> bool {
+    match error {
+        upstream::Error::Status { status, .. } => {
+            let passing = [408, 425, 429, 502, 503, 504];
+            !passing.contains(&status.as_u16())
+        }
+        upstream::Error::SessionGone | upstream::Error::Cut { .. } | upstream::Error::InvalidJson => true,
+        upstream::Error::Unauthorized { .. }
+        | upstream::Error::Unreachable(_)
+        | upstream::Error::NotMcp { .. }
+        | upstream::Error::TooLarge
+        | upstream::Error::Authorize(_)
+        | upstream::Error::Redirect { .. }
+        | upstream::Error::NoEndpoint
+        | upstream::Error::SinkClosed => false,
+    }
+}
+
 fn discover_request(initialize: &Message) -> Message {
-    let client = initialize.raw_at(&["params", "clientInfo"]).unwrap_or(r#"{"name":"drawbridge","version":"0"}"#);
+    let client =
+        initialize.raw_at(&["params", "clientInfo"]).unwrap_or(r#"{"name":"drawbridge","version":"0"}"#);
     let line = format!(
         r#"{{"jsonrpc":"2.0","id":"drawbridge-discover","method":"server/discover","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{}","io.modelcontextprotocol/clientInfo":{client},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#,
         era::NEWEST_MODERN
@@ -306,7 +354,10 @@ fn discover_request(initialize: &Message) -> Message {
 fn only_modern(context: &Context) -> Failure {
     Failure::new(
         Code::ServerError,
-        format!("{} speaks only the newer MCP protocol, and this client only the older one", context.server()),
+        format!(
+            "{} speaks only the newer MCP protocol, and this client only the older one",
+            context.server()
+        ),
         "Use a client that speaks MCP 2026-07-28",
     )
 }

@@ -97,8 +97,10 @@ impl Request {
             return stand_in;
         }
         let limit = self.context.limits.list_during_sign_in;
-        let ended = timeout(limit, state.wait_for(|state| !state.is_signing_in())).await;
-        if !matches!(ended, Ok(Ok(state)) if state.is_signed_in()) {
+        let ended = async {
+            state.wait_for(|state| !state.is_signing_in()).await.is_ok_and(|state| state.is_signed_in())
+        };
+        if !timeout(limit, ended).await.unwrap_or(false) {
             return stand_in;
         }
         match self.ready(Instant::now() + limit, 0, true).await {
@@ -159,9 +161,11 @@ impl Request {
                 self.link.gone(ready.generation).await;
                 Attempt::Again
             }
-            Err(Refused::Upstream(error)) => {
-                Attempt::Done(Ending::Failed(failures::of_request(self.context.server(), &error, self.message.method())))
-            }
+            Err(Refused::Upstream(error)) => Attempt::Done(Ending::Failed(failures::of_request(
+                self.context.server(),
+                &error,
+                self.message.method(),
+            ))),
         }
     }
 
@@ -176,7 +180,12 @@ impl Request {
 
     /// Waits for an open session newer than `generation`. Who is patient lets a server that is
     /// down be tried once more.
-    async fn ready(&self, deadline: Instant, generation: u64, patient: bool) -> Result<std::sync::Arc<Ready>, NotReady> {
+    async fn ready(
+        &self,
+        deadline: Instant,
+        generation: u64,
+        patient: bool,
+    ) -> Result<std::sync::Arc<Ready>, NotReady> {
         let mut state = self.link.state();
         let mut last_failure = None;
         loop {
@@ -262,7 +271,10 @@ impl Request {
     fn never_answered(&self) -> Failure {
         Failure::new(
             Code::MayHaveRun,
-            format!("{} closed the connection before it answered, so the request may or may not have run", self.context.server()),
+            format!(
+                "{} closed the connection before it answered, so the request may or may not have run",
+                self.context.server()
+            ),
             "Check before you try it again",
         )
     }

@@ -45,7 +45,8 @@ impl Sealer {
     /// Seals a state for the connection of that key.
     pub(super) fn seal(&self, resume: &Resume, connection: &str) -> Option<String> {
         let session = resume.session.as_ref()?.expose().to_owned();
-        let text = serde_json::to_vec(&Sealed { session, protocol_version: resume.protocol_version.clone() }).ok()?;
+        let text = serde_json::to_vec(&Sealed { session, protocol_version: resume.protocol_version.clone() })
+            .ok()?;
         let nonce: [u8; NONCE] = rand::random();
         let payload = Payload { msg: &text, aad: connection.as_bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).ok()?;

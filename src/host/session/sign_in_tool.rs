@@ -35,7 +35,9 @@ pub(super) async fn offer(context: &Context) {
 
 /// Signs in, and answers the call with the names of the tools that are there now.
 pub(super) async fn run(context: Shared, link: Option<Link>, message: Message) -> Ending {
-    let Some(account) = context.account() else { return Ending::Failed(failures::signed_out(context.server())) };
+    let Some(account) = context.account() else {
+        return Ending::Failed(failures::signed_out(context.server()));
+    };
     let asked_by = AskedBy::Client(context.client_name.borrow().clone());
     let deadline = Instant::now() + context.limits.park;
     let signed_in = tokio::time::timeout_at(deadline, async {
@@ -88,5 +90,9 @@ async fn tool_names(context: &Shared, link: Link) -> Vec<String> {
     };
     let response = response.as_ref().and_then(|message| message.raw_at(&["result", "tools"]));
     let tools = response.and_then(json::elements).unwrap_or_default();
-    tools.iter().filter_map(|tool| json::member(tool.get(), "name").and_then(json::string)).map(Into::into).collect()
+    tools
+        .iter()
+        .filter_map(|tool| json::member(tool.get(), "name").and_then(json::string))
+        .map(Into::into)
+        .collect()
 }

@@ -18,10 +18,16 @@ pub(super) const OWN_PREFIX: &str = "drawbridge_";
 ///
 /// It promises every list, because a client never asks for what was not promised, and the
 /// server may turn out to have it.
-pub(super) fn initialize(snapshot: &Snapshot, server: &str, client_version: Option<&str>, why: Option<&Failure>) -> String {
+pub(super) fn initialize(
+    snapshot: &Snapshot,
+    server: &str,
+    client_version: Option<&str>,
+    why: Option<&Failure>,
+) -> String {
     let known = snapshot.initialize.as_deref().or(snapshot.discover.as_deref());
     let known: Value = known.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null);
-    let version = client_version.filter(|version| era::is_legacy_version(version)).unwrap_or(era::NEWEST_LEGACY);
+    let version =
+        client_version.filter(|version| era::is_legacy_version(version)).unwrap_or(era::NEWEST_LEGACY);
     let mut result = json!({
         "protocolVersion": version,
         "capabilities": capabilities(known.get("capabilities")),
@@ -196,7 +202,10 @@ mod tests {
         let both: Value = serde_json::from_str(&tools).expect("JSON");
         assert_eq!(both["tools"][0]["name"], SIGN_IN_TOOL);
         assert_eq!(both["resultType"], "complete");
-        assert_eq!(list("prompts/list", &snapshot, Some("linear"), Era::Legacy).as_deref(), Some(r#"{"prompts":[]}"#));
+        assert_eq!(
+            list("prompts/list", &snapshot, Some("linear"), Era::Legacy).as_deref(),
+            Some(r#"{"prompts":[]}"#)
+        );
     }
 
     #[test]

@@ -324,7 +324,10 @@ pub enum VaultView {
     /// It works.
     Ready,
     /// It has to be unlocked.
-    Locked,
+    Locked {
+        /// How.
+        why: String,
+    },
     /// It does not work.
     Unavailable {
         /// Why.
@@ -387,6 +390,13 @@ pub enum SignInEvent {
     },
 }
 
+/// How many accounts were signed out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SignedOut {
+    /// The count.
+    pub accounts: usize,
+}
+
 /// The redirect URL that a person copied from a browser on another computer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -413,7 +423,10 @@ mod tests {
                     references: vec!["env:B".into(), "env:A".into()],
                 },
             }],
-            bearer: Some(SecretOption { value: "marked-2".to_owned().into(), references: vec!["env:A".into()] }),
+            bearer: Some(SecretOption {
+                value: "marked-2".to_owned().into(),
+                references: vec!["env:A".into()],
+            }),
             proxy: Some("http://me:marked-3@proxy.example".to_owned().into()),
             client_cert: Some("/c.pem".into()),
             ..ServerOptions::default()

@@ -47,6 +47,16 @@ pub enum CallbackHost {
     Localhost,
 }
 
+impl CallbackHost {
+    /// The host as a URL spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "127.0.0.1",
+            Self::Localhost => "localhost",
+        }
+    }
+}
+
 /// One server: where it is and how to talk to it, without any secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerEntry {

@@ -53,6 +53,7 @@ async fn greet(host: HostHandle, stream: Stream, early: BytesMut) {
         Err(failure) => return refuse(&mut writer, failure).await,
     };
     if say(&mut writer, &Control::Welcome).await.is_ok() {
+        let _open = host.activity().session();
         let shutdown = host.shutdown().clone();
         session::serve(host.session_deps(), connection, hello, frames, writer, shutdown).await;
     }

@@ -9,5 +9,6 @@ pub mod endpoint;
 pub mod failure;
 pub mod mcp;
 pub mod net;
+pub mod oauth;
 pub mod redact;
 pub mod secret;

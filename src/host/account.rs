@@ -1,6 +1,7 @@
 //! Stand-in until the account task arrives.
 use crate::net::{ConnectionSettings, Network};
-use crate::oauth::{self, OAuthOptions, PageOpener};
+use crate::oauth::browser::PageOpener;
+use crate::oauth::{self, OAuthOptions};
 use crate::registry::ServerId;
 use crate::secret::{AccessToken, Vault};
 use http::{HeaderValue, StatusCode};
@@ -71,7 +72,7 @@ pub struct SignIn {
 }
 impl SignIn {
     pub async fn outcome(&mut self) -> Result<(), Arc<oauth::Error>> {
-        Err(Arc::new(oauth::Error))
+        Err(Arc::new(oauth::Error::Cancelled))
     }
 }
 impl AccountHandle {
@@ -97,13 +98,13 @@ impl AccountHandle {
         Ok(Retry::SignInNeeded)
     }
     pub async fn sign_in(&self, _: SignInRequest) -> Result<SignIn, Arc<oauth::Error>> {
-        Err(Arc::new(oauth::Error))
+        Err(Arc::new(oauth::Error::Cancelled))
     }
     pub async fn sign_out(&self) -> Result<(), Arc<oauth::Error>> {
         let _ = self._keep.send(AccountState::SignedOut);
         Ok(())
     }
     pub async fn sign_in_redirect(&self, _: &str) -> Result<(), Arc<oauth::Error>> {
-        Err(Arc::new(oauth::Error))
+        Err(Arc::new(oauth::Error::Cancelled))
     }
 }

@@ -219,7 +219,13 @@ async fn a_message_of_many_megabytes_comes_whole() {
 #[tokio::test]
 async fn connections_are_used_again_after_every_kind_of_answer() {
     let stream = || events(format!("data: {ANSWER}\n\n"));
-    let refusal = with_status(401, json(r#"{"error":"no"}"#));
+    let late = futures_util::stream::once(async {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, io::Error>("no")
+    });
+    let refusal = with_status(401, Body::from_stream(late).into_response());
     let answers = vec![
         json(ANSWER),
         refusal,

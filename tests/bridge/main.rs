@@ -2,6 +2,7 @@
 
 mod connect;
 mod faults;
+mod modern;
 mod restart;
 mod security;
 mod sign_in;

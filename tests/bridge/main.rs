@@ -3,6 +3,7 @@
 mod connect;
 mod faults;
 mod modern;
+mod peers;
 mod restart;
 mod security;
 mod sign_in;

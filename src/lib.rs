@@ -7,6 +7,7 @@
 
 pub mod endpoint;
 pub mod failure;
+pub mod host;
 pub mod mcp;
 pub mod net;
 pub mod oauth;

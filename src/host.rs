@@ -1,0 +1,3 @@
+//! The Host: owns servers, accounts and sessions.
+
+pub mod account;

@@ -43,6 +43,11 @@ pub enum OpenError {
 }
 #[derive(Debug)]
 pub struct SystemBrowser;
+impl SystemBrowser {
+    pub fn from_environment() -> Self {
+        Self
+    }
+}
 impl PageOpener for SystemBrowser {
     fn open(&self, _: &Url) -> Result<(), OpenError> {
         Err(OpenError::NoBrowser)

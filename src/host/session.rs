@@ -44,7 +44,7 @@ use link::{End, Link, LinkState};
 use lists::Collector;
 use open::Opening;
 use request::{Ending, Request};
-pub use resume::Sealer;
+use resume::Sealer;
 
 /// Messages from upstream that may wait for this session.
 const INCOMING_QUEUE: usize = 256;

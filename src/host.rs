@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::endpoint;
 use crate::failure::{Code, Failure};
 use crate::net::{Limits, Network};
-use crate::oauth::PageOpener;
+use crate::oauth::browser::PageOpener;
 use crate::paths::Paths;
 use crate::registry::{BrokenFile, Registry, write_atomically};
 use crate::secret::{StoreKind, Vault};

@@ -11,6 +11,7 @@ pub mod json;
 mod message;
 pub mod method;
 pub mod oversized;
+pub mod tool_headers;
 
 pub use message::{Error, Kind, Message, RequestId, error_response, result_response};
 

@@ -88,7 +88,10 @@ impl Authorizer for ConnectionAuthorizer {
             }
             let mut headers = self.static_headers.clone();
             let Some(account) = &self.account else { return Ok(headers) };
-            let token = account.access_token().await.map_err(|error| error.into_authorize_error())?;
+            let token = account
+                .access_token()
+                .await
+                .map_err(|error| AuthorizeError::Unavailable(error.to_string()))?;
             if let Some(token) = token {
                 headers.insert(AUTHORIZATION, bearer(token.expose())?);
             }

@@ -71,12 +71,60 @@ pub fn of_net(server: &str, error: &net::Error) -> Failure {
             (Code::Forbidden, "Use an https address, or allow http with `--allow-http`".into())
         }
         net::Error::TooLarge { .. } => (Code::Limit, "Tell the server's operator".into()),
-        _ => (Code::Unreachable, "Check your network and the server's address, then try again".into()),
+        net::Error::InvalidUrl { .. } | net::Error::Certificate { .. } => {
+            (Code::Invalid, format!("Correct it with `drawbridge edit {server}`"))
+        }
+        net::Error::Dns { .. }
+        | net::Error::Refused { .. }
+        | net::Error::Connect { .. }
+        | net::Error::Proxy { .. }
+        | net::Error::TimedOut { .. }
+        | net::Error::Reset { .. }
+        | net::Error::Redirects { .. }
+        | net::Error::Status { .. } => {
+            (Code::Unreachable, "Check your network and the server's address, then try again".into())
+        }
     };
     Failure::new(code, error.to_string(), next_step)
 }
 
 /// Trouble with a sign-in or a token.
 pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
-    Failure::new(error.code(), error.to_string(), error.next_step(server))
+    use oauth::Error;
+    let ask_operator = "Tell the server's operator".to_owned();
+    let again = format!("Run `drawbridge login {server}` and sign in again");
+    let (code, next_step) = match error {
+        Error::Network(error) => return of_net(server, error),
+        Error::Unavailable { .. } => (Code::Unreachable, "Try again in a moment".to_owned()),
+        Error::NoAuthorizationServer { .. }
+        | Error::ResourceMismatch { .. }
+        | Error::InvalidMetadata { .. }
+        | Error::NoMetadata { .. }
+        | Error::NoPkce { .. }
+        | Error::InvalidTokenResponse { .. } => (Code::SignInFailed, ask_operator),
+        Error::IssuerMismatch { .. } | Error::UnsafeEndpoint { .. } | Error::WrongResponder { .. } => {
+            (Code::Forbidden, "Do not sign in there; tell the server's operator".to_owned())
+        }
+        Error::NoRegistration { .. } | Error::RegistrationRefused { .. } => (
+            Code::SignInFailed,
+            format!("Ask for a client id, then run `drawbridge edit {server} --client-id ID`"),
+        ),
+        Error::ForeignCredentials { .. } => (
+            Code::Forbidden,
+            format!("If that is right, run `drawbridge edit {server} --client-id ID` with a new one"),
+        ),
+        Error::PortTaken { .. } => (
+            Code::SignInFailed,
+            format!("End that program, or run `drawbridge edit {server} --callback-port PORT`"),
+        ),
+        Error::Listener(_) => (Code::SignInFailed, again),
+        Error::StateMismatch | Error::NotARedirect => {
+            (Code::SignInFailed, "Paste the whole address the browser ended at".to_owned())
+        }
+        Error::Denied { .. } | Error::TokenRefused { .. } | Error::Cancelled | Error::TimedOut { .. } => {
+            (Code::SignInFailed, again)
+        }
+        Error::NotSaved(_) => (Code::Keychain, "Unlock the keychain and try again".to_owned()),
+    };
+    Failure::new(code, error.to_string(), next_step)
 }

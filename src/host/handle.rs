@@ -21,7 +21,7 @@ use super::{Error, options::loosens};
 use crate::api::types::{Changes, Edited, NewServer, ServerOptions, ServerView, StatusView, VaultView};
 use crate::failure::Failure;
 use crate::net::{AddressClass, ConnectionSettings, Network};
-use crate::oauth::PageOpener;
+use crate::oauth::browser::PageOpener;
 use crate::registry::{AccountLabel, ServerEntry, ServerId, ServerName};
 use crate::secret::{Vault, VaultState};
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::failure::{Code, Failure};
@@ -18,8 +17,9 @@ use crate::host::snapshot::SeenTransport;
 use crate::mcp::era::{self, Era};
 use crate::mcp::{Kind, Message, header, json};
 use crate::registry::TransportChoice;
-use crate::upstream::{self, HttpSse, Incoming, Posted, StreamableHttp};
+use crate::upstream::{self, HttpSse, Posted, Sink, StreamableHttp};
 
+use super::ask::ask;
 use super::context::{Context, Refused};
 use super::resume::Resume;
 
@@ -35,14 +35,23 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Sends one message; what comes back goes to `sink`.
-    pub(super) async fn post(
+    pub(super) async fn post(&self, message: Message, sink: Sink) -> Result<Posted, upstream::Error> {
+        self.post_with(message, HeaderMap::new(), sink).await
+    }
+
+    /// Sends one message with headers besides those that follow from it.
+    pub(super) async fn post_with(
         &self,
         message: Message,
-        sink: mpsc::Sender<Incoming>,
+        extra: HeaderMap,
+        sink: Sink,
     ) -> Result<Posted, upstream::Error> {
         match self {
             Self::Http(http) => {
-                let headers = header::modern_headers(&message);
+                let mut headers = extra;
+                if message.meta_protocol_version().is_some() {
+                    headers.extend(header::modern_headers(&message));
+                }
                 http.post(message, headers, sink).await
             }
             Self::Sse(sse) => {
@@ -81,16 +90,27 @@ impl Transport {
 /// What is to be opened.
 #[derive(Debug)]
 pub(super) enum Opening {
-    /// A legacy session for a client that sent this `initialize`.
-    Legacy { initialize: Message, resume: Option<Resume>, initialized: Option<Message> },
+    /// A legacy session.
+    Legacy(Box<Handshake>),
     /// No session: every request stands for itself.
     Modern,
+}
+
+/// What a legacy session is opened with.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    /// The client's `initialize`.
+    pub(super) initialize: Message,
+    /// The session of an earlier Host.
+    pub(super) resume: Option<Resume>,
+    /// The client's `notifications/initialized`, where it was sent before.
+    pub(super) initialized: Option<Message>,
 }
 
 impl Opening {
     pub(super) fn initialized(&self) -> Option<Message> {
         match self {
-            Self::Legacy { initialized, .. } => initialized.clone(),
+            Self::Legacy(handshake) => handshake.initialized.clone(),
             Self::Modern => None,
         }
     }
@@ -122,9 +142,9 @@ pub(super) async fn open(context: &Arc<Context>, opening: &mut Opening) -> Resul
             needs_initialized: false,
             resume: None,
         }),
-        Opening::Legacy { initialize, resume, .. } => match resume.take() {
+        Opening::Legacy(legacy) => match legacy.resume.take() {
             Some(resume) => Ok(resumed(context, resume)),
-            None => handshake(context, initialize).await,
+            None => handshake(context, &legacy.initialize).await,
         },
     }
 }
@@ -216,19 +236,7 @@ async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<O
     let open_error = |refused: Refused| HandshakeError::from(refused).into_open(context);
     let sse = context.authorized(connect).await.map_err(open_error)?;
     let transport = Transport::Sse(sse);
-    let answer = context.expect_answer(initialize);
-    let posting = context.authorized(|| transport.post(initialize.clone(), context.incoming.clone()));
-    let posted = posting.await.map_err(open_error)?;
-    let response = tokio::select! {
-        response = answer => response,
-        () = transport.closed() => None,
-    };
-    let Some(response) = response else {
-        return Err(OpenError::Failed(failures::of_upstream(
-            context.server(),
-            &upstream::Error::Cut { may_have_run: true },
-        )));
-    };
+    let (posted, response) = ask(context, &transport, initialize).await.map_err(open_error)?;
     settle(context, transport, &posted, response, SeenTransport::HttpSse)
         .map_err(|error| error.into_open(context))
 }
@@ -258,46 +266,13 @@ fn settle(
     Ok(Opened { transport: Arc::new(transport), response: Some(response), needs_initialized: true, resume })
 }
 
-/// Sends one request on its own and waits for its answer; what else comes with it goes on.
-async fn ask(
-    context: &Arc<Context>,
-    transport: &Transport,
-    request: &Message,
-) -> Result<(Posted, Message), HandshakeError> {
-    let (sink, mut incoming) = mpsc::channel(16);
-    let posting = context.authorized(|| transport.post(request.clone(), sink.clone()));
-    tokio::pin!(posting);
-    let mut response = None;
-    let posted = loop {
-        tokio::select! {
-            biased;
-            Some(message) = incoming.recv() => keep_response(context, message, &mut response).await,
-            posted = &mut posting => break posted?,
-        }
-    };
-    while let Ok(message) = incoming.try_recv() {
-        keep_response(context, message, &mut response).await;
-    }
-    match response {
-        Some(response) => Ok((posted, response)),
-        None => Err(HandshakeError::Upstream(upstream::Error::Cut { may_have_run: true })),
-    }
-}
-
-async fn keep_response(context: &Context, incoming: Incoming, response: &mut Option<Message>) {
-    if matches!(incoming.message.kind(), Kind::Response { .. }) {
-        *response = Some(incoming.message);
-    } else {
-        let _ = context.incoming.send(incoming).await;
-    }
-}
-
 /// Asks an unknown server for its era. Only a server that answers as a modern one does, and does
 /// not list the client's own version as well, counts as modern here.
 async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Era, HandshakeError> {
     let transport = Transport::Http(context.streamable_http());
     let request = discover_request(initialize);
     let asked = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
+    let asked = asked.map(|answered| answered.map_err(HandshakeError::from));
     let answer = match asked {
         Err(_) => return Ok(Era::Legacy),
         Ok(Ok((_, answer))) => answer,

@@ -4,18 +4,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::failure::{Code, Failure};
 use crate::host::account::{AskedBy, OpenWith, SignInRequest};
 use crate::host::failures;
 use crate::mcp::{Message, method};
-use crate::upstream;
+use crate::upstream::{self, Posted};
 
 use super::context::{Refused, Shared};
 use super::link::{Link, LinkState, Ready};
 use super::open::Transport;
-use super::sign_in_tool;
+use super::{modern_tools, sign_in_tool};
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// A session that ends under a request is opened again this often for it.
@@ -55,6 +56,8 @@ pub(super) struct Request {
     pub(super) after_initialized: bool,
     /// Whether it is ours, so that the shim knows nothing of it.
     pub(super) is_own: bool,
+    /// Whether the server found the call's headers wrong, so that its tools have to be read again.
+    pub(super) refresh_tools: bool,
 }
 
 impl Request {
@@ -149,8 +152,7 @@ impl Request {
         if !self.is_own && self.context.downstream.dispatched(id).await.is_err() {
             return Attempt::Done(Ending::Answered);
         }
-        let send = || ready.transport.post(self.message.clone(), self.context.incoming.clone());
-        match self.context.authorized(send).await {
+        match self.send(ready).await {
             Ok(posted) if posted.answered || !ready.transport.answers_posts() => {
                 self.until_closed(&ready.transport).await
             }
@@ -167,6 +169,20 @@ impl Request {
                 self.message.method(),
             ))),
         }
+    }
+
+    async fn send(&self, ready: &Ready) -> Result<Posted, Refused> {
+        let is_modern_call =
+            self.message.method() == Some("tools/call") && self.message.meta_protocol_version().is_some();
+        let headers = if is_modern_call {
+            modern_tools::headers(&self.context, &ready.transport, &self.message, self.refresh_tools).await?
+        } else {
+            HeaderMap::new()
+        };
+        let post = || {
+            ready.transport.post_with(self.message.clone(), headers.clone(), self.context.incoming.clone())
+        };
+        self.context.authorized(post).await
     }
 
     /// On HTTP+SSE the answer comes on the one stream; if that ends first, there is none.

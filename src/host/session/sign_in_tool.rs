@@ -1,12 +1,12 @@
 //! `drawbridge_sign_in`, the one tool of ours, and the sign-in that opens by itself.
 
-use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, timeout};
 
 use crate::host::account::{AskedBy, OpenWith, SignInRequest};
 use crate::host::failures;
 use crate::mcp::{Message, json, result_response};
 
+use super::ask::ask;
 use super::context::{Context, Shared};
 use super::link::{Link, LinkState};
 use super::request::Ending;
@@ -77,17 +77,7 @@ async fn tool_names(context: &Shared, link: Link) -> Vec<String> {
     };
     let line = r#"{"jsonrpc":"2.0","id":"drawbridge-tools","method":"tools/list"}"#;
     let Ok(request) = Message::parse(line.into()) else { return Vec::new() };
-    let (sink, mut incoming) = mpsc::channel(16);
-    let answer = context.expect_answer(&request);
-    let sink = if ready.transport.answers_posts() { sink } else { context.incoming.clone() };
-    let posting = context.authorized(|| ready.transport.post(request.clone(), sink.clone()));
-    let response = if ready.transport.answers_posts() {
-        let _ = posting.await;
-        incoming.recv().await.map(|incoming| incoming.message)
-    } else {
-        let _ = posting.await;
-        answer.await
-    };
+    let response = ask(context, &ready.transport, &request).await.ok().map(|(_, response)| response);
     let response = response.as_ref().and_then(|message| message.raw_at(&["result", "tools"]));
     let tools = response.and_then(json::elements).unwrap_or_default();
     tools

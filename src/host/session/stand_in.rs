@@ -2,12 +2,13 @@
 //! signing in would help. Pure: values in, JSON out.
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json as value};
 
 use crate::failure::Failure;
 use crate::host::snapshot::Snapshot;
 use crate::mcp::era::{self, Era};
-use crate::mcp::{RequestId, method, result_response};
+use crate::mcp::tool_headers::ToolHeaders;
+use crate::mcp::{RequestId, json, method, result_response};
 
 /// The tool that starts a sign-in; ours, answered by the Host always.
 pub(super) const SIGN_IN_TOOL: &str = "drawbridge_sign_in";
@@ -28,7 +29,7 @@ pub(super) fn initialize(
     let known: Value = known.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null);
     let version =
         client_version.filter(|version| era::is_legacy_version(version)).unwrap_or(era::NEWEST_LEGACY);
-    let mut result = json!({
+    let mut result = value!({
         "protocolVersion": version,
         "capabilities": capabilities(known.get("capabilities")),
         "serverInfo": server_info(&known, server),
@@ -77,7 +78,7 @@ pub(super) fn capability_of(method: &str) -> Option<&'static str> {
 }
 
 fn capabilities(known: Option<&Value>) -> Value {
-    let mut general = json!({
+    let mut general = value!({
         "tools": { "listChanged": true },
         "prompts": { "listChanged": true },
         "resources": { "listChanged": true, "subscribe": true },
@@ -112,7 +113,7 @@ fn server_info(known: &Value, server: &str) -> Value {
         .get("serverInfo")
         .or(in_meta)
         .cloned()
-        .unwrap_or_else(|| json!({ "name": server, "version": env!("CARGO_PKG_VERSION") }))
+        .unwrap_or_else(|| value!({ "name": server, "version": env!("CARGO_PKG_VERSION") }))
 }
 
 fn instructions(known: &Value, why: Option<&Failure>) -> Option<String> {
@@ -125,7 +126,7 @@ fn instructions(known: &Value, why: Option<&Failure>) -> Option<String> {
 }
 
 fn with_sign_in_tool(known: &str, server: &str) -> String {
-    let tool = json!({
+    let tool = value!({
         "name": SIGN_IN_TOOL,
         "title": format!("Sign in to {server}"),
         "description": format!(
@@ -140,17 +141,28 @@ fn with_sign_in_tool(known: &str, server: &str) -> String {
     format!("[{tool}{comma}{rest}")
 }
 
-/// The items of a tool list without those under our own prefix, and whether any were dropped.
-/// The others keep their bytes.
-pub(super) fn without_own_names(items: &[&RawValue]) -> Option<Vec<String>> {
-    let is_ours = |item: &RawValue| {
-        let name = crate::mcp::json::member(item.get(), "name").and_then(crate::mcp::json::string);
-        name.is_some_and(|name| name.starts_with(OWN_PREFIX))
+/// The items of a tool list without those a client must not get: tools under our own prefix, and
+/// from a modern server those with invalid `x-mcp-header`. `None` where all may stay; the others
+/// keep their bytes.
+pub(super) fn without_unusable(items: &[&RawValue], server: &str, era: Era) -> Option<Vec<String>> {
+    let is_usable = |item: &RawValue| {
+        let name = json::member(item.get(), "name").and_then(json::string).unwrap_or_default();
+        if name.starts_with(OWN_PREFIX) {
+            tracing::warn!(%server, "a tool was left out: names with {OWN_PREFIX} are Drawbridge's own");
+            return false;
+        }
+        match ToolHeaders::of_tool(item.get()) {
+            Err(reason) if era == Era::Modern => {
+                let tool = crate::redact::plain(&name, 64);
+                tracing::warn!(%server, %tool, "a tool was left out: x-mcp-header: {reason}");
+                false
+            }
+            _ => true,
+        }
     };
-    items
-        .iter()
-        .any(|item| is_ours(item))
-        .then(|| items.iter().filter(|item| !is_ours(item)).map(|item| item.get().to_owned()).collect())
+    let kept: Vec<String> =
+        items.iter().filter(|item| is_usable(item)).map(|item| item.get().to_owned()).collect();
+    (kept.len() < items.len()).then_some(kept)
 }
 
 #[cfg(test)]
@@ -185,8 +197,8 @@ mod tests {
         let result: Value = serde_json::from_str(&result).expect("JSON");
         assert_eq!(result["protocolVersion"], era::NEWEST_LEGACY);
         assert_eq!(result["serverInfo"]["name"], "Real");
-        assert_eq!(result["capabilities"]["tools"], json!({ "listChanged": true, "x": 1 }));
-        assert_eq!(result["capabilities"]["experimental"], json!({ "y": {} }));
+        assert_eq!(result["capabilities"]["tools"], value!({ "listChanged": true, "x": 1 }));
+        assert_eq!(result["capabilities"]["experimental"], value!({ "y": {} }));
         assert_eq!(result["instructions"], "Use it");
     }
 
@@ -209,10 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_tools_under_our_prefix_are_dropped() {
-        let items = [raw(r#"{"name":"drawbridge_sign_in"}"#), raw(r#"{ "name":"a"}"#)];
+    fn tools_a_client_must_not_get_are_left_out() {
+        let bad = r#"{"name":"b","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"X"}}}}"#;
+        let items = [raw(r#"{"name":"drawbridge_sign_in"}"#), raw(r#"{ "name":"a"}"#), raw(bad)];
         let items: Vec<&RawValue> = items.iter().map(|item| &**item).collect();
-        assert_eq!(without_own_names(&items), Some(vec![r#"{ "name":"a"}"#.to_owned()]));
-        assert_eq!(without_own_names(&items[1..]), None);
+        let kept = |items, era| without_unusable(items, "demo", era);
+        assert_eq!(kept(&items, Era::Modern), Some(vec![r#"{ "name":"a"}"#.to_owned()]));
+        assert_eq!(kept(&items[1..], Era::Legacy), None, "the rule is the modern transport's");
+        assert_eq!(kept(&items[1..2], Era::Modern), None);
     }
 }

@@ -45,7 +45,8 @@ pub use handle::{AccountRef, HostHandle};
 use approval::Approvals;
 use controller::Controller;
 use handle::Inner;
-use session::{Sealer, SessionDeps};
+use session::SessionDeps;
+use session::resume::Sealer;
 use settings::Settings;
 use snapshot::SnapshotStore;
 

@@ -50,7 +50,7 @@ use link::{End, Link, LinkState};
 use lists::Collector;
 use open::{Handshake, Opening};
 use request::{Ending, Request};
-pub use resume::Sealer;
+use resume::Sealer;
 
 /// Messages from upstream that may wait for this session.
 const INCOMING_QUEUE: usize = 256;

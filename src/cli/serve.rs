@@ -13,7 +13,7 @@ use crate::endpoint::{self, Place};
 use crate::failure::{Code, Failure};
 use crate::host::{Host, HostConfig};
 use crate::logging;
-use crate::oauth::SystemBrowser;
+use crate::oauth::browser::SystemBrowser;
 use crate::paths::Paths;
 use crate::process;
 use crate::secret::StoreKind;
@@ -97,7 +97,11 @@ async fn stop() -> Result<(), Failure> {
     match tokio::time::timeout(STOP_LIMIT, gone).await {
         Ok(()) => output::tell("Drawbridge has ended."),
         Err(_) => {
-            return Err(Failure::new(Code::TimedOut, "Drawbridge has not ended yet", "Try again in a moment"));
+            return Err(Failure::new(
+                Code::TimedOut,
+                "Drawbridge has not ended yet",
+                "Try again in a moment",
+            ));
         }
     }
     Ok(())

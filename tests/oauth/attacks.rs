@@ -295,7 +295,7 @@ impl Write for Log {
     }
 }
 
-/// One thread, so that the log of all tasks ends in one place.
+/// The only subscriber of this process; what other tests log meanwhile does no harm.
 #[tokio::test]
 async fn the_loudest_log_holds_no_secret() {
     let log = Log::default();
@@ -305,7 +305,7 @@ async fn the_loudest_log_holds_no_secret() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let config = OAuthConfig { client_auth: demo_server::ClientAuth::SecretPost, ..OAuthConfig::default() };
     let fixture = Fixture::new(config).await;
     let account = fixture.account();

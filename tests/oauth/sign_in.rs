@@ -148,7 +148,8 @@ async fn nobody_comes_back_and_an_old_registration_is_not_trusted_again() {
     let (account, _) = fixture.signed_in().await;
     account.sign_out().await.unwrap();
     fixture.deps.limits.sign_in = Duration::ZERO;
-    let sign_in = fixture.account().sign_in(by_person()).await.unwrap();
+    let impatient = fixture.account();
+    let sign_in = impatient.sign_in(by_person()).await.unwrap();
     assert!(matches!(*sign_in.outcome().await.unwrap_err(), oauth::Error::TimedOut { .. }));
     assert_eq!(fixture.demo.control().stats().registrations, 1);
     fixture.deps.limits.sign_in = Duration::from_secs(60);
@@ -228,7 +229,7 @@ async fn every_way_to_publish_metadata_is_found() {
                     .sign_in(SignInRequest { challenge, ..by_person() })
                     .await
                     .unwrap_or_else(|error| panic!("{resource_metadata:?} {discovery:?}: {error}"));
-                assert_eq!(param(sign_in.url.expose(), "scope").as_deref(), Some("mcp"));
+                assert_eq!(param(sign_in.url.expose(), "scope").as_deref(), Some("mcp offline_access"));
                 account.cancel_sign_in().await;
             }
         }
@@ -254,7 +255,7 @@ async fn a_client_given_in_the_options_is_not_registered() {
     let clients = vec![StaticClient {
         id: "given".to_owned(),
         secret: Some("s3cret".to_owned()),
-        auth: ClientAuth::SecretPost,
+        auth: ClientAuth::SecretBasic,
         redirect_uris: vec![format!("http://localhost:{}/callback", redirect.port())],
     }];
     let config =

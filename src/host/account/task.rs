@@ -485,10 +485,27 @@ impl Task {
                 self.pause.extend(&self.deps.limits, error.retry_after());
                 let error = Error::from(error);
                 self.pause.error = Some(error.clone());
-                self.last_failure = Some(error);
+                self.last_failure = Some(error.clone());
                 self.renewed_for_refusal = None;
-                // A token that is still alive serves on.
-                self.serve_waiters();
+                self.answer_after_failure(&error);
+            }
+        }
+    }
+
+    /// Those who waited for this refresh do not wait for the next: a token that is still alive serves on, else they
+    /// get the error.
+    fn answer_after_failure(&mut self, error: &Error) {
+        let now = self.deps.clock.now();
+        let alive = match &self.held {
+            Held::Tokens(tokens) if tokens.expires_at.is_none_or(|at| now < at) => tokens.access.clone(),
+            Held::Tokens(_) | Held::Unread | Held::Reading | Held::Nothing(_) => None,
+        };
+        for waiter in std::mem::take(&mut self.waiters) {
+            match waiter {
+                Waiter::Token(reply) => {
+                    answer(reply, alive.clone().map_or_else(|| Err(error.clone()), |token| Ok(Some(token))));
+                }
+                Waiter::Refused { reply, .. } => answer(reply, Err(error.clone())),
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use drawbridge::secret::{ItemName, StoreKind, Vault, VaultState};
+use drawbridge::secret::{Error, ItemName, StoreKind, Vault, VaultState};
 use secrecy::{ExposeSecret, SecretString};
 
 fn vault(home: &str) -> Vault {
@@ -84,6 +84,32 @@ fn without_a_keychain_the_vault_says_so_and_writes_nothing() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A session of its own, whose keychain nobody has unlocked and where nobody could be asked to.
+#[test]
+fn a_locked_keychain_is_told_apart() {
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new("dbus-run-session")
+        .arg("--")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "helper_with_a_locked_keychain", "--ignored", "--nocapture"])
+        .envs(["HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"].map(|name| (name, home.path())))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("GNOME_KEYRING_CONTROL")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+#[ignore = "is run by another test, in a session with a locked keychain"]
+async fn helper_with_a_locked_keychain() {
+    let vault = vault("locked");
+    let state = vault.state().await;
+    assert!(matches!(&state, VaultState::Locked { why } if why.contains("unlock")), "{state:?}");
+    assert!(matches!(vault.write(&name("a"), SecretString::from("rt")).await, Err(Error::Locked { .. })));
 }
 
 #[tokio::test]

@@ -190,11 +190,12 @@ impl Error {
 
     /// How long the other side asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Unavailable { retry_after, .. } | Self::Network(net::Error::Status { retry_after, .. }) => {
-                *retry_after
-            }
-            _ => None,
+        if let Self::Unavailable { retry_after, .. } | Self::Network(net::Error::Status { retry_after, .. }) =
+            self
+        {
+            *retry_after
+        } else {
+            None
         }
     }
 

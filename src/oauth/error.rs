@@ -145,8 +145,8 @@ pub enum Error {
         /// The limit.
         limit: Duration,
     },
-    /// The sign-in worked, but its tokens cannot be kept.
-    #[error("the sign-in could not be saved")]
+    /// Nothing about a sign-in can be kept.
+    #[error("the secret store does not work, so a sign-in could not be kept")]
     NotSaved(#[source] secret::Error),
     /// An exchange over the network failed.
     #[error(transparent)]

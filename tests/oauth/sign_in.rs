@@ -90,6 +90,30 @@ async fn a_second_wish_joins_the_sign_in_under_way() {
 }
 
 #[tokio::test]
+async fn a_program_never_gets_the_authorization_servers_address() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account();
+    let (person, program) = tokio::join!(account.sign_in(by_person()), account.sign_in(by_client()));
+    let (person, program) = (person.unwrap(), program.unwrap());
+    assert_eq!(person.url.expose().origin(), fixture.demo.origin().origin());
+    assert!(program.url.expose().path().starts_with("/sign-in/"));
+    assert_eq!(account.sign_in(by_client()).await.unwrap().url, program.url);
+    person_signs_in(person).await;
+    program.outcome().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_look_at_an_account_renews_nothing() {
+    let fixture = Fixture::start().await;
+    assert!(matches!(fixture.account().look().await, Ok(AccountState::Unknown)));
+    drop(fixture.signed_in().await);
+    assert!(matches!(fixture.account().look().await, Ok(AccountState::SignedIn { .. })));
+    assert_eq!(fixture.refreshes(), 0);
+    fixture.store.lock(true);
+    assert!(matches!(fixture.account().look().await, Err(Error::Vault(_))));
+}
+
+#[tokio::test]
 async fn the_listener_ends_with_the_sign_in() {
     let fixture = Fixture::start().await;
     let account = fixture.account();

@@ -23,7 +23,7 @@ use self::tokens::{Pause, Waiter};
 use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignedOut};
 use crate::oauth;
 use crate::oauth::challenge::Challenge;
-use crate::oauth::login::{Finished, Login, SignInFacts};
+use crate::oauth::login::{Finished, Login};
 use crate::oauth::registration::Registrations;
 use crate::oauth::token::TokenSet;
 use crate::secret::{self, ItemName};
@@ -144,6 +144,10 @@ impl Task {
                 self.waiters.push(Waiter::Token(reply));
                 self.serve_waiters();
             }
+            Request::Look { reply } => {
+                self.waiters.push(Waiter::Look(reply));
+                self.serve_waiters();
+            }
             Request::Refused { used, status, challenge, reply } => {
                 self.refused(used, status, &challenge, reply)
             }
@@ -187,37 +191,43 @@ impl Task {
         }
     }
 
-    fn publish(&self) {
-        let state = match (&self.login, &self.held, &self.last_failure) {
-            (Some(login), _, _) => AccountState::SigningIn {
-                facts: match &login.stage {
-                    Stage::Preparing { .. } => None,
-                    Stage::Waiting { facts, .. } => Some(SignInFacts::clone(facts)),
-                },
-            },
-            (None, Held::Tokens(_), Some(Error::SignedOut { why })) => AccountState::SignedOut { why: *why },
-            (None, Held::Tokens(tokens), failure) => {
-                let alive =
-                    tokens.access.is_some() && tokens.expires_at.is_none_or(|at| self.deps.clock.now() < at);
-                match failure {
-                    Some(error) if !alive => AccountState::Failed { error: error.clone() },
-                    _ => AccountState::SignedIn {
-                        expires: tokens.expires_at,
-                        scopes: tokens.scopes.iter().map(str::to_owned).collect(),
-                        identity: None,
-                        unsaved: self.saving.failed,
-                    },
-                }
-            }
-            (None, Held::Nothing(_) | Held::Unread | Held::Reading, Some(error)) => {
+    /// How the account stands.
+    fn standing(&self) -> AccountState {
+        if let Some(login) = &self.login {
+            let facts = match &login.stage {
+                Stage::Preparing { .. } => None,
+                Stage::Waiting { pages, .. } => Some(pages.facts.clone()),
+            };
+            return AccountState::SigningIn { facts };
+        }
+        match (&self.held, &self.last_failure) {
+            (Held::Tokens(_), Some(Error::SignedOut { why })) => AccountState::SignedOut { why: *why },
+            (Held::Tokens(tokens), _) => self.standing_with(tokens),
+            (Held::Nothing(_) | Held::Unread | Held::Reading, Some(error)) => {
                 AccountState::Failed { error: error.clone() }
             }
-            (None, Held::Nothing(SignedOut::NeverSignedIn), None) if !self.met_refusal => {
-                AccountState::Unknown
-            }
-            (None, Held::Nothing(why), None) => AccountState::SignedOut { why: *why },
-            (None, Held::Unread | Held::Reading, None) => AccountState::Unknown,
-        };
+            (Held::Nothing(SignedOut::NeverSignedIn), None) if !self.met_refusal => AccountState::Unknown,
+            (Held::Nothing(why), None) => AccountState::SignedOut { why: *why },
+            (Held::Unread | Held::Reading, None) => AccountState::Unknown,
+        }
+    }
+
+    /// A renewal that failed shows once the token it should have replaced has ended.
+    fn standing_with(&self, tokens: &TokenSet) -> AccountState {
+        let alive = tokens.access.is_some() && tokens.expires_at.is_none_or(|at| self.deps.clock.now() < at);
+        match &self.pause.error {
+            Some(error) if !alive => AccountState::Failed { error: error.clone() },
+            Some(_) | None => AccountState::SignedIn {
+                expires: tokens.expires_at,
+                scopes: tokens.scopes.iter().map(str::to_owned).collect(),
+                identity: None,
+                unsaved: self.saving.failed,
+            },
+        }
+    }
+
+    fn publish(&self) {
+        let state = self.standing();
         self.state.send_if_modified(|known| {
             let changed = !known.same_as(&state);
             if changed {

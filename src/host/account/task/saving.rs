@@ -96,6 +96,7 @@ impl Task {
         for waiter in std::mem::take(&mut self.waiters) {
             match waiter {
                 Waiter::Token(reply) => answer(reply, Ok(Some(access.clone()))),
+                Waiter::Look(reply) => answer(reply, Ok(self.standing())),
                 Waiter::Refused { used, reply } => {
                     if used.as_ref().is_some_and(|used| used.same_as(&access)) {
                         self.waiters.push(Waiter::Refused { used, reply });

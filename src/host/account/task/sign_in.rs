@@ -9,12 +9,16 @@ use super::saving::{Change, SaveWaiter};
 use super::tokens::Pause;
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
-    AccountDeps, AccountSpec, Error, OpenWith, Outcome, Reply, SecretUrl, SignIn, SignInRequest, SignedOut,
+    AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Reply, SecretUrl, SignIn, SignInRequest,
+    SignedOut,
 };
 use crate::oauth;
 use crate::oauth::challenge;
 use crate::oauth::login::{AskedBy, Farewell, Finished, Login, LoginRequest, PasteBox, SignInFacts};
 use crate::oauth::token::{TokenClient, TokenSet};
+
+/// Finding the authorization server is not cut shorter than this by a short limit.
+const LEAST_PREPARATION: std::time::Duration = std::time::Duration::from_secs(60);
 
 pub(super) struct UnderWay {
     pub(super) id: u64,
@@ -24,14 +28,42 @@ pub(super) struct UnderWay {
 }
 
 pub(super) enum Stage {
-    Preparing { waiting: Vec<(OpenWith, Reply<SignIn>)> },
-    Waiting { url: SecretUrl, facts: Box<SignInFacts>, paste_box: PasteBox },
+    Preparing { waiting: Vec<(SignInRequest, Reply<SignIn>)> },
+    Waiting { pages: Box<Pages>, paste_box: PasteBox },
+}
+
+/// Where a sign-in can be begun.
+pub(super) struct Pages {
+    /// For the person's own wish.
+    direct: SecretUrl,
+    /// Our own page, for everything that was not the person's own wish.
+    ours: SecretUrl,
+    pub(super) facts: SignInFacts,
+}
+
+impl Pages {
+    fn for_request(&self, request: &SignInRequest) -> &SecretUrl {
+        match request.asked_by {
+            AskedBy::Person => &self.direct,
+            AskedBy::Client(_) => &self.ours,
+        }
+    }
+
+    fn sign_in(
+        &self,
+        request: &SignInRequest,
+        not_opened: Option<OpenError>,
+        outcome: &watch::Sender<Option<Outcome>>,
+    ) -> SignIn {
+        let url = self.for_request(request).clone();
+        SignIn { url, facts: self.facts.clone(), not_opened, outcome: outcome.subscribe() }
+    }
 }
 
 impl Task {
     pub(super) fn sign_in(&mut self, request: SignInRequest, reply: Reply<SignIn>) {
         if self.login.is_some() {
-            return self.join_sign_in(&request, reply);
+            return self.join_sign_in(request, reply);
         }
         let challenges = challenge::parse(&request.challenge);
         let challenge = challenge::for_tokens(&challenges).cloned().or_else(|| self.challenge.clone());
@@ -42,43 +74,40 @@ impl Task {
             id,
             cancel: cancel.clone(),
             outcome: watch::Sender::new(None),
-            stage: Stage::Preparing { waiting: vec![(request.open, reply)] },
+            stage: Stage::Preparing { waiting: Vec::new() },
         });
         self.last_failure = None;
+        let limit = self.deps.limits.sign_in;
         let login = LoginRequest {
             server_name: self.spec.server_name.clone(),
             server_url: self.spec.server_url.clone(),
             settings: self.spec.settings.clone(),
             options: self.spec.oauth.clone(),
             challenge,
-            asked_by: request.asked_by,
-            limit: self.deps.limits.sign_in,
+            asked_by: request.asked_by.clone(),
+            limit,
         };
+        self.join_sign_in(request, reply);
         let (network, registrations) = (self.deps.network.clone(), self.registrations.clone());
         self.jobs.spawn(async move {
             let outcome = tokio::select! {
                 () = cancel.cancelled() => Err(oauth::Error::Cancelled),
+                () = tokio::time::sleep(limit.max(LEAST_PREPARATION)) => Err(oauth::Error::TimedOut { limit }),
                 outcome = Login::prepare(network, registrations, login) => outcome.map(Box::new),
             };
             Done::Prepared { id, outcome }
         });
     }
 
-    pub(super) fn join_sign_in(&mut self, request: &SignInRequest, reply: Reply<SignIn>) {
+    fn join_sign_in(&mut self, request: SignInRequest, reply: Reply<SignIn>) {
         let Some(login) = &mut self.login else { return };
         match &mut login.stage {
-            Stage::Preparing { waiting } => waiting.push((request.open, reply)),
-            Stage::Waiting { url, facts, .. } => {
+            Stage::Preparing { waiting } => waiting.push((request, reply)),
+            Stage::Waiting { pages, .. } => {
                 // A person who asks again has lost the page; a program that joins opens nothing.
                 let again = request.open == OpenWith::Host && request.asked_by == AskedBy::Person;
-                let not_opened = again.then(|| self.deps.opener.open(url.expose()).err()).flatten();
-                let sign_in = SignIn {
-                    url: url.clone(),
-                    facts: SignInFacts::clone(facts),
-                    not_opened,
-                    outcome: login.outcome.subscribe(),
-                };
-                answer(reply, Ok(sign_in));
+                let not_opened = again.then(|| self.deps.opener.open(pages.direct.expose()).err()).flatten();
+                answer(reply, Ok(pages.sign_in(&request, not_opened, &login.outcome)));
             }
         }
     }
@@ -100,15 +129,23 @@ impl Task {
                 return;
             }
         };
-        let (url, facts) = (SecretUrl(login.url().clone()), login.facts().clone());
-        let by_host = waiting.iter().any(|(open, _)| *open == OpenWith::Host);
-        let not_opened = by_host.then(|| self.deps.opener.open(url.expose()).err()).flatten();
-        for (open, reply) in waiting {
-            let not_opened = not_opened.clone().filter(|_| open == OpenWith::Host);
-            let outcome = under_way.outcome.subscribe();
-            answer(reply, Ok(SignIn { url: url.clone(), facts: facts.clone(), not_opened, outcome }));
+        let pages = Pages {
+            direct: SecretUrl(login.url().clone()),
+            ours: SecretUrl(login.page_url().clone()),
+            facts: login.facts().clone(),
+        };
+        // One page, however many asked; the person's own wish comes first.
+        let mut by_host =
+            waiting.iter().map(|(request, _)| request).filter(|request| request.open == OpenWith::Host);
+        let first =
+            by_host.clone().find(|request| request.asked_by == AskedBy::Person).or_else(|| by_host.next());
+        let not_opened =
+            first.and_then(|request| self.deps.opener.open(pages.for_request(request).expose()).err());
+        for (request, reply) in waiting {
+            let not_opened = not_opened.clone().filter(|_| request.open == OpenWith::Host);
+            answer(reply, Ok(pages.sign_in(&request, not_opened, &under_way.outcome)));
         }
-        under_way.stage = Stage::Waiting { url, facts: Box::new(facts), paste_box: login.paste_box() };
+        under_way.stage = Stage::Waiting { pages: Box::new(pages), paste_box: login.paste_box() };
         let cancel = under_way.cancel.clone();
         self.login = Some(under_way);
         self.jobs

@@ -11,7 +11,7 @@ use super::saving::Change;
 use super::{Done, Held, Task, answer};
 use crate::host::account::record::Record;
 use crate::host::account::{
-    AccountDeps, AccountLimits, AccountSpec, Current, Error, Reply, Retry, SignedOut,
+    AccountDeps, AccountLimits, AccountSpec, AccountState, Current, Error, Reply, Retry, SignedOut,
 };
 use crate::oauth;
 use crate::oauth::challenge::{self, Challenge};
@@ -24,7 +24,12 @@ const JUST_RENEWED: Duration = Duration::from_secs(120);
 /// Somebody who waits for the vault or a refresh.
 pub(super) enum Waiter {
     Token(Reply<Option<AccessToken>>),
-    Refused { used: Option<AccessToken>, reply: Reply<Retry> },
+    /// Only until the vault has been read.
+    Look(Reply<AccountState>),
+    Refused {
+        used: Option<AccessToken>,
+        reply: Reply<Retry>,
+    },
 }
 
 /// After a failure: not before then, and this is what went wrong.
@@ -32,7 +37,7 @@ pub(super) enum Waiter {
 pub(super) struct Pause {
     until: Option<Instant>,
     length: Duration,
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
 }
 
 impl Task {
@@ -97,6 +102,14 @@ impl Task {
             Waiter::Token(reply) => match self.token() {
                 Some(token) => answer(reply, token),
                 None => return Some(Waiter::Token(reply)),
+            },
+            Waiter::Look(reply) => match &self.held {
+                Held::Unread => {
+                    self.start_reading();
+                    return Some(Waiter::Look(reply));
+                }
+                Held::Reading => return Some(Waiter::Look(reply)),
+                Held::Nothing(_) | Held::Tokens(_) => answer(reply, Ok(self.standing())),
             },
             Waiter::Refused { used, reply } => match self.retry(used.as_ref()) {
                 Some(retry) => answer(reply, retry),
@@ -217,6 +230,7 @@ impl Task {
         for waiter in std::mem::take(&mut self.waiters) {
             match waiter {
                 Waiter::Token(reply) => answer(reply, Err(error.clone())),
+                Waiter::Look(reply) => answer(reply, Err(error.clone())),
                 Waiter::Refused { reply, .. } => answer(reply, Err(error.clone())),
             }
         }
@@ -296,6 +310,7 @@ impl Task {
                 Waiter::Token(reply) => {
                     answer(reply, alive.clone().map_or_else(|| Err(error.clone()), |token| Ok(Some(token))));
                 }
+                Waiter::Look(reply) => answer(reply, Ok(self.standing())),
                 Waiter::Refused { reply, .. } => answer(reply, Err(error.clone())),
             }
         }

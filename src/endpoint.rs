@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 pub use lines::{Line, LineReader};
 pub use start::{StartError, start_host, write_session_environment};
 #[cfg(unix)]
-pub use unix::{Claim, Listener, Stream, claim, connect};
+pub use unix::{Claim, Listener, Stream, check_peer, claim, connect};
 
 /// The variable that moves config, state, cache and socket under one folder.
 pub const HOME_VARIABLE: &str = "DRAWBRIDGE_HOME";

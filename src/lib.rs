@@ -5,11 +5,20 @@
 //! over a local socket; the Host owns servers, accounts, tokens and upstream connections.
 //! `ARCHITECTURE.md` shows how a message travels.
 
+pub mod api;
+pub mod cli;
 pub mod endpoint;
 pub mod failure;
 pub mod host;
+pub mod logging;
 pub mod mcp;
 pub mod net;
 pub mod oauth;
+pub mod paths;
+pub mod private_file;
+pub mod process;
 pub mod redact;
+pub mod registry;
 pub mod secret;
+pub mod shim;
+pub mod upstream;

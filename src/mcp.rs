@@ -9,7 +9,9 @@ pub mod era;
 pub mod header;
 pub mod json;
 mod message;
+pub mod method;
 pub mod oversized;
+pub mod tool_headers;
 
 pub use message::{Error, Kind, Message, RequestId, error_response, result_response};
 

@@ -34,7 +34,12 @@ pub struct LineReader<R> {
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// Starts reading.
     pub fn new(reader: R, cap: usize) -> Self {
-        Self { reader, buffer: BytesMut::new(), scanned: 0, cap, skipping: false }
+        Self::with_buffer(reader, cap, BytesMut::new())
+    }
+
+    /// Starts with what was read from `reader` before.
+    pub fn with_buffer(reader: R, cap: usize, buffer: BytesMut) -> Self {
+        Self { reader, buffer, scanned: 0, cap, skipping: false }
     }
 
     /// The next line that is not empty; `None` at the end of input. A last line without a line
@@ -76,7 +81,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     fn take_piece(&mut self) -> Option<Line> {
-        if self.buffer.len() <= self.cap && !(self.skipping && !self.buffer.is_empty()) {
+        let within_cap = if self.skipping { 0 } else { self.cap };
+        if self.buffer.len() <= within_cap {
             return None;
         }
         self.skipping = true;

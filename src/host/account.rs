@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::net::{ConnectionSettings, Network};
 use crate::oauth::{self, OAuthOptions};
+use crate::registry::ServerId;
 use crate::secret::{self, AccessToken, Vault};
 
 pub use crate::oauth::browser::{OpenError, PageOpener, SystemBrowser};
@@ -30,7 +31,7 @@ const QUEUE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountKey {
     /// The id of the server entry.
-    pub entry: String,
+    pub entry: ServerId,
     /// The label of the account there.
     pub label: String,
 }
@@ -150,6 +151,21 @@ pub enum AccountState {
 }
 
 impl AccountState {
+    /// Whether there are tokens to use.
+    pub fn is_signed_in(&self) -> bool {
+        matches!(self, Self::SignedIn { .. })
+    }
+
+    /// Whether a sign-in is under way.
+    pub fn is_signing_in(&self) -> bool {
+        matches!(self, Self::SigningIn { .. })
+    }
+
+    /// Whether nobody has ever signed in, so that a first connect may offer it.
+    pub fn was_never_signed_in(&self) -> bool {
+        matches!(self, Self::Unknown | Self::SignedOut { why: SignedOut::NeverSignedIn })
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Unknown, Self::Unknown) => true,
@@ -327,6 +343,12 @@ impl std::fmt::Debug for SecretUrl {
     }
 }
 
+impl std::fmt::Debug for AccountHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccountHandle({:?})", self.key)
+    }
+}
+
 /// Talks to the task of an account. Clones talk to the same; the account ends with the last of them.
 #[derive(Clone)]
 pub struct AccountHandle {
@@ -406,6 +428,11 @@ impl AccountHandle {
     /// [`Error::Vault`] when it cannot be read.
     pub async fn look(&self) -> Result<AccountState, Error> {
         self.ask(|reply| Request::Look { reply }).await
+    }
+
+    /// The token in use, whether it is still good or not.
+    pub fn current_token(&self) -> Option<AccessToken> {
+        self.current.borrow().as_ref().map(|current| current.token.clone())
     }
 
     /// A token that is good for a while, renewed if need be; `None` where nobody has signed in, since not every

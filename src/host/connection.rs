@@ -1,0 +1,119 @@
+//! What a session connects with: the server's entry, network settings, and the credentials that
+//! belong to exactly this connection (security rules 2 and 6).
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
+use url::{Origin, Url};
+
+use crate::host::account::{self, AccountHandle};
+use crate::net::ConnectionSettings;
+use crate::registry::ServerEntry;
+use crate::upstream::{AuthorizeError, Authorizer, ResponseHead};
+
+/// Names everything that is kept for a connection: entry, account, and a digest of the options
+/// that make it a connection of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnectionKey {
+    /// The entry's id.
+    pub entry: String,
+    /// The account's label.
+    pub account: String,
+    /// A digest of this connection's own options; `None` for the entry's.
+    pub options: Option<String>,
+}
+
+impl ConnectionKey {
+    /// What every key of this account starts with.
+    pub fn account_prefix(entry: &str, account: &str) -> String {
+        let account: String = account.bytes().map(|byte| format!("{byte:02x}")).collect();
+        format!("{entry}.{account}.")
+    }
+}
+
+impl fmt::Display for ConnectionKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = Self::account_prefix(&self.entry, &self.account);
+        write!(formatter, "{prefix}{}", self.options.as_deref().unwrap_or("entry"))
+    }
+}
+
+/// Everything one session needs to reach its server.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The server.
+    pub entry: Arc<ServerEntry>,
+    /// How it is dialled.
+    pub settings: ConnectionSettings,
+    /// Headers of the user's own, marked sensitive.
+    pub static_headers: HeaderMap,
+    /// Whose tokens are used; `None` for a connection with options of its own, and where the
+    /// user gave a fixed `Authorization`.
+    pub account: Option<AccountHandle>,
+    /// What is kept for it is kept under this.
+    pub key: ConnectionKey,
+}
+
+impl Connection {
+    /// The authorizer of this connection's transports.
+    pub fn authorizer(&self) -> Arc<dyn Authorizer> {
+        Arc::new(ConnectionAuthorizer {
+            origin: self.entry.url.origin(),
+            static_headers: self.static_headers.clone(),
+            account: self.account.clone(),
+        })
+    }
+}
+
+/// Gives the connection's credentials to its own server and to nobody else.
+struct ConnectionAuthorizer {
+    origin: Origin,
+    static_headers: HeaderMap,
+    account: Option<AccountHandle>,
+}
+
+impl Authorizer for ConnectionAuthorizer {
+    fn headers<'a>(
+        &'a self,
+        _method: &'a Method,
+        url: &'a Url,
+    ) -> BoxFuture<'a, Result<HeaderMap, AuthorizeError>> {
+        async move {
+            if url.origin() != self.origin {
+                return Ok(HeaderMap::new());
+            }
+            let mut headers = self.static_headers.clone();
+            let Some(account) = &self.account else { return Ok(headers) };
+            let token = account.access_token().await.map_err(authorize_error)?;
+            if let Some(token) = token {
+                headers.insert(AUTHORIZATION, bearer(token.expose())?);
+            }
+            Ok(headers)
+        }
+        .boxed()
+    }
+
+    fn observe(&self, _response: ResponseHead<'_>) {}
+}
+
+fn authorize_error(error: account::Error) -> AuthorizeError {
+    match error {
+        account::Error::SignedOut { .. } => AuthorizeError::SignedOut,
+        account::Error::OAuth(_)
+        | account::Error::Vault(_)
+        | account::Error::NoSignIn
+        | account::Error::Stopped => AuthorizeError::Unavailable(error.to_string()),
+    }
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, AuthorizeError> {
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+        AuthorizeError::Unavailable("the access token holds characters that no header may hold".into())
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,146 @@
+//! Errors of the inner modules as failures people can act on: the one place where each gets its
+//! code, sentence and next step.
+
+use crate::failure::{Code, Failure};
+use crate::host::account;
+use crate::mcp::method;
+use crate::{net, oauth, upstream};
+
+/// The server wants somebody to sign in.
+pub fn signed_out(server: &str) -> Failure {
+    Failure::new(
+        Code::SignedOut,
+        format!("You are signed out of {server}"),
+        format!("Run `drawbridge login {server}` and sign in"),
+    )
+}
+
+/// Trouble with the connection to a server.
+pub fn of_upstream(server: &str, error: &upstream::Error) -> Failure {
+    let again = format!("Check the address with `drawbridge show {server}`");
+    match error {
+        upstream::Error::Unauthorized { .. } => signed_out(server),
+        upstream::Error::Authorize(upstream::AuthorizeError::SignedOut) => signed_out(server),
+        upstream::Error::Authorize(upstream::AuthorizeError::Unavailable(_)) => {
+            Failure::new(Code::SignInFailed, error.to_string(), "Try again in a moment")
+        }
+        upstream::Error::Unreachable(error) => of_net(server, error),
+        upstream::Error::Status { retry_after: Some(after), .. } => {
+            let next_step = format!("Try again in {} seconds", after.as_secs().max(1));
+            Failure::new(Code::ServerError, error.to_string(), next_step)
+        }
+        upstream::Error::Status { .. } => Failure::new(Code::ServerError, error.to_string(), again),
+        upstream::Error::NotMcp { .. } | upstream::Error::InvalidJson | upstream::Error::NoEndpoint => {
+            Failure::new(Code::NotMcp, error.to_string(), again)
+        }
+        upstream::Error::TooLarge => Failure::new(Code::Limit, error.to_string(), "Ask for less at once"),
+        upstream::Error::Redirect { .. } => {
+            Failure::new(Code::Forbidden, error.to_string(), "Add the server under its new address")
+        }
+        upstream::Error::SessionGone => Failure::new(Code::ServerError, error.to_string(), "Try again"),
+        upstream::Error::Cut { .. } | upstream::Error::SinkClosed => {
+            Failure::new(Code::Unreachable, error.to_string(), "Try again in a moment")
+        }
+    }
+}
+
+/// Trouble with one request; says so where it may have run all the same.
+pub fn of_request(server: &str, error: &upstream::Error, method: Option<&str>) -> Failure {
+    let failure = of_upstream(server, error);
+    let repeatable = method.is_some_and(method::is_harmless);
+    if repeatable || !error.may_have_run() {
+        return failure;
+    }
+    let sentence = format!("{} The request may or may not have run.", failure.sentence);
+    Failure::new(Code::MayHaveRun, sentence, "Check before you try it again")
+}
+
+/// Trouble on the way to a host.
+pub fn of_net(server: &str, error: &net::Error) -> Failure {
+    let (code, next_step) = match error {
+        net::Error::Tls { .. } => (
+            Code::Tls,
+            format!(
+                "If the server uses a company certificate, add it with `drawbridge edit {server} --ca FILE`"
+            ),
+        ),
+        net::Error::ForbiddenAddress { .. } => (
+            Code::Forbidden,
+            format!("If you trust this network, run `drawbridge edit {server} --allow-private`"),
+        ),
+        net::Error::InsecureUrl { .. } => {
+            (Code::Forbidden, "Use an https address, or allow http with `--allow-http`".into())
+        }
+        net::Error::TooLarge { .. } => (Code::Limit, "Tell the server's operator".into()),
+        net::Error::InvalidUrl { .. } | net::Error::Certificate { .. } => {
+            (Code::Invalid, format!("Correct it with `drawbridge edit {server}`"))
+        }
+        net::Error::Dns { .. }
+        | net::Error::Refused { .. }
+        | net::Error::Connect { .. }
+        | net::Error::Proxy { .. }
+        | net::Error::TimedOut { .. }
+        | net::Error::Reset { .. }
+        | net::Error::Redirects { .. }
+        | net::Error::Status { .. } => {
+            (Code::Unreachable, "Check your network and the server's address, then try again".into())
+        }
+    };
+    Failure::new(code, error.to_string(), next_step)
+}
+
+/// Trouble of an account.
+pub fn of_account(server: &str, error: &account::Error) -> Failure {
+    match error {
+        account::Error::SignedOut { .. } => signed_out(server),
+        account::Error::OAuth(error) => of_oauth(server, error),
+        account::Error::Vault(error) => {
+            Failure::new(Code::Keychain, error.to_string(), "Unlock your keychain and try again")
+        }
+        account::Error::NoSignIn => {
+            Failure::new(Code::SignInFailed, error.to_string(), format!("Run `drawbridge login {server}`"))
+        }
+        account::Error::Stopped => Failure::new(Code::HostGone, error.to_string(), "Try again"),
+    }
+}
+
+/// Trouble with a sign-in or a token.
+pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
+    use oauth::Error;
+    let ask_operator = "Tell the server's operator".to_owned();
+    let again = format!("Run `drawbridge login {server}` and sign in again");
+    let (code, next_step) = match error {
+        Error::Network(error) => return of_net(server, error),
+        Error::Unavailable { .. } => (Code::Unreachable, "Try again in a moment".to_owned()),
+        Error::NoAuthorizationServer { .. }
+        | Error::ResourceMismatch { .. }
+        | Error::InvalidMetadata { .. }
+        | Error::NoMetadata { .. }
+        | Error::NoPkce { .. }
+        | Error::InvalidTokenResponse { .. } => (Code::SignInFailed, ask_operator),
+        Error::IssuerMismatch { .. } | Error::UnsafeEndpoint { .. } | Error::WrongResponder { .. } => {
+            (Code::Forbidden, "Do not sign in there; tell the server's operator".to_owned())
+        }
+        Error::NoRegistration { .. } | Error::RegistrationRefused { .. } => (
+            Code::SignInFailed,
+            format!("Ask for a client id, then run `drawbridge edit {server} --client-id ID`"),
+        ),
+        Error::ForeignCredentials { .. } => (
+            Code::Forbidden,
+            format!("If that is right, run `drawbridge edit {server} --client-id ID` with a new one"),
+        ),
+        Error::PortTaken { .. } => (
+            Code::SignInFailed,
+            format!("End that program, or run `drawbridge edit {server} --callback-port PORT`"),
+        ),
+        Error::Listener(_) => (Code::SignInFailed, again),
+        Error::StateMismatch | Error::NotARedirect => {
+            (Code::SignInFailed, "Paste the whole address the browser ended at".to_owned())
+        }
+        Error::Denied { .. } | Error::TokenRefused { .. } | Error::Cancelled | Error::TimedOut { .. } => {
+            (Code::SignInFailed, again)
+        }
+        Error::NotSaved(_) => (Code::Keychain, "Unlock the keychain and try again".to_owned()),
+    };
+    Failure::new(code, error.to_string(), next_step)
+}

@@ -1,0 +1,251 @@
+//! One client's session with one server: the only owner of its state.
+//!
+//! Lines from the client come in on one side, messages from upstream on the other. A request
+//! gets a task of its own ([`request`]); the upstream connection has one too ([`link`]). Whatever
+//! they find out comes back here, so a request is answered exactly once.
+
+mod ask;
+mod context;
+mod downstream;
+mod from_client;
+mod from_upstream;
+mod in_its_stead;
+mod link;
+mod lists;
+mod modern_tools;
+mod open;
+pub mod probe;
+mod request;
+pub mod resume;
+mod sign_in_tool;
+mod stand_in;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::endpoint::frame::{Control, Frame, Hello};
+use crate::endpoint::{Line, LineReader};
+use crate::failure::Failure;
+use crate::host::account::{AccountHandle, AccountState};
+use crate::host::connection::Connection;
+use crate::host::failures;
+use crate::host::snapshot::SnapshotStore;
+use crate::mcp::era::Era;
+use crate::mcp::{self, Kind, Message, RequestId};
+use crate::net::Network;
+use crate::upstream::Incoming;
+
+use context::{Context, Shared};
+use downstream::Downstream;
+use link::{End, Link, LinkState};
+use lists::Collector;
+use open::{Handshake, Opening};
+use request::{Ending, Request};
+use resume::Sealer;
+
+/// Messages from upstream that may wait for this session.
+const INCOMING_QUEUE: usize = 256;
+/// How long the end of a session may take.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a session may spend.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `initialize` and the first lists are answered within this time, whatever the server does.
+    pub start_budget: Duration,
+    /// How long a call waits for somebody to sign in.
+    pub park: Duration,
+    /// How long the first lists wait for a sign-in that is under way, where nothing is known.
+    pub list_during_sign_in: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            start_budget: Duration::from_secs(3),
+            park: Duration::from_secs(50),
+            list_during_sign_in: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What every session of a Host shares.
+#[derive(Clone)]
+pub struct SessionDeps {
+    /// Connects upstream.
+    pub network: Network,
+    /// Keeps the last known answers.
+    pub snapshots: SnapshotStore,
+    /// Seals resume states.
+    pub sealer: Sealer,
+    /// What a session may spend.
+    pub limits: Limits,
+}
+
+/// Serves one client until its stream ends or `shutdown` is cancelled. At the end of the stream
+/// the upstream session is ended too; at a shutdown it stays for the next Host.
+pub async fn serve<R, W>(
+    deps: SessionDeps,
+    connection: Connection,
+    hello: Hello,
+    frames: LineReader<R>,
+    writer: W,
+    shutdown: CancellationToken,
+) where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let (downstream, writing) = Downstream::spawn(writer);
+    let (sender, incoming) = mpsc::channel(INCOMING_QUEUE);
+    let key = connection.key.to_string();
+    let context = Context::new(connection, deps.network, downstream, deps.limits, sender, deps.snapshots);
+    let session = Session::new(Arc::new(context), deps.sealer, key);
+    session.run(hello, frames, incoming, shutdown).await;
+    let _ = tokio::time::timeout(END_LIMIT, writing).await;
+}
+
+/// What the client was told in the server's stead.
+#[derive(Debug, Default)]
+struct Told {
+    /// Whether `initialize` was answered here.
+    initialize: bool,
+    /// Lists given here, by method.
+    lists: HashMap<String, String>,
+}
+
+/// A request the client waits for.
+#[derive(Debug)]
+struct Pending {
+    method: Box<str>,
+    task: Option<AbortHandle>,
+    /// A modern call, as long as it may be sent again with other headers.
+    call: Option<Message>,
+}
+
+struct Session {
+    context: Shared,
+    sealer: Sealer,
+    key: String,
+    link: Option<Link>,
+    era: Era,
+    pending: HashMap<RequestId, Pending>,
+    /// The client's `initialize`, while it waits for its answer.
+    initialize: Option<Message>,
+    deadline: Option<Instant>,
+    collector: Collector,
+    told: Told,
+    prefetch: u64,
+    requests: JoinSet<(RequestId, Ending)>,
+    tasks: JoinSet<()>,
+    end: End,
+}
+
+impl Session {
+    fn new(context: Shared, sealer: Sealer, key: String) -> Self {
+        Self {
+            context,
+            sealer,
+            key,
+            link: None,
+            era: Era::Legacy,
+            pending: HashMap::new(),
+            initialize: None,
+            deadline: None,
+            collector: Collector::default(),
+            told: Told::default(),
+            prefetch: 0,
+            requests: JoinSet::new(),
+            tasks: JoinSet::new(),
+            end: End::default(),
+        }
+    }
+
+    async fn run<R: AsyncRead + Unpin>(
+        mut self,
+        hello: Hello,
+        mut frames: LineReader<R>,
+        mut incoming: mpsc::Receiver<Incoming>,
+        shutdown: CancellationToken,
+    ) {
+        self.resume(hello);
+        let mut account = self.context.account().map(AccountHandle::state);
+        let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
+        let client_left = loop {
+            let deadline = self.deadline.filter(|_| self.initialize.is_some());
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break false,
+                Some(message) = incoming.recv() => self.on_upstream(message).await,
+                line = frames.next() => match line {
+                    Ok(Some(Line::Full(line))) => self.on_frame(line).await,
+                    Ok(Some(Line::Piece { .. })) => {}
+                    Ok(None) | Err(_) => break true,
+                },
+                Some(ended) = self.requests.join_next(), if !self.requests.is_empty() => {
+                    if let Ok((id, ending)) = ended { self.on_ending(&id, ending).await; }
+                }
+                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+                () = link_changed(&mut self.link) => self.on_link().await,
+                () = account_changed(&mut account) => {
+                    let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
+                    if is_signed_in && !was_signed_in { self.on_signed_in(); }
+                    was_signed_in = is_signed_in;
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    self.stand_in_for_initialize(None).await;
+                }
+            }
+        };
+        self.requests.shutdown().await;
+        if client_left {
+            self.end.leave.cancel()
+        } else {
+            self.end.pause.cancel()
+        }
+        let rest = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(END_LIMIT, rest).await;
+    }
+
+    /// Takes up a session that an earlier Host served.
+    fn resume(&mut self, hello: Hello) {
+        let Some(initialize) = hello.initialize.filter(|_| hello.initialized) else { return };
+        let Ok(initialize) = Message::parse(Bytes::from(initialize.get().to_owned())) else { return };
+        self.note_client(&initialize);
+        let resume = hello.resume.and_then(|state| self.sealer.open(&state, &self.key));
+        let initialized = Message::parse(Bytes::from_static(INITIALIZED)).ok();
+        self.told.initialize = true;
+        self.open_link(Opening::Legacy(Box::new(Handshake { initialize, resume, initialized })));
+    }
+
+    async fn reply(&self, line: Bytes) {
+        let _ = self.context.downstream.message(line).await;
+    }
+}
+
+const INITIALIZED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+async fn link_changed(link: &mut Option<Link>) {
+    match link {
+        Some(link) => link.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn account_changed(account: &mut Option<watch::Receiver<AccountState>>) {
+    let ended = match account {
+        Some(account) => account.changed().await.is_err(),
+        None => true,
+    };
+    if ended {
+        std::future::pending::<()>().await;
+    }
+}

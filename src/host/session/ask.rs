@@ -1,0 +1,70 @@
+//! Requests of our own: the handshake, the probe, and tool lists nobody asked for.
+
+use tokio::sync::mpsc;
+
+use crate::mcp::{Kind, Message};
+use crate::upstream::{self, Incoming, Posted};
+
+use super::context::{Context, Refused};
+use super::open::Transport;
+
+/// Sends one request and waits for its answer; what else comes with it goes on to the client.
+pub(super) async fn ask(
+    context: &Context,
+    transport: &Transport,
+    request: &Message,
+) -> Result<(Posted, Message), Refused> {
+    let (posted, response) = if transport.answers_posts() {
+        ask_by_post(context, transport, request).await?
+    } else {
+        ask_by_stream(context, transport, request).await?
+    };
+    let cut = Refused::Upstream(upstream::Error::Cut { may_have_run: true });
+    response.map(|response| (posted, response)).ok_or(cut)
+}
+
+/// The answer comes on the response to the POST.
+async fn ask_by_post(
+    context: &Context,
+    transport: &Transport,
+    request: &Message,
+) -> Result<(Posted, Option<Message>), Refused> {
+    let (sink, mut incoming) = mpsc::channel(16);
+    let posting = context.authorized(|| transport.post(request.clone(), sink.clone()));
+    tokio::pin!(posting);
+    let mut response = None;
+    let posted = loop {
+        tokio::select! {
+            biased;
+            Some(message) = incoming.recv() => keep_response(context, message, &mut response).await,
+            posted = &mut posting => break posted?,
+        }
+    };
+    while let Ok(message) = incoming.try_recv() {
+        keep_response(context, message, &mut response).await;
+    }
+    Ok((posted, response))
+}
+
+/// The answer comes on the one stream, which the session reads.
+async fn ask_by_stream(
+    context: &Context,
+    transport: &Transport,
+    request: &Message,
+) -> Result<(Posted, Option<Message>), Refused> {
+    let answer = context.expect_answer(request);
+    let posted = context.authorized(|| transport.post(request.clone(), context.incoming.clone())).await?;
+    let response = tokio::select! {
+        response = answer => response,
+        () = transport.closed() => None,
+    };
+    Ok((posted, response))
+}
+
+async fn keep_response(context: &Context, incoming: Incoming, response: &mut Option<Message>) {
+    if matches!(incoming.message.kind(), Kind::Response { .. }) {
+        *response = Some(incoming.message);
+    } else {
+        let _ = context.incoming.send(incoming).await;
+    }
+}

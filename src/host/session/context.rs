@@ -1,0 +1,230 @@
+//! What every task of one session shares: where it connects, what it may spend, what is known.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::failure::{Code, Failure};
+use crate::host::account::{AccountHandle, Retry};
+use crate::host::connection::Connection;
+use crate::host::failures;
+use crate::host::snapshot::{SeenTransport, Snapshot, SnapshotStore};
+use crate::mcp::era::Era;
+use crate::mcp::{Kind, Message, RequestId};
+use crate::net::Network;
+use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
+
+use super::Limits;
+use super::downstream::Downstream;
+use super::open::raw_result;
+
+/// A 401 is answered with a new token this often for one request.
+const MOST_AUTHORIZATIONS: usize = 3;
+
+/// Why a request was not taken.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// Signing in would help.
+    SignInNeeded,
+    /// The account cannot say more than this.
+    Failed(Failure),
+    /// The transport failed.
+    Upstream(upstream::Error),
+}
+
+/// One session's surroundings.
+pub(super) struct Context {
+    pub(super) connection: Connection,
+    pub(super) network: Network,
+    pub(super) downstream: Downstream,
+    pub(super) limits: Limits,
+    /// Where every message from upstream goes.
+    pub(super) incoming: mpsc::Sender<Incoming>,
+    pub(super) snapshots: SnapshotStore,
+    /// A leaf: read and written in one breath, never across an await.
+    pub(super) snapshot: Mutex<Snapshot>,
+    pub(super) client_name: watch::Sender<String>,
+    awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
+}
+
+impl Context {
+    pub(super) fn new(
+        connection: Connection,
+        network: Network,
+        downstream: Downstream,
+        limits: Limits,
+        incoming: mpsc::Sender<Incoming>,
+        snapshots: SnapshotStore,
+    ) -> Self {
+        let snapshot = snapshots.load(&connection.key.to_string());
+        Self {
+            connection,
+            network,
+            downstream,
+            limits,
+            incoming,
+            snapshots,
+            snapshot: Mutex::new(snapshot),
+            client_name: watch::Sender::new("an MCP client".to_owned()),
+            awaited: Mutex::default(),
+        }
+    }
+
+    /// The server's name, for people.
+    pub(super) fn server(&self) -> &str {
+        self.connection.entry.name.as_str()
+    }
+
+    /// The account whose tokens this session uses.
+    pub(super) fn account(&self) -> Option<&AccountHandle> {
+        self.connection.account.as_ref()
+    }
+
+    /// What both transports need.
+    pub(super) fn upstream(&self) -> Upstream {
+        Upstream {
+            network: self.network.clone(),
+            url: self.connection.entry.url.clone(),
+            settings: self.connection.settings.clone(),
+            authorizer: self.connection.authorizer(),
+            limits: upstream::Limits::default(),
+        }
+    }
+
+    /// A fresh Streamable HTTP transport without a session.
+    pub(super) fn streamable_http(&self) -> StreamableHttp {
+        StreamableHttp::new(self.upstream())
+    }
+
+    /// Runs an attempt; on 401 the account gets a new token and the attempt is made again. A
+    /// request that was answered 401 has not run.
+    pub(super) async fn authorized<T, A, F>(&self, attempt: A) -> Result<T, Refused>
+    where
+        A: Fn() -> F,
+        F: Future<Output = Result<T, upstream::Error>>,
+    {
+        for _ in 0..MOST_AUTHORIZATIONS {
+            let used = match self.account() {
+                Some(account) => account.current_token(),
+                None => None,
+            };
+            let (status, challenge) = match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(upstream::Error::Unauthorized { status, challenge }) => (status, challenge),
+                Err(upstream::Error::Authorize(AuthorizeError::SignedOut)) => {
+                    return Err(Refused::SignInNeeded);
+                }
+                Err(error) => return Err(Refused::Upstream(error)),
+            };
+            let Some(account) = self.account() else {
+                return Err(Refused::Failed(self.credentials_refused()));
+            };
+            match account.refused(used.as_ref(), status, challenge).await {
+                Ok(Retry::WithNewToken) => {}
+                Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),
+                Ok(Retry::Forbidden) => return Err(Refused::Failed(self.forbidden())),
+                Err(error) => return Err(Refused::Failed(failures::of_account(self.server(), &error))),
+            }
+        }
+        Err(Refused::SignInNeeded)
+    }
+
+    fn forbidden(&self) -> Failure {
+        Failure::new(
+            Code::ServerError,
+            format!("{} does not allow this to your account", self.server()),
+            "Ask for access, or sign in with another account",
+        )
+    }
+
+    fn credentials_refused(&self) -> Failure {
+        Failure::new(
+            Code::SignedOut,
+            format!("{} did not accept the credentials it was given", self.server()),
+            format!("Check the header or token with `drawbridge edit {}`", self.server()),
+        )
+    }
+
+    /// Resolves once the account is signed in.
+    pub(super) async fn until_signed_in(&self) {
+        let Some(account) = self.account() else { return std::future::pending().await };
+        let mut state = account.state();
+        if state.wait_for(|state| state.is_signed_in()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Takes the answer to `request` out of what comes from upstream, for whoever sent it.
+    pub(super) fn expect_answer(&self, request: &Message) -> impl Future<Output = Option<Message>> + use<> {
+        let (answer, waits) = oneshot::channel();
+        if let (Some(id), Ok(mut awaited)) = (request.request_id(), self.awaited.lock()) {
+            awaited.insert(id.clone(), answer);
+        }
+        async move { waits.await.ok() }
+    }
+
+    /// Hands an answer to whoever awaits it; gives it back where nobody does.
+    pub(super) fn hand_over(&self, message: Message) -> Option<Message> {
+        let Kind::Response { id: Some(id), .. } = message.kind() else { return Some(message) };
+        let awaited = self.awaited.lock().ok().and_then(|mut awaited| awaited.remove(id));
+        match awaited {
+            Some(waiter) => waiter.send(message).err(),
+            None => Some(message),
+        }
+    }
+
+    /// The era the server was seen to have.
+    pub(super) fn seen_era(&self) -> Option<Era> {
+        self.with_snapshot(|snapshot| snapshot.era)
+    }
+
+    /// The transport the server was seen to speak.
+    pub(super) fn seen_transport(&self) -> Option<SeenTransport> {
+        self.with_snapshot(|snapshot| snapshot.transport)
+    }
+
+    /// Remembers era and transport.
+    pub(super) fn note_seen(&self, era: Era, transport: SeenTransport) {
+        let changed = self.with_snapshot(|snapshot| {
+            let changed = (snapshot.era, snapshot.transport) != (Some(era), Some(transport));
+            snapshot.era = Some(era);
+            snapshot.transport = Some(transport);
+            changed
+        });
+        if changed {
+            self.save_snapshot();
+        }
+    }
+
+    /// Remembers the server's identity and capabilities.
+    pub(super) fn note_initialize(&self, result: Option<&str>) {
+        let Some(result) = raw_result(result) else { return };
+        self.with_snapshot(|snapshot| snapshot.initialize = Some(result));
+        self.save_snapshot();
+    }
+
+    /// Remembers a whole list.
+    pub(super) fn note_list(&self, method: &str, items: Box<RawValue>) {
+        self.with_snapshot(|snapshot| snapshot.lists.insert(method.to_owned(), items));
+        self.save_snapshot();
+    }
+
+    /// Reads or changes the snapshot.
+    pub(super) fn with_snapshot<T>(&self, access: impl FnOnce(&mut Snapshot) -> T) -> T {
+        let mut snapshot = self.snapshot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        access(&mut snapshot)
+    }
+
+    fn save_snapshot(&self) {
+        let key = self.connection.key.to_string();
+        if let Err(error) = self.with_snapshot(|snapshot| self.snapshots.save(&key, snapshot)) {
+            tracing::warn!(server = %self.server(), %error, "the last known answers could not be saved");
+        }
+    }
+}
+
+/// A context and the right to end its tasks.
+pub(super) type Shared = Arc<Context>;

@@ -1,0 +1,312 @@
+//! The session's connection upstream: one task opens it, keeps it and opens it again.
+//!
+//! Exactly one `initialize` reaches the server per upstream session. Others watch the state and
+//! never touch the transport's life.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::host::backoff::Backoff;
+use crate::mcp::Message;
+use crate::upstream;
+
+use super::context::{Context, Refused};
+use super::open::{self, OpenError, Opened, Opening, Transport};
+
+const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
+
+/// How the upstream connection stands.
+#[derive(Debug, Clone)]
+pub(super) enum LinkState {
+    /// On its way.
+    Opening,
+    /// Requests may go.
+    Ready(Arc<Ready>),
+    /// The server refused the handshake with this answer of its own.
+    Rejected(Message),
+    /// The server wants somebody to sign in.
+    SignedOut,
+    /// Cannot be had; tried again by itself.
+    Down(Failure),
+}
+
+/// An open upstream session.
+pub(super) struct Ready {
+    /// Counts the sessions of this link, so that a late report of an end is recognised.
+    pub(super) generation: u64,
+    pub(super) transport: Arc<Transport>,
+    /// The server's answer to `initialize`; none for a modern server and a resumed session.
+    pub(super) response: Option<Message>,
+    /// Whether `notifications/initialized` has been taken by the server.
+    pub(super) settled: bool,
+    /// What a later Host needs to go on with this session.
+    pub(super) resume: Option<super::resume::Resume>,
+}
+
+/// How a link is told to end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct End {
+    /// The client has left: the upstream session is ended too.
+    pub(super) leave: CancellationToken,
+    /// The Host stops: the upstream session stays for the next Host.
+    pub(super) pause: CancellationToken,
+}
+
+#[derive(Debug)]
+enum Command {
+    Gone(u64),
+    Retry,
+}
+
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Ready({}, settled: {})", self.generation, self.settled)
+    }
+}
+
+/// The session's handle on its link.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    state: watch::Receiver<LinkState>,
+    commands: mpsc::Sender<Command>,
+    initialized: Arc<watch::Sender<Option<Message>>>,
+}
+
+impl Link {
+    /// Starts opening. The task runs until `end` says so.
+    pub(super) fn spawn(context: Arc<Context>, opening: Opening, end: End, tasks: &mut JoinSet<()>) -> Self {
+        let (state, watched) = watch::channel(LinkState::Opening);
+        let (commands, received) = mpsc::channel(64);
+        let (initialized, client_is_initialized) = watch::channel(opening.initialized());
+        let keeper = Keeper {
+            context,
+            opening,
+            state,
+            commands: received,
+            initialized: client_is_initialized,
+            generation: 0,
+            backoff: Backoff::default(),
+        };
+        tasks.spawn(keeper.run(end));
+        Self { state: watched, commands, initialized: Arc::new(initialized) }
+    }
+
+    /// Watches the state.
+    pub(super) fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.clone()
+    }
+
+    /// Resolves when the state has changed since this handle last saw it.
+    pub(super) async fn changed(&mut self) {
+        if self.state.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Passes on the client's `notifications/initialized`.
+    pub(super) fn client_is_initialized(&self, message: Message) {
+        self.initialized.send_replace(Some(message));
+    }
+
+    /// Whether the client has sent `notifications/initialized`.
+    pub(super) fn is_client_initialized(&self) -> bool {
+        self.initialized.borrow().is_some()
+    }
+
+    /// Reports that the server no longer knows the session.
+    pub(super) async fn gone(&self, generation: u64) {
+        let _ = self.commands.send(Command::Gone(generation)).await;
+    }
+
+    /// Asks for another attempt now, where one is being waited for.
+    pub(super) fn retry(&self) {
+        let _ = self.commands.try_send(Command::Retry);
+    }
+}
+
+struct Keeper {
+    context: Arc<Context>,
+    opening: Opening,
+    state: watch::Sender<LinkState>,
+    commands: mpsc::Receiver<Command>,
+    initialized: watch::Receiver<Option<Message>>,
+    generation: u64,
+    backoff: Backoff,
+}
+
+impl Keeper {
+    async fn run(mut self, end: End) {
+        let mut transport: Option<Arc<Transport>> = None;
+        tokio::select! {
+            () = end.leave.cancelled() => {}
+            () = end.pause.cancelled() => return,
+            () = self.keep_open(&mut transport) => {}
+        }
+        if let Some(transport) = transport {
+            let _ = timeout(FAREWELL_LIMIT, transport.delete()).await;
+        }
+    }
+
+    async fn keep_open(&mut self, current: &mut Option<Arc<Transport>>) {
+        loop {
+            self.state.send_replace(LinkState::Opening);
+            match open::open(&self.context, &mut self.opening).await {
+                Ok(opened) => {
+                    self.backoff = Backoff::default();
+                    self.generation += 1;
+                    *current = Some(opened.transport.clone());
+                    self.serve(opened).await;
+                    *current = None;
+                }
+                Err(OpenError::Rejected(answer)) => {
+                    self.state.send_replace(LinkState::Rejected(answer));
+                    self.wait_for_retry(None).await;
+                }
+                Err(OpenError::SignedOut) => {
+                    self.state.send_replace(LinkState::SignedOut);
+                    self.wait_for_sign_in().await;
+                }
+                Err(OpenError::Failed(failure)) => {
+                    tracing::info!(server = %self.context.server(), code = ?failure.code, "{}", failure.sentence);
+                    self.state.send_replace(LinkState::Down(failure));
+                    let at = Instant::now() + self.backoff.next_pause();
+                    self.wait_for_retry(Some(at)).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps an open session until it ends.
+    async fn serve(&mut self, opened: Opened) {
+        let transport = opened.transport.clone();
+        let mut ready = Ready {
+            generation: self.generation,
+            transport: transport.clone(),
+            response: opened.response,
+            settled: !opened.needs_initialized,
+            resume: opened.resume,
+        };
+        if !ready.settled && self.initialized.borrow().is_none() {
+            self.publish(&ready);
+            if !self.client_is_initialized().await {
+                return;
+            }
+        }
+        if !ready.settled {
+            self.send_initialized(&transport).await;
+            ready.settled = true;
+        }
+        self.publish(&ready);
+        let listening = listen(self.context.clone(), transport.clone());
+        tokio::pin!(listening);
+        let mut listens = true;
+        loop {
+            tokio::select! {
+                ended = &mut listening, if listens => match ended {
+                    ListenEnd::SessionGone => return,
+                    ListenEnd::NotOffered => listens = false,
+                },
+                () = transport.closed() => return,
+                command = self.commands.recv() => match command {
+                    Some(Command::Gone(generation)) if generation == self.generation => return,
+                    Some(Command::Gone(_) | Command::Retry) => {}
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn publish(&self, ready: &Ready) {
+        self.state.send_replace(LinkState::Ready(Arc::new(Ready {
+            generation: ready.generation,
+            transport: ready.transport.clone(),
+            response: ready.response.clone(),
+            settled: ready.settled,
+            resume: ready.resume.clone(),
+        })));
+    }
+
+    /// Waits for the client's `initialized`; `false` when the session ended before.
+    async fn client_is_initialized(&mut self) -> bool {
+        loop {
+            tokio::select! {
+                changed = self.initialized.changed() => return changed.is_ok(),
+                command = self.commands.recv() => match command {
+                    Some(Command::Gone(generation)) if generation == self.generation => return false,
+                    Some(Command::Gone(_) | Command::Retry) => {}
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    async fn send_initialized(&self, transport: &Transport) {
+        let message = self.initialized.borrow().clone();
+        let Some(message) = message else { return };
+        let sink = self.context.incoming.clone();
+        let sent = self.context.authorized(|| transport.post(message.clone(), sink.clone())).await;
+        if let Err(Refused::Upstream(error)) = sent {
+            tracing::debug!(server = %self.context.server(), %error, "the server did not take `initialized`");
+        }
+    }
+
+    async fn wait_for_sign_in(&mut self) {
+        let Some(account) = &self.context.connection.account else {
+            return self.wait_for_retry(None).await;
+        };
+        let mut account = account.state();
+        loop {
+            tokio::select! {
+                changed = account.changed() => {
+                    if changed.is_err() { return std::future::pending().await; }
+                    if account.borrow_and_update().is_signed_in() { return; }
+                }
+                command = self.commands.recv() => match command {
+                    Some(Command::Retry) => return,
+                    Some(Command::Gone(_)) => {}
+                    None => return std::future::pending().await,
+                },
+            }
+        }
+    }
+
+    async fn wait_for_retry(&mut self, at: Option<Instant>) {
+        loop {
+            tokio::select! {
+                () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return,
+                command = self.commands.recv() => match command {
+                    Some(Command::Retry) => return,
+                    Some(Command::Gone(_)) => {}
+                    None => return std::future::pending().await,
+                },
+            }
+        }
+    }
+}
+
+enum ListenEnd {
+    NotOffered,
+    SessionGone,
+}
+
+/// Keeps the server's GET stream open, where it offers one.
+async fn listen(context: Arc<Context>, transport: Arc<Transport>) -> ListenEnd {
+    let Transport::Http(http) = &*transport else { return ListenEnd::NotOffered };
+    if http.session().is_none() {
+        return ListenEnd::NotOffered;
+    }
+    loop {
+        match context.authorized(|| http.listen(context.incoming.clone())).await {
+            Err(Refused::Upstream(upstream::Error::SessionGone)) => return ListenEnd::SessionGone,
+            Err(Refused::SignInNeeded) => context.until_signed_in().await,
+            Ok(_) => return ListenEnd::NotOffered,
+            Err(Refused::Upstream(_) | Refused::Failed(_)) => return ListenEnd::NotOffered,
+        }
+    }
+}

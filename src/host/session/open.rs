@@ -1,0 +1,344 @@
+//! Opening an upstream session: which era, which transport, one `initialize`.
+//!
+//! Follows "Backward Compatibility" of the transports page: an unknown server is asked with a
+//! modern request first; a 401 or 403 is no evidence of an era; a legacy server that does not
+//! take a POST is tried with HTTP+SSE.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+use crate::failure::{Code, Failure};
+use crate::host::failures;
+use crate::host::snapshot::SeenTransport;
+use crate::mcp::era::{self, Era};
+use crate::mcp::{Kind, Message, header, json};
+use crate::registry::TransportChoice;
+use crate::upstream::{self, HttpSse, Posted, Sink, StreamableHttp};
+
+use super::ask::ask;
+use super::context::{Context, Refused};
+use super::resume::Resume;
+
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// Error codes that only a modern server sends.
+const MODERN_CODES: [&str; 3] = ["-32020", "-32021", "-32022"];
+
+/// How a message travels upstream.
+pub(super) enum Transport {
+    Http(StreamableHttp),
+    Sse(HttpSse),
+}
+
+impl Transport {
+    /// Sends one message; what comes back goes to `sink`.
+    pub(super) async fn post(&self, message: Message, sink: Sink) -> Result<Posted, upstream::Error> {
+        self.post_with(message, HeaderMap::new(), sink).await
+    }
+
+    /// Sends one message with headers besides those that follow from it.
+    pub(super) async fn post_with(
+        &self,
+        message: Message,
+        extra: HeaderMap,
+        sink: Sink,
+    ) -> Result<Posted, upstream::Error> {
+        match self {
+            Self::Http(http) => {
+                let mut headers = extra;
+                if message.meta_protocol_version().is_some() {
+                    headers.extend(header::modern_headers(&message));
+                }
+                http.post(message, headers, sink).await
+            }
+            Self::Sse(sse) => {
+                sse.post(message, HeaderMap::new()).await?;
+                Ok(Posted { status: StatusCode::ACCEPTED, session: None, answered: false, accepted: true })
+            }
+        }
+    }
+
+    /// Whether answers come on the response to the POST itself.
+    pub(super) fn answers_posts(&self) -> bool {
+        matches!(self, Self::Http(_))
+    }
+
+    /// Resolves when the connection has ended for good.
+    pub(super) async fn closed(&self) {
+        match self {
+            Self::Http(_) => std::future::pending().await,
+            Self::Sse(sse) => {
+                let why = sse.closed().await;
+                tracing::debug!(%why, "the event stream ended");
+            }
+        }
+    }
+
+    /// Ends the upstream session.
+    pub(super) async fn delete(&self) {
+        if let Self::Http(http) = self
+            && http.session().is_some()
+        {
+            let _ = http.delete().await;
+        }
+    }
+}
+
+/// What is to be opened.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// A legacy session.
+    Legacy(Box<Handshake>),
+    /// No session: every request stands for itself.
+    Modern,
+}
+
+/// What a legacy session is opened with.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    /// The client's `initialize`.
+    pub(super) initialize: Message,
+    /// The session of an earlier Host.
+    pub(super) resume: Option<Resume>,
+    /// The client's `notifications/initialized`, where it was sent before.
+    pub(super) initialized: Option<Message>,
+}
+
+impl Opening {
+    pub(super) fn initialized(&self) -> Option<Message> {
+        match self {
+            Self::Legacy(handshake) => handshake.initialized.clone(),
+            Self::Modern => None,
+        }
+    }
+}
+
+/// An open session.
+pub(super) struct Opened {
+    pub(super) transport: Arc<Transport>,
+    pub(super) response: Option<Message>,
+    pub(super) needs_initialized: bool,
+    pub(super) resume: Option<Resume>,
+}
+
+/// Why none could be opened.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    SignedOut,
+    /// The server's own error response to `initialize`.
+    Rejected(Message),
+    Failed(Failure),
+}
+
+/// Opens the session.
+pub(super) async fn open(context: &Arc<Context>, opening: &mut Opening) -> Result<Opened, OpenError> {
+    match opening {
+        Opening::Modern => Ok(Opened {
+            transport: Arc::new(Transport::Http(context.streamable_http())),
+            response: None,
+            needs_initialized: false,
+            resume: None,
+        }),
+        Opening::Legacy(legacy) => match legacy.resume.take() {
+            Some(resume) => Ok(resumed(context, resume)),
+            None => handshake(context, &legacy.initialize).await,
+        },
+    }
+}
+
+/// Goes on with an upstream session of an earlier Host. If the server no longer knows it, the
+/// first request finds out and the session is opened anew.
+fn resumed(context: &Context, resume: Resume) -> Opened {
+    let http = context.streamable_http();
+    http.set_session(resume.session.clone());
+    if let Some(version) = &resume.protocol_version {
+        http.set_protocol_version(version);
+    }
+    Opened {
+        transport: Arc::new(Transport::Http(http)),
+        response: None,
+        needs_initialized: false,
+        resume: Some(resume),
+    }
+}
+
+async fn handshake(context: &Arc<Context>, initialize: &Message) -> Result<Opened, OpenError> {
+    let known = context.seen_transport();
+    match (context.connection.entry.transport, known) {
+        (TransportChoice::Sse, _) | (TransportChoice::Auto, Some(SeenTransport::HttpSse)) => {
+            over_http_sse(context, initialize).await
+        }
+        (TransportChoice::Http, _) | (TransportChoice::Auto, Some(SeenTransport::StreamableHttp)) => {
+            over_streamable_http(context, initialize).await.map_err(|error| error.into_open(context))
+        }
+        (TransportChoice::Auto, None) => match over_streamable_http(context, initialize).await {
+            Err(HandshakeError::Upstream(error)) if suggests_http_sse(&error) => {
+                over_http_sse(context, initialize).await.map_err(|sse| match sse {
+                    OpenError::Failed(_) => {
+                        OpenError::Failed(failures::of_upstream(context.server(), &error))
+                    }
+                    OpenError::SignedOut | OpenError::Rejected(_) => sse,
+                })
+            }
+            result => result.map_err(|error| error.into_open(context)),
+        },
+    }
+}
+
+#[derive(Debug)]
+enum HandshakeError {
+    Open(OpenError),
+    Upstream(upstream::Error),
+}
+
+impl HandshakeError {
+    fn into_open(self, context: &Context) -> OpenError {
+        match self {
+            Self::Open(error) => error,
+            Self::Upstream(error) => OpenError::Failed(failures::of_upstream(context.server(), &error)),
+        }
+    }
+}
+
+impl From<Refused> for HandshakeError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::SignInNeeded => Self::Open(OpenError::SignedOut),
+            Refused::Failed(failure) => Self::Open(OpenError::Failed(failure)),
+            Refused::Upstream(error) => Self::Upstream(error),
+        }
+    }
+}
+
+async fn over_streamable_http(
+    context: &Arc<Context>,
+    initialize: &Message,
+) -> Result<Opened, HandshakeError> {
+    let era = match context.seen_era() {
+        Some(era) => era,
+        None => probe(context, initialize).await?,
+    };
+    if era == Era::Modern {
+        return Err(HandshakeError::Open(OpenError::Failed(only_modern(context))));
+    }
+    let http = context.streamable_http();
+    let transport = Transport::Http(http);
+    let (posted, response) = ask(context, &transport, initialize).await?;
+    let opened = settle(context, transport, &posted, response, SeenTransport::StreamableHttp)?;
+    Ok(opened)
+}
+
+async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<Opened, OpenError> {
+    let connect = || HttpSse::connect(context.upstream(), context.incoming.clone());
+    let open_error = |refused: Refused| HandshakeError::from(refused).into_open(context);
+    let sse = context.authorized(connect).await.map_err(open_error)?;
+    let transport = Transport::Sse(sse);
+    let (posted, response) = ask(context, &transport, initialize).await.map_err(open_error)?;
+    settle(context, transport, &posted, response, SeenTransport::HttpSse)
+        .map_err(|error| error.into_open(context))
+}
+
+/// Reads the answer to `initialize`.
+fn settle(
+    context: &Context,
+    transport: Transport,
+    posted: &Posted,
+    response: Message,
+    seen: SeenTransport,
+) -> Result<Opened, HandshakeError> {
+    if matches!(response.kind(), Kind::Response { is_error: true, .. }) {
+        return Err(HandshakeError::Open(OpenError::Rejected(response)));
+    }
+    let version = response.string_at(&["result", "protocolVersion"]);
+    let mut resume = None;
+    if let Transport::Http(http) = &transport {
+        http.set_session(posted.session.clone());
+        if let Some(version) = &version {
+            http.set_protocol_version(version);
+        }
+        resume = posted.session.clone().map(|session| Resume::of(session, version));
+    }
+    context.note_seen(Era::Legacy, seen);
+    context.note_initialize(response.raw_at(&["result"]));
+    Ok(Opened { transport: Arc::new(transport), response: Some(response), needs_initialized: true, resume })
+}
+
+/// Asks an unknown server for its era. Only a server that answers as a modern one does, and does
+/// not list the client's own version as well, counts as modern here.
+async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Era, HandshakeError> {
+    let transport = Transport::Http(context.streamable_http());
+    let request = discover_request(initialize);
+    let asked = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
+    let asked = asked.map(|answered| answered.map_err(HandshakeError::from));
+    let answer = match asked {
+        Err(_) => return Ok(Era::Legacy),
+        Ok(Ok((_, answer))) => answer,
+        Ok(Err(HandshakeError::Upstream(error))) if is_about_the_request(&error) => return Ok(Era::Legacy),
+        Ok(Err(error)) => return Err(error),
+    };
+    let listed = [["result", "supportedVersions"].as_slice(), &["error", "data", "supported"]];
+    let versions: Vec<String> = listed
+        .iter()
+        .find_map(|path| answer.raw_at(path))
+        .and_then(|raw| serde_json::from_str(raw).ok())
+        .unwrap_or_default();
+    let modern_error = answer.raw_at(&["error", "code"]).is_some_and(|code| MODERN_CODES.contains(&code));
+    let modern = versions.iter().any(|version| era::is_modern_version(version)) || modern_error;
+    let legacy_too = versions.iter().any(|version| era::is_legacy_version(version));
+    Ok(if modern && !legacy_too { Era::Modern } else { Era::Legacy })
+}
+
+/// A server that takes no POST at that address may be one of HTTP+SSE.
+fn suggests_http_sse(error: &upstream::Error) -> bool {
+    matches!(error, upstream::Error::Status { status, .. } if matches!(status.as_u16(), 400 | 404 | 405))
+}
+
+/// Whether an answer was about the modern request itself, rather than about the server's health
+/// or our credentials.
+fn is_about_the_request(error: &upstream::Error) -> bool {
+    match error {
+        upstream::Error::Status { status, .. } => {
+            let passing = [408, 425, 429, 502, 503, 504];
+            !passing.contains(&status.as_u16())
+        }
+        upstream::Error::SessionGone | upstream::Error::Cut { .. } | upstream::Error::InvalidJson => true,
+        upstream::Error::Unauthorized { .. }
+        | upstream::Error::Unreachable(_)
+        | upstream::Error::NotMcp { .. }
+        | upstream::Error::TooLarge
+        | upstream::Error::Authorize(_)
+        | upstream::Error::Redirect { .. }
+        | upstream::Error::NoEndpoint
+        | upstream::Error::SinkClosed => false,
+    }
+}
+
+fn discover_request(initialize: &Message) -> Message {
+    let client =
+        initialize.raw_at(&["params", "clientInfo"]).unwrap_or(r#"{"name":"drawbridge","version":"0"}"#);
+    let line = format!(
+        r#"{{"jsonrpc":"2.0","id":"drawbridge-discover","method":"server/discover","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{}","io.modelcontextprotocol/clientInfo":{client},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#,
+        era::NEWEST_MODERN
+    );
+    Message::parse(line.into()).expect("a request made of JSON values")
+}
+
+fn only_modern(context: &Context) -> Failure {
+    Failure::new(
+        Code::ServerError,
+        format!(
+            "{} speaks only the newer MCP protocol, and this client only the older one",
+            context.server()
+        ),
+        "Use a client that speaks MCP 2026-07-28",
+    )
+}
+
+/// The raw result of a response, owned.
+pub(super) fn raw_result(raw: Option<&str>) -> Option<Box<RawValue>> {
+    raw.filter(|raw| json::member(raw, "protocolVersion").is_some())
+        .and_then(|raw| RawValue::from_string(raw.to_owned()).ok())
+}

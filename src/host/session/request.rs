@@ -1,0 +1,302 @@
+//! The life of one request: wait until the server can be asked, ask, and if somebody has to
+//! sign in first, wait for that.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::time::{Instant, interval, sleep_until, timeout};
+
+use crate::failure::{Code, Failure};
+use crate::host::failures;
+use crate::mcp::{Message, method};
+use crate::upstream::{self, Posted};
+
+use super::context::{Refused, Shared};
+use super::link::{Link, LinkState, Ready};
+use super::open::Transport;
+use super::{modern_tools, sign_in_tool};
+
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+/// A session that ends under a request is opened again this often for it.
+const MOST_SESSIONS: usize = 2;
+
+/// How a request ended, as far as its own task knows.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// Its answer came, or comes, from upstream.
+    Answered,
+    /// It is this line of ours.
+    Answer(Bytes),
+    /// The last known answer has to do.
+    StandIn {
+        /// Whether our own tool belongs into it.
+        sign_in: bool,
+    },
+    /// There will be none.
+    Failed(Failure),
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Done(Ending),
+    Again,
+    SignInNeeded,
+}
+
+/// One request on its way.
+pub(super) struct Request {
+    pub(super) context: Shared,
+    pub(super) link: Link,
+    pub(super) message: Message,
+    /// Until when a list may wait for the server.
+    pub(super) list_deadline: Instant,
+    /// Whether the client has sent `initialized`, so that the server must have it first.
+    pub(super) after_initialized: bool,
+    /// Whether it is ours, so that the shim knows nothing of it.
+    pub(super) is_own: bool,
+    /// Whether the server found the call's headers wrong, so that its tools have to be read again.
+    pub(super) refresh_tools: bool,
+}
+
+impl Request {
+    /// Sees the request through.
+    pub(super) async fn run(self) -> Ending {
+        let is_list = self.message.method().and_then(method::list_member).is_some();
+        if is_list { self.run_list().await } else { self.run_call().await }
+    }
+
+    /// A list waits for the start budget and no longer.
+    async fn run_list(self) -> Ending {
+        let mut generation = 0;
+        for _ in 0..MOST_SESSIONS {
+            let ready = match self.ready(self.list_deadline, generation, false).await {
+                Ok(ready) => ready,
+                Err(NotReady::SignedOut) => return self.list_while_signed_out().await,
+                Err(NotReady::Down(_) | NotReady::Late) => return Ending::StandIn { sign_in: false },
+            };
+            generation = ready.generation;
+            match self.attempt(&ready).await {
+                Attempt::Done(Ending::Failed(failure)) if is_absence(failure.code) => {
+                    return Ending::StandIn { sign_in: false };
+                }
+                Attempt::Done(ending) => return ending,
+                Attempt::SignInNeeded => return self.list_while_signed_out().await,
+                Attempt::Again => {}
+            }
+        }
+        Ending::StandIn { sign_in: false }
+    }
+
+    /// Where nothing is known yet and somebody is just signing in, a list waits a little for it.
+    async fn list_while_signed_out(&self) -> Ending {
+        let stand_in = Ending::StandIn { sign_in: self.context.account().is_some() };
+        let known = self.context.with_snapshot(|snapshot| snapshot.is_known());
+        let Some(account) = self.context.account().filter(|_| !known) else { return stand_in };
+        sign_in_tool::offer(&self.context).await;
+        let mut state = account.state();
+        if !state.borrow().is_signing_in() {
+            return stand_in;
+        }
+        let limit = self.context.limits.list_during_sign_in;
+        let ended = async {
+            state.wait_for(|state| !state.is_signing_in()).await.is_ok_and(|state| state.is_signed_in())
+        };
+        if !timeout(limit, ended).await.unwrap_or(false) {
+            return stand_in;
+        }
+        match self.ready(Instant::now() + limit, 0, true).await {
+            Ok(ready) => match self.attempt(&ready).await {
+                Attempt::Done(ending) => ending,
+                Attempt::Again | Attempt::SignInNeeded => stand_in,
+            },
+            Err(_) => stand_in,
+        }
+    }
+
+    /// A call waits for a sign-in, and for a server that is just coming back.
+    async fn run_call(self) -> Ending {
+        let mut generation = 0;
+        let mut sessions = 0;
+        let parked_until = Instant::now() + self.context.limits.park;
+        loop {
+            self.link.retry();
+            let ready = match self.ready(parked_until, generation, true).await {
+                Ok(ready) => ready,
+                Err(NotReady::SignedOut) => match self.park(parked_until).await {
+                    Ok(()) => continue,
+                    Err(failure) => return Ending::Failed(failure),
+                },
+                Err(NotReady::Down(failure)) => return Ending::Failed(failure),
+                Err(NotReady::Late) => return Ending::Failed(self.late()),
+            };
+            match self.attempt(&ready).await {
+                Attempt::Done(ending) => return ending,
+                Attempt::Again if sessions < MOST_SESSIONS => {
+                    sessions += 1;
+                    generation = ready.generation;
+                }
+                Attempt::Again => return Ending::Failed(self.late()),
+                Attempt::SignInNeeded => {
+                    if let Err(failure) = self.park(parked_until).await {
+                        return Ending::Failed(failure);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, ready: &Ready) -> Attempt {
+        let Some(id) = self.message.request_id() else { return Attempt::Done(Ending::Answered) };
+        if !self.is_own && self.context.downstream.dispatched(id).await.is_err() {
+            return Attempt::Done(Ending::Answered);
+        }
+        match self.send(ready).await {
+            Ok(posted) if posted.answered || !ready.transport.answers_posts() => {
+                self.until_closed(&ready.transport).await
+            }
+            Ok(_) => Attempt::Done(Ending::Failed(self.never_answered())),
+            Err(Refused::SignInNeeded) => Attempt::SignInNeeded,
+            Err(Refused::Failed(failure)) => Attempt::Done(Ending::Failed(failure)),
+            Err(Refused::Upstream(upstream::Error::SessionGone)) => {
+                self.link.gone(ready.generation).await;
+                Attempt::Again
+            }
+            Err(Refused::Upstream(error)) => Attempt::Done(Ending::Failed(failures::of_request(
+                self.context.server(),
+                &error,
+                self.message.method(),
+            ))),
+        }
+    }
+
+    async fn send(&self, ready: &Ready) -> Result<Posted, Refused> {
+        let is_modern_call =
+            self.message.method() == Some("tools/call") && self.message.meta_protocol_version().is_some();
+        let headers = if is_modern_call {
+            modern_tools::headers(&self.context, &ready.transport, &self.message, self.refresh_tools).await?
+        } else {
+            HeaderMap::new()
+        };
+        let post = || {
+            ready.transport.post_with(self.message.clone(), headers.clone(), self.context.incoming.clone())
+        };
+        self.context.authorized(post).await
+    }
+
+    /// On HTTP+SSE the answer comes on the one stream; if that ends first, there is none.
+    async fn until_closed(&self, transport: &Transport) -> Attempt {
+        if transport.answers_posts() {
+            return Attempt::Done(Ending::Answered);
+        }
+        transport.closed().await;
+        Attempt::Done(Ending::Failed(self.never_answered()))
+    }
+
+    /// Waits for an open session newer than `generation`. Who is patient lets a server that is
+    /// down be tried once more.
+    async fn ready(
+        &self,
+        deadline: Instant,
+        generation: u64,
+        patient: bool,
+    ) -> Result<std::sync::Arc<Ready>, NotReady> {
+        let mut state = self.link.state();
+        let mut last_failure = None;
+        loop {
+            let seen = state.borrow_and_update().clone();
+            match seen {
+                LinkState::Ready(ready)
+                    if ready.generation > generation && (ready.settled || !self.after_initialized) =>
+                {
+                    return Ok(ready);
+                }
+                LinkState::SignedOut => return Err(NotReady::SignedOut),
+                LinkState::Down(failure) => {
+                    if last_failure.is_some() || !patient {
+                        return Err(NotReady::Down(failure));
+                    }
+                    last_failure = Some(failure);
+                }
+                LinkState::Rejected(_) => return Err(NotReady::Down(self.rejected())),
+                LinkState::Ready(_) | LinkState::Opening => {}
+            }
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { return Err(NotReady::Late) },
+                () = sleep_until(deadline) => {
+                    return Err(last_failure.map_or(NotReady::Late, NotReady::Down));
+                }
+            }
+        }
+    }
+
+    /// Parks the call: one prompt opens, and progress keeps the client patient.
+    async fn park(&self, until: Instant) -> Result<(), Failure> {
+        let signing_in = sign_in_tool::sign_in(&self.context);
+        tokio::pin!(signing_in);
+        let mut ticks = interval(PROGRESS_EVERY);
+        let mut progress = 0;
+        loop {
+            tokio::select! {
+                outcome = &mut signing_in => return outcome,
+                _ = ticks.tick() => {
+                    progress += 1;
+                    self.report_progress(progress).await;
+                }
+                () = sleep_until(until) => return Err(self.signed_out()),
+            }
+        }
+    }
+
+    async fn report_progress(&self, progress: u32) {
+        let Some(token) = self.message.raw_at(&["params", "_meta", "progressToken"]) else { return };
+        let text = format!("Waiting for you to sign in to {}", self.context.server());
+        let text = serde_json::Value::from(text);
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":0.{progress:04},"message":{text}}}}}"#
+        );
+        let _ = self.context.downstream.message(line.into()).await;
+    }
+
+    fn signed_out(&self) -> Failure {
+        failures::signed_out(self.context.server())
+    }
+
+    fn late(&self) -> Failure {
+        Failure::new(
+            Code::TimedOut,
+            format!("{} did not answer in time", self.context.server()),
+            "Try again in a moment",
+        )
+    }
+
+    fn rejected(&self) -> Failure {
+        Failure::new(
+            Code::ServerError,
+            format!("{} refused to open a session", self.context.server()),
+            "Restart this MCP client",
+        )
+    }
+
+    fn never_answered(&self) -> Failure {
+        Failure::new(
+            Code::MayHaveRun,
+            format!(
+                "{} closed the connection before it answered, so the request may or may not have run",
+                self.context.server()
+            ),
+            "Check before you try it again",
+        )
+    }
+}
+
+enum NotReady {
+    SignedOut,
+    Down(Failure),
+    Late,
+}
+
+/// Whether the server was not there at all, so that what was last known has to do.
+fn is_absence(code: Code) -> bool {
+    matches!(code, Code::Unreachable | Code::TimedOut | Code::Tls)
+}

@@ -1,0 +1,233 @@
+//! Answers given in the server's stead: what is in the snapshot, and our own tool where
+//! signing in would help. Pure: values in, JSON out.
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json as value};
+
+use crate::failure::Failure;
+use crate::host::snapshot::Snapshot;
+use crate::mcp::era::{self, Era};
+use crate::mcp::tool_headers::ToolHeaders;
+use crate::mcp::{RequestId, json, method, result_response};
+
+/// The tool that starts a sign-in; ours, answered by the Host always.
+pub(super) const SIGN_IN_TOOL: &str = "drawbridge_sign_in";
+/// Names that no server may use for its own tools.
+pub(super) const OWN_PREFIX: &str = "drawbridge_";
+
+/// The `result` of an `initialize` that the server does not answer in time.
+///
+/// It promises every list, because a client never asks for what was not promised, and the
+/// server may turn out to have it.
+pub(super) fn initialize(
+    snapshot: &Snapshot,
+    server: &str,
+    client_version: Option<&str>,
+    why: Option<&Failure>,
+) -> String {
+    let known = snapshot.initialize.as_deref().or(snapshot.discover.as_deref());
+    let known: Value = known.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null);
+    let version =
+        client_version.filter(|version| era::is_legacy_version(version)).unwrap_or(era::NEWEST_LEGACY);
+    let mut result = value!({
+        "protocolVersion": version,
+        "capabilities": capabilities(known.get("capabilities")),
+        "serverInfo": server_info(&known, server),
+    });
+    if let Some(instructions) = instructions(&known, why) {
+        result["instructions"] = instructions.into();
+    }
+    result.to_string()
+}
+
+/// The `result` of a list that the server does not answer in time.
+pub(super) fn list(method: &str, snapshot: &Snapshot, sign_in: Option<&str>, era: Era) -> Option<String> {
+    let member = method::list_member(method)?;
+    let known = snapshot.list(method).unwrap_or("[]");
+    let items = match sign_in.filter(|_| method == "tools/list") {
+        Some(server) => with_sign_in_tool(known, server),
+        None => known.to_owned(),
+    };
+    let modern = match era {
+        Era::Legacy => "",
+        Era::Modern => r#","resultType":"complete","ttlMs":0,"cacheScope":"private""#,
+    };
+    Some(format!(r#"{{"{member}":{items}{modern}}}"#))
+}
+
+/// An answer that lets a client go on where the server has nothing of the kind.
+pub(super) fn empty(id: &RequestId, method: &str, era: Era) -> Option<bytes::Bytes> {
+    let result = match method {
+        "ping" | "logging/setLevel" => "{}".to_owned(),
+        "completion/complete" => r#"{"completion":{"values":[]}}"#.to_owned(),
+        _ => list(method, &Snapshot::default(), None, era)?,
+    };
+    Some(result_response(id, &result))
+}
+
+/// The capability that a method needs.
+pub(super) fn capability_of(method: &str) -> Option<&'static str> {
+    match method {
+        "tools/list" => Some("tools"),
+        "prompts/list" => Some("prompts"),
+        "resources/list" | "resources/templates/list" => Some("resources"),
+        "logging/setLevel" => Some("logging"),
+        "completion/complete" => Some("completions"),
+        _ => None,
+    }
+}
+
+fn capabilities(known: Option<&Value>) -> Value {
+    let mut general = value!({
+        "tools": { "listChanged": true },
+        "prompts": { "listChanged": true },
+        "resources": { "listChanged": true, "subscribe": true },
+        "logging": {},
+        "completions": {},
+    });
+    if let (Some(general), Some(known)) = (general.as_object_mut(), known.and_then(Value::as_object)) {
+        for (name, value) in known {
+            merge(general, name, value);
+        }
+    }
+    general
+}
+
+/// The known capability's settings, with what is promised besides.
+fn merge(general: &mut Map<String, Value>, name: &str, known: &Value) {
+    match (general.get_mut(name).and_then(Value::as_object_mut), known.as_object()) {
+        (Some(promised), Some(known)) => {
+            for (setting, value) in known {
+                promised.entry(setting).or_insert_with(|| value.clone());
+            }
+        }
+        _ => {
+            general.insert(name.to_owned(), known.clone());
+        }
+    }
+}
+
+fn server_info(known: &Value, server: &str) -> Value {
+    let in_meta = known.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo"));
+    known
+        .get("serverInfo")
+        .or(in_meta)
+        .cloned()
+        .unwrap_or_else(|| value!({ "name": server, "version": env!("CARGO_PKG_VERSION") }))
+}
+
+fn instructions(known: &Value, why: Option<&Failure>) -> Option<String> {
+    let known = known.get("instructions").and_then(Value::as_str);
+    match (known, why) {
+        (Some(known), Some(why)) => Some(format!("{known}\n\n{}", why.text())),
+        (Some(known), None) => Some(known.to_owned()),
+        (None, why) => why.map(Failure::text),
+    }
+}
+
+fn with_sign_in_tool(known: &str, server: &str) -> String {
+    let tool = value!({
+        "name": SIGN_IN_TOOL,
+        "title": format!("Sign in to {server}"),
+        "description": format!(
+            "You are signed out of {server}. Call this tool to let the user sign in; \
+             it returns once they have, and the server's tools work again."
+        ),
+        "inputSchema": { "type": "object", "properties": {} },
+        "annotations": { "readOnlyHint": true, "openWorldHint": true },
+    });
+    let rest = known.trim_start().trim_start_matches('[').trim_start();
+    let comma = if rest.starts_with(']') { "" } else { "," };
+    format!("[{tool}{comma}{rest}")
+}
+
+/// The items of a tool list without those a client must not get: tools under our own prefix, and
+/// from a modern server those with invalid `x-mcp-header`. `None` where all may stay; the others
+/// keep their bytes.
+pub(super) fn without_unusable(items: &[&RawValue], server: &str, era: Era) -> Option<Vec<String>> {
+    let is_usable = |item: &RawValue| {
+        let name = json::member(item.get(), "name").and_then(json::string).unwrap_or_default();
+        if name.starts_with(OWN_PREFIX) {
+            tracing::warn!(%server, "a tool was left out: names with {OWN_PREFIX} are Drawbridge's own");
+            return false;
+        }
+        match ToolHeaders::of_tool(item.get()) {
+            Err(reason) if era == Era::Modern => {
+                let tool = crate::redact::plain(&name, 64);
+                tracing::warn!(%server, %tool, "a tool was left out: x-mcp-header: {reason}");
+                false
+            }
+            _ => true,
+        }
+    };
+    let kept: Vec<String> =
+        items.iter().filter(|item| is_usable(item)).map(|item| item.get().to_owned()).collect();
+    (kept.len() < items.len()).then_some(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.into()).expect("JSON")
+    }
+
+    #[test]
+    fn without_a_snapshot_everything_is_promised_and_the_reason_told() {
+        let why = Failure::new(Code::SignedOut, "you are signed out", "sign in");
+        let result = initialize(&Snapshot::default(), "linear", Some("2025-06-18"), Some(&why));
+        let result: Value = serde_json::from_str(&result).expect("JSON");
+        assert_eq!(result["protocolVersion"], "2025-06-18");
+        assert_eq!(result["serverInfo"]["name"], "linear");
+        assert_eq!(result["capabilities"]["resources"]["listChanged"], true);
+        assert_eq!(result["instructions"], "You are signed out. Sign in.");
+    }
+
+    #[test]
+    fn a_snapshot_lends_its_identity_and_capabilities() {
+        let snapshot = Snapshot {
+            initialize: Some(raw(
+                r#"{"protocolVersion":"2024-11-05","capabilities":{"tools":{"x":1},"experimental":{"y":{}}},"serverInfo":{"name":"Real","version":"9"},"instructions":"Use it"}"#,
+            )),
+            ..Snapshot::default()
+        };
+        let result = initialize(&snapshot, "linear", Some("1999-01-01"), None);
+        let result: Value = serde_json::from_str(&result).expect("JSON");
+        assert_eq!(result["protocolVersion"], era::NEWEST_LEGACY);
+        assert_eq!(result["serverInfo"]["name"], "Real");
+        assert_eq!(result["capabilities"]["tools"], value!({ "listChanged": true, "x": 1 }));
+        assert_eq!(result["capabilities"]["experimental"], value!({ "y": {} }));
+        assert_eq!(result["instructions"], "Use it");
+    }
+
+    #[test]
+    fn our_tool_stands_before_the_known_ones_which_keep_their_bytes() {
+        let mut snapshot = Snapshot::default();
+        let tools = list("tools/list", &snapshot, Some("linear"), Era::Legacy).expect("a list");
+        let only: Value = serde_json::from_str(&tools).expect("JSON");
+        assert_eq!(only["tools"].as_array().map(Vec::len), Some(1));
+        snapshot.lists.insert("tools/list".into(), raw(r#"[ {"name":"a", "n":1.0}]"#));
+        let tools = list("tools/list", &snapshot, Some("linear"), Era::Modern).expect("a list");
+        assert!(tools.contains(r#",{"name":"a", "n":1.0}]"#), "{tools}");
+        let both: Value = serde_json::from_str(&tools).expect("JSON");
+        assert_eq!(both["tools"][0]["name"], SIGN_IN_TOOL);
+        assert_eq!(both["resultType"], "complete");
+        assert_eq!(
+            list("prompts/list", &snapshot, Some("linear"), Era::Legacy).as_deref(),
+            Some(r#"{"prompts":[]}"#)
+        );
+    }
+
+    #[test]
+    fn tools_a_client_must_not_get_are_left_out() {
+        let bad = r#"{"name":"b","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"X"}}}}"#;
+        let items = [raw(r#"{"name":"drawbridge_sign_in"}"#), raw(r#"{ "name":"a"}"#), raw(bad)];
+        let items: Vec<&RawValue> = items.iter().map(|item| &**item).collect();
+        let kept = |items, era| without_unusable(items, "demo", era);
+        assert_eq!(kept(&items, Era::Modern), Some(vec![r#"{ "name":"a"}"#.to_owned()]));
+        assert_eq!(kept(&items[1..], Era::Legacy), None, "the rule is the modern transport's");
+        assert_eq!(kept(&items[1..2], Era::Modern), None);
+    }
+}

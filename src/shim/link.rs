@@ -1,0 +1,105 @@
+//! The shim's connection to the Host: found or started, upgraded, greeted.
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Duration, timeout};
+
+use crate::endpoint::frame::{self, Control, Frame, Hello};
+use crate::endpoint::{self, Line, LineReader, Place, StartError, Stream};
+use crate::failure::{Code, Failure};
+
+const GREETING_LIMIT: Duration = Duration::from_secs(10);
+const LONGEST_HEAD: usize = 8 * 1024;
+
+/// An open stream to the Host.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) frames: LineReader<OwnedReadHalf>,
+    pub(crate) writer: OwnedWriteHalf,
+}
+
+/// Why there is no link.
+#[derive(Debug)]
+pub(crate) enum NoLink {
+    /// Nothing listens, and nothing was started.
+    NotRunning,
+    /// The Host will not serve this target at all.
+    Refused(Failure),
+    /// Trying again may help.
+    Failed(Failure),
+}
+
+/// Connects to the Host, starting one if `may_start`, and opens the session.
+pub(crate) async fn open(place: &Place, hello: Hello, may_start: bool) -> Result<Link, NoLink> {
+    let stream = match endpoint::connect(place).await {
+        Ok(stream) => stream,
+        Err(endpoint::Error::NotRunning) if may_start => {
+            endpoint::start_host(place).await.map_err(no_host)?
+        }
+        Err(endpoint::Error::NotRunning) => return Err(NoLink::NotRunning),
+        Err(error) => return Err(no_host(error.into())),
+    };
+    match timeout(GREETING_LIMIT, greet(stream, hello)).await {
+        Ok(result) => result,
+        Err(_) => Err(lost()),
+    }
+}
+
+async fn greet(stream: Stream, hello: Hello) -> Result<Link, NoLink> {
+    let (mut reader, mut writer) = stream.into_split();
+    let mut greeting = BytesMut::from(
+        format!(
+            "GET {} HTTP/1.1\r\nHost: drawbridge\r\nConnection: Upgrade\r\nUpgrade: {}\r\n\r\n",
+            frame::PATH,
+            frame::UPGRADE
+        )
+        .as_bytes(),
+    );
+    frame::put_control(&mut greeting, &Control::Hello(hello));
+    writer.write_all(&greeting).await.map_err(|_| lost())?;
+    let rest = read_head(&mut reader).await?;
+    let mut frames = LineReader::with_buffer(reader, frame::LINE_CAP, rest);
+    let Ok(Some(Line::Full(line))) = frames.next().await else { return Err(lost()) };
+    match Frame::parse(line) {
+        Ok(Frame::Control(Control::Welcome)) => Ok(Link { frames, writer }),
+        Ok(Frame::Control(Control::Refused { failure })) => Err(NoLink::Refused(failure)),
+        _ => Err(skew()),
+    }
+}
+
+/// Reads the answer to the upgrade; what follows its head belongs to the stream.
+async fn read_head(reader: &mut OwnedReadHalf) -> Result<BytesMut, NoLink> {
+    let mut buffer = BytesMut::with_capacity(1024);
+    loop {
+        if let Some(end) = memchr::memmem::find(&buffer, b"\r\n\r\n") {
+            let head = buffer.split_to(end + 4);
+            return if head.starts_with(b"HTTP/1.1 101") { Ok(buffer) } else { Err(skew()) };
+        }
+        let read = reader.read_buf(&mut buffer).await.map_err(|_| lost())?;
+        if read == 0 || buffer.len() > LONGEST_HEAD {
+            return Err(lost());
+        }
+    }
+}
+
+fn no_host(error: StartError) -> NoLink {
+    let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    NoLink::Failed(Failure::new(
+        Code::HostGone,
+        format!("Drawbridge could not be started ({error}{source})"),
+        "Run `drawbridge serve` in a terminal to see why",
+    ))
+}
+
+fn lost() -> NoLink {
+    NoLink::Failed(Failure::new(Code::HostGone, "Drawbridge does not answer", "Quit it and try again"))
+}
+
+fn skew() -> NoLink {
+    NoLink::Refused(Failure::new(
+        Code::VersionSkew,
+        "another version of Drawbridge is running",
+        "Quit it, then restart this MCP client",
+    ))
+}

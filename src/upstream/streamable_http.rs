@@ -1,0 +1,379 @@
+//! Streamable HTTP, of every revision since 2025-03-26
+//! (<https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http>,
+//! <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>).
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::answer::{Awaited, read_messages};
+use super::exchange::{Outgoing, discard, is_error, media_type, refusal, status_error};
+use super::follow::{Delivery, Follow, Position, step};
+use super::sse::Events;
+use super::{Error, ListenEnd, Posted, SessionId, Sink, Upstream};
+use crate::mcp::header::{LAST_EVENT_ID, MCP_METHOD, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
+use crate::mcp::{self, Kind, Message};
+use crate::net::{Lane, Response};
+
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
+const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const EVENTS_ONLY: HeaderValue = HeaderValue::from_static(EVENTS);
+const JSON_TYPE: HeaderValue = HeaderValue::from_static(JSON);
+
+/// How long a stream may go on behind its response before it is closed.
+const TAIL: Duration = Duration::from_secs(2);
+
+/// One client session's link to a server. Requests may run side by side.
+pub struct StreamableHttp {
+    upstream: Upstream,
+    state: Mutex<State>,
+    /// Reads answers to their end after their response was delivered.
+    tails: Mutex<JoinSet<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    session: Option<SessionId>,
+    version: Option<HeaderValue>,
+}
+
+impl StreamableHttp {
+    /// A link without an upstream session.
+    pub fn new(upstream: Upstream) -> Self {
+        Self { upstream, state: Mutex::default(), tails: Mutex::default() }
+    }
+
+    /// Sends `session` with everything from now on, or none. An answer to `initialize` sets it
+    /// by itself, before its messages are delivered.
+    pub fn set_session(&self, session: Option<SessionId>) {
+        self.state().session = session;
+    }
+
+    /// The upstream session, where the server opened one.
+    pub fn session(&self) -> Option<SessionId> {
+        self.state().session.clone()
+    }
+
+    /// Names the negotiated version in everything from now on (legacy; modern messages bring
+    /// their own headers). What cannot be a header names none.
+    pub fn set_protocol_version(&self, version: &str) {
+        self.state().version = HeaderValue::from_str(version).ok();
+    }
+
+    /// Posts one message and delivers every message of its answer to `sink`, in order. `extra`
+    /// are further headers, as modern requests need them. Dropping the future closes the stream,
+    /// which cancels a modern request.
+    ///
+    /// A legacy stream that breaks off before its response is resumed where the server gave its
+    /// events ids. A request for which [`Posted::answered`] is false was accepted without an answer.
+    ///
+    /// # Errors
+    /// [`Error`]; `Unauthorized` and `SessionGone` promise that the message has not run.
+    pub async fn post(&self, message: Message, extra: HeaderMap, sink: Sink) -> Result<Posted, Error> {
+        let opens_session = message.method() == Some("initialize");
+        let (headers, names_session) = self.headers(BOTH, extra, !opens_session);
+        let resumable = !headers.contains_key(MCP_METHOD);
+        let lane =
+            if message.method() == Some("subscriptions/listen") { Lane::Stream } else { Lane::Request };
+        let awaited = Awaited::of(&message);
+        let response = self.send(lane, Method::POST, headers, message.line().clone()).await?;
+        let session = opens_session.then(|| opened_session(&response)).flatten();
+        if session.is_some() {
+            self.set_session(session.clone());
+        }
+        let status = response.status;
+        let mut delivery = Delivery { awaited, sink };
+        let answered = if status.is_success() {
+            self.read_answer(response, &mut delivery, resumable).await?
+        } else {
+            let messages = refusal(response, names_session, &delivery.awaited).await?;
+            delivery.all(messages, None).await?;
+            Some(())
+        };
+        Ok(Posted { status, session, answered: answered.is_some(), accepted: answered.is_none() })
+    }
+
+    /// Opens the server's own stream (legacy) and delivers its messages for as long as it takes,
+    /// opening it again whenever it ends.
+    ///
+    /// # Errors
+    /// `Unauthorized`, `SessionGone`, `Authorize`, `Redirect` and `TooLarge`; whatever may pass is tried again.
+    pub async fn listen(&self, sink: Sink) -> Result<ListenEnd, Error> {
+        let gone = sink.clone();
+        tokio::select! {
+            () = gone.closed() => Ok(ListenEnd::SinkClosed),
+            end = self.keep_listening(sink) => end,
+        }
+    }
+
+    async fn keep_listening(&self, sink: Sink) -> Result<ListenEnd, Error> {
+        let mut position = Position::start(&self.upstream.limits);
+        let mut delivery = Delivery { awaited: Awaited::default(), sink };
+        loop {
+            let wait = match self.open_stream(position.last_event.as_deref()).await {
+                Ok(Some(response)) => match self.follow(response, &mut delivery, &mut position).await {
+                    Ok(()) | Err(Follow::Ended | Follow::NotJson) => position.backoff.after_end(),
+                    Err(Follow::SinkClosed) => return Ok(ListenEnd::SinkClosed),
+                    Err(Follow::TooLarge) => return Err(Error::TooLarge),
+                },
+                Ok(None) => return Ok(ListenEnd::NotOffered),
+                Err(error) => position.backoff.after_failure(passing(error)?),
+            };
+            sleep(wait).await;
+        }
+    }
+
+    /// Tells the server that its session is over, if it has one. A server that refuses (405)
+    /// ends it by itself.
+    ///
+    /// # Errors
+    /// [`Error`] when the server could not be told in time.
+    pub async fn delete(&self) -> Result<(), Error> {
+        if self.session().is_none() {
+            return Ok(());
+        }
+        let (headers, _) = self.headers(BOTH, HeaderMap::new(), true);
+        let told = self.send(Lane::Request, Method::DELETE, headers, Bytes::new());
+        match timeout(self.upstream.limits.goodbye, told).await {
+            Ok(Ok(_)) => {
+                self.set_session(None);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Cut { may_have_run: true }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The headers of a request, and whether they name a session.
+    fn headers(&self, accept: HeaderValue, mut headers: HeaderMap, in_session: bool) -> (HeaderMap, bool) {
+        let state = self.state();
+        headers.insert(ACCEPT, accept);
+        if let Some(version) = state.version.as_ref().filter(|_| in_session) {
+            headers.entry(MCP_PROTOCOL_VERSION).or_insert_with(|| version.clone());
+        }
+        match state.session.as_ref().filter(|_| in_session) {
+            Some(session) => headers.insert(MCP_SESSION_ID, session.header()),
+            None => headers.remove(MCP_SESSION_ID),
+        };
+        let names_session = headers.contains_key(MCP_SESSION_ID);
+        (headers, names_session)
+    }
+
+    async fn send(
+        &self,
+        lane: Lane,
+        method: Method,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response, Error> {
+        if !body.is_empty() {
+            headers.insert(CONTENT_TYPE, JSON_TYPE);
+        }
+        let url = self.upstream.url.clone();
+        let (_, response) = self.upstream.exchange(Outgoing { lane, method, url, headers, body }).await?;
+        Ok(response)
+    }
+
+    /// Delivers the messages of a successful answer. `None` where it holds none.
+    async fn read_answer(
+        &self,
+        mut response: Response,
+        delivery: &mut Delivery,
+        resumable: bool,
+    ) -> Result<Option<()>, Error> {
+        if matches!(response.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
+            discard(response).await;
+            return Ok(None);
+        }
+        let content_type = media_type(&response.headers);
+        let asked = !delivery.awaited.is_empty();
+        match content_type.as_deref() {
+            Some(EVENTS) if asked => return self.read_events(response, delivery, resumable).await.map(Some),
+            Some(EVENTS) => {
+                self.read_tail(Events::new(response, self.upstream.limits.message_bytes), delivery);
+                return Ok(None);
+            }
+            Some(JSON) => {}
+            // Some servers answer a notification with a word of their own.
+            _ if !asked => {
+                discard(response).await;
+                return Ok(None);
+            }
+            _ => {
+                let said_something = response.chunk().await?.is_some();
+                return if said_something { Err(Error::NotMcp { content_type }) } else { Ok(None) };
+            }
+        }
+        let body = response.read(self.upstream.limits.message_bytes).await.map_err(Error::of_body)?;
+        if body.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let messages = match read_messages(body) {
+            Ok(messages) => messages,
+            Err(_) if !asked => return Ok(None),
+            Err(mcp::Error::NotJson) => return Err(Error::InvalidJson),
+            Err(mcp::Error::NotJsonRpc { .. }) => return Err(Error::NotMcp { content_type }),
+        };
+        if asked && messages.iter().all(names_no_request) {
+            return Err(status_error(&response, messages.into_iter().find(is_error)));
+        }
+        delivery.all(messages, None).await?;
+        match (asked, delivery.awaited.is_empty()) {
+            (true, true) => Ok(Some(())),
+            (true, false) => Err(Error::Cut { may_have_run: true }),
+            (false, _) => Ok(None),
+        }
+    }
+
+    /// Delivers a stream of events until everything asked is answered, resuming it as need be.
+    async fn read_events(
+        &self,
+        response: Response,
+        delivery: &mut Delivery,
+        resumable: bool,
+    ) -> Result<(), Error> {
+        let mut position = Position::start(&self.upstream.limits);
+        let mut end = self.follow(response, delivery, &mut position).await;
+        loop {
+            match end {
+                Ok(()) => return Ok(()),
+                Err(Follow::SinkClosed) => return Err(Error::SinkClosed),
+                Err(Follow::TooLarge) => return Err(Error::TooLarge),
+                Err(Follow::Ended | Follow::NotJson) if resumable && position.last_event.is_some() => {}
+                Err(Follow::NotJson) => return Err(Error::InvalidJson),
+                Err(Follow::Ended) => return Err(Error::Cut { may_have_run: true }),
+            }
+            let resumed = self.resume(&mut position).await;
+            // Whatever refuses here refuses only the resumption: the request itself has run.
+            let response = resumed.ok_or(Error::Cut { may_have_run: true })?;
+            end = self.follow(response, delivery, &mut position).await;
+        }
+    }
+
+    /// Opens a broken stream again behind the last event seen, trying several times.
+    async fn resume(&self, position: &mut Position) -> Option<Response> {
+        let mut wait = position.backoff.after_end();
+        for _ in 0..=self.upstream.limits.resume_failures {
+            sleep(wait).await;
+            match self.open_stream(position.last_event.as_deref()).await {
+                Ok(response) => return response,
+                Err(error) => wait = position.backoff.after_failure(passing(error).ok()?),
+            }
+        }
+        None
+    }
+
+    /// Opens a stream by GET; `None` where the server offers none.
+    async fn open_stream(&self, last_event: Option<&str>) -> Result<Option<Response>, Error> {
+        let (mut headers, names_session) = self.headers(EVENTS_ONLY, HeaderMap::new(), true);
+        if let Some(id) = last_event.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        let response = self.send(Lane::Stream, Method::GET, headers, Bytes::new()).await?;
+        if response.status.is_success() {
+            let offered = media_type(&response.headers).as_deref() == Some(EVENTS);
+            return Ok(offered.then_some(response));
+        }
+        match refusal(response, names_session, &Awaited::default()).await {
+            Ok(_) => Ok(None),
+            Err(Error::Status { status, .. }) if is_no_offer(status) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Delivers the messages of one connection's stream. Ends well once everything asked is
+    /// answered; the rest of such a stream is read in the background, to keep its connection.
+    async fn follow(
+        &self,
+        response: Response,
+        delivery: &mut Delivery,
+        position: &mut Position,
+    ) -> Result<(), Follow> {
+        let asked = !delivery.awaited.is_empty();
+        let mut events = Events::new(response, self.upstream.limits.message_bytes);
+        let mut garbled = false;
+        loop {
+            match step(&mut events, delivery, position).await {
+                Ok(()) if asked && delivery.awaited.is_empty() => break,
+                Ok(()) => {}
+                Err(Follow::NotJson) => garbled = true,
+                Err(Follow::Ended) if garbled => return Err(Follow::NotJson),
+                Err(end) => return Err(end),
+            }
+        }
+        self.read_tail(events, delivery);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) async fn tails_are_read(&self) {
+        let mut tails = std::mem::take(&mut *self.tails.lock().unwrap_or_else(PoisonError::into_inner));
+        while tails.join_next().await.is_some() {}
+    }
+
+    /// Delivers, for a short while, what comes behind the end of an answer.
+    fn read_tail(&self, mut events: Events, delivery: &Delivery) {
+        let (sink, request) = (delivery.sink.clone(), delivery.awaited.single().cloned());
+        let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
+        while tails.try_join_next().is_some() {}
+        let limits = self.upstream.limits.clone();
+        tails.spawn(async move {
+            let mut delivery = Delivery { awaited: Awaited::about(request), sink };
+            let mut position = Position::start(&limits);
+            let rest = async {
+                while let Ok(()) | Err(Follow::NotJson) =
+                    step(&mut events, &mut delivery, &mut position).await
+                {}
+            };
+            let _ = timeout(TAIL, rest).await;
+        });
+    }
+}
+
+/// The session that an answer to `initialize` opens.
+fn opened_session(response: &Response) -> Option<SessionId> {
+    SessionId::new(response.headers.get(MCP_SESSION_ID)?.to_str().ok()?)
+}
+
+/// An error that belongs to no request: the server could not read ours.
+fn names_no_request(message: &Message) -> bool {
+    matches!(message.kind(), Kind::Response { id: None, .. })
+}
+
+/// Statuses by which servers say that they have no stream of their own; 405 is the proper one.
+fn is_no_offer(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 404 | 405 | 406 | 410 | 415 | 501)
+}
+
+/// Lets errors through that may pass by themselves, with the wait the server asks for.
+fn passing(error: Error) -> Result<Option<Duration>, Error> {
+    match error {
+        Error::Status { status, retry_after, .. }
+            if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) =>
+        {
+            Ok(retry_after)
+        }
+        Error::Unreachable(_) => Ok(None),
+        Error::Status { .. }
+        | Error::Unauthorized { .. }
+        | Error::SessionGone
+        | Error::NotMcp { .. }
+        | Error::InvalidJson
+        | Error::TooLarge
+        | Error::Cut { .. }
+        | Error::Authorize(_)
+        | Error::Redirect { .. }
+        | Error::NoEndpoint
+        | Error::SinkClosed => Err(error),
+    }
+}

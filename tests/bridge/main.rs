@@ -1,0 +1,12 @@
+//! The built shim and the built Host against a real server: what a client sees.
+
+mod connect;
+mod faults;
+mod modern;
+mod peers;
+mod restart;
+mod security;
+mod sign_in;
+mod stand_in;
+mod support;
+mod transparent;

@@ -1,0 +1,162 @@
+//! Signing in once: by hand, from a parked call, through our own tool; and out again.
+
+use demo_server::{Auth, Config, DemoServer, OAuthConfig};
+use serde_json::json;
+
+use crate::support::{Home, finish_sign_in, text};
+
+async fn protected() -> DemoServer {
+    DemoServer::start(Config::oauth()).await.expect("a server")
+}
+
+#[tokio::test]
+async fn a_first_connect_opens_one_page_and_the_lists_follow_the_sign_in() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    let initialize = client.ask("initialize", initialize_params()).await;
+    let page = home.opened_page().await;
+    assert!(page.path().starts_with("/sign-in/"), "a sign-in nobody asked for begins on our page: {page}");
+    let (answer, _) = client.answer_to(initialize).await;
+    assert!(
+        answer["result"]["instructions"].as_str().expect("a sentence").contains("signed out"),
+        "{answer}"
+    );
+    client.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+
+    let list = client.ask("tools/list", json!({})).await;
+    finish_sign_in(page, "demo", "demo123").await;
+    let (answer, _) = client.answer_to(list).await;
+    let tools = answer["result"]["tools"].as_array().expect("a list");
+    assert!(tools.iter().any(|tool| tool["name"] == "user_profile"), "{answer}");
+    assert!(!home.has_opened_page().await, "one page only");
+}
+
+#[tokio::test]
+async fn a_call_is_parked_until_somebody_signed_in() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let page = home.opened_page().await;
+    let params = json!({ "name": "user_profile", "arguments": {}, "_meta": { "progressToken": 5 } });
+    let call = client.ask("tools/call", params).await;
+    let progress = client.notification("notifications/progress").await;
+    assert_eq!(progress["params"]["progressToken"], 5);
+    finish_sign_in(page, "demo", "demo123").await;
+    let (answer, _) = client.answer_to(call).await;
+    assert!(text(&answer).contains("demo"), "{answer}");
+    assert_eq!(server.control().stats().authorizations, 1);
+}
+
+#[tokio::test]
+async fn our_tool_signs_in_and_names_the_new_tools() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    home.ok(&["list"]).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let page = home.opened_page().await;
+    let call = client.ask("tools/call", json!({ "name": "drawbridge_sign_in", "arguments": {} })).await;
+    finish_sign_in(page, "inspector", "inspector123").await;
+    let (answer, _) = client.answer_to(call).await;
+    assert!(text(&answer).contains("protected_data"), "{answer}");
+    let own = server
+        .control()
+        .journal()
+        .iter()
+        .any(|entry| entry.mcp_name.as_deref() == Some("drawbridge_sign_in"));
+    assert!(!own, "our tool never goes to the server");
+}
+
+#[tokio::test]
+async fn login_by_hand_serves_every_client_until_logout() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
+    let (output, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
+    let output = output.expect("login runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    for _ in 0..2 {
+        let mut client = home.connect(&["demo"]);
+        client.initialize().await;
+        let profile = client.call("user_profile", json!({})).await;
+        assert!(text(&profile).contains("demo"), "{profile}");
+    }
+    home.kill_host().await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    assert!(text(&client.call("user_profile", json!({})).await).contains("demo"));
+    assert_eq!(server.control().stats().authorizations, 1, "signed in once");
+
+    home.ok(&["logout", "demo"]).await;
+    let stats = server.control().wait_for(|stats| stats.revocations > 0).await;
+    assert!(stats.revocations >= 1);
+    assert_eq!(home.run(&["tools", "demo"]).await.status.code(), Some(3));
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refreshed_once_for_all_clients() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
+    let (_, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
+    let mut clients: Vec<_> = (0..5).map(|_| home.connect(&["demo"])).collect();
+    for client in &mut clients {
+        client.initialize().await;
+    }
+    server.control().expire_access_tokens();
+    let before = server.control().stats().grant("refresh_token");
+    let mut calls = Vec::new();
+    for client in &mut clients {
+        calls.push(client.ask("tools/call", json!({ "name": "user_profile", "arguments": {} })).await);
+    }
+    for (client, call) in clients.iter_mut().zip(calls) {
+        let (answer, _) = client.answer_to(call).await;
+        assert!(text(&answer).contains("demo"), "{answer}");
+    }
+    assert_eq!(server.control().stats().grant("refresh_token"), before + 1);
+}
+
+#[tokio::test]
+async fn two_accounts_of_one_server_are_two_users() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    for (account, user, password) in
+        [("demo@work", "demo", "demo123"), ("demo@home", "inspector", "inspector123")]
+    {
+        let login = home.command(&["login", account]).stdin(std::process::Stdio::null()).output();
+        let (output, ()) = tokio::join!(login, home.sign_in(user, password));
+        let output = output.expect("login runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for (account, user) in [("demo@work", "demo"), ("demo@home", "inspector")] {
+        let mut client = home.connect(&[account]);
+        client.initialize().await;
+        let profile = client.call("user_profile", json!({})).await;
+        assert!(text(&profile).contains(user), "{account}: {profile}");
+    }
+}
+
+#[tokio::test]
+async fn public_tools_work_without_signing_in() {
+    let auth = vec![Auth::None, Auth::OAuth(OAuthConfig::default())];
+    let server = DemoServer::start(Config { auth, ..Config::default() }).await.expect("a server");
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    assert!(client.tools().await.contains(&"hello_world".to_owned()));
+    assert!(!home.has_opened_page().await, "nobody was asked to sign in");
+}
+
+fn initialize_params() -> serde_json::Value {
+    json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test client", "version": "1" } })
+}

@@ -1,0 +1,68 @@
+//! The client is answered whatever the server does.
+
+use demo_server::{Config, DemoServer, Fault, Plan};
+use serde_json::json;
+
+use crate::support::{Home, text};
+
+/// A server that is known, then gone: its URL, and a home that knows it.
+async fn known_then_gone() -> Home {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    client.tools().await;
+    client.close().await;
+    server.stop().await;
+    home
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_stood_in_for_from_memory() {
+    let home = known_then_gone().await;
+    let mut client = home.connect(&["demo"]);
+    let answer = client.initialize().await;
+    assert_ne!(answer["result"]["serverInfo"]["name"], "demo", "its own name was remembered: {answer}");
+    assert!(client.tools().await.contains(&"echo_message".to_owned()));
+    let call = client.call("echo_message", json!({ "message": "x" })).await;
+    assert_eq!(call["result"]["isError"], true);
+    assert!(text(&call).contains("demo") || text(&call).contains("127.0.0.1"), "{call}");
+}
+
+#[tokio::test]
+async fn a_server_nobody_ever_saw_leaves_the_client_alive() {
+    let mut home = Home::new();
+    home.set("DRAWBRIDGE_START_BUDGET", "1");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/mcp", nobody.local_addr().expect("an address"));
+    drop(nobody);
+    home.add("gone", &url.parse().expect("a URL")).await;
+    let mut client = home.connect(&["gone"]);
+    let answer = client.initialize().await;
+    assert!(answer["result"]["instructions"].as_str().expect("a sentence").contains("127.0.0.1"), "{answer}");
+    assert!(client.tools().await.is_empty());
+    let prompts = client.request("prompts/list", json!({})).await;
+    assert_eq!(prompts["result"]["prompts"], json!([]));
+    let ping = client.request("ping", json!({})).await;
+    assert_eq!(ping["result"], json!({}));
+    assert_eq!(client.close().await, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_does_not_hang_the_client() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    server.control().plan(Plan { fault: Fault::Stall, method: None, times: 100 });
+    let mut home = Home::new();
+    home.set("DRAWBRIDGE_START_BUDGET", "1");
+    home.add("slow", &server.url()).await;
+    let mut client = home.connect(&["slow"]);
+    let answer = client.initialize().await;
+    assert_eq!(answer["result"]["capabilities"]["tools"]["listChanged"], true, "{answer}");
+    assert!(client.tools().await.is_empty());
+
+    server.control().clear_faults();
+    server.control().release_stalled();
+    client.notification("notifications/tools/list_changed").await;
+    assert!(client.tools().await.contains(&"echo_message".to_owned()));
+}

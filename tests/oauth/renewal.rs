@@ -216,16 +216,50 @@ impl SlowRefresh {
     }
 }
 
+impl SlowRefresh {
+    async fn signed_in(&self, fixture: &Fixture) -> AccountHandle {
+        let url = format!("{}/mcp", self.origin).parse().unwrap();
+        let account = AccountHandle::spawn(spec(url), fixture.deps.clone());
+        let sign_in = account.sign_in(by_person()).await.unwrap();
+        let state = param(sign_in.url.expose(), "state").unwrap();
+        account.sign_in_redirect(&format!("http://127.0.0.1/callback?code=c&state={state}")).await.unwrap();
+        sign_in.outcome().await.unwrap();
+        account
+    }
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_is_saved_before_anybody_gets_the_access_token() {
+    let fixture = Fixture::start().await;
+    let server = SlowRefresh::start().await;
+    let account = server.signed_in(&fixture).await;
+    assert!(fixture.store.holds("rt1") && !fixture.store.holds("at1"));
+    fixture.let_time_pass(LIFETIME);
+    server.go_on.notify_one();
+    let token = account.access_token().await.unwrap().unwrap();
+    assert!(fixture.store.holds("rt2") && !fixture.store.holds("rt1"), "not saved before it was handed out");
+    assert_eq!(token.expose(), "at2");
+}
+
+#[tokio::test]
+async fn a_client_forgotten_at_a_refresh_means_a_new_registration() {
+    let fixture = Fixture::start().await;
+    let (account, _) = fixture.signed_in().await;
+    fixture.let_time_pass(LIFETIME);
+    let forgotten = TokenFault::Error { error: "invalid_client".to_owned() };
+    fixture.demo.control().token_endpoint_fault(forgotten);
+    let why = SignedOut::ClientForgotten;
+    assert!(matches!(account.access_token().await, Err(Error::SignedOut { why: seen }) if seen == why));
+    person_signs_in(account.sign_in(by_person()).await.unwrap()).await;
+    assert_eq!(fixture.demo.control().stats().registrations, 2);
+    assert!(account.access_token().await.unwrap().is_some());
+}
+
 #[tokio::test]
 async fn a_refresh_that_ends_after_the_sign_out_is_given_back() {
     let fixture = Fixture::start().await;
     let mut server = SlowRefresh::start().await;
-    let url = format!("{}/mcp", server.origin).parse().unwrap();
-    let account = AccountHandle::spawn(spec(url), fixture.deps.clone());
-    let sign_in = account.sign_in(by_person()).await.unwrap();
-    let state = param(sign_in.url.expose(), "state").unwrap();
-    account.sign_in_redirect(&format!("http://127.0.0.1/callback?code=c&state={state}")).await.unwrap();
-    sign_in.outcome().await.unwrap();
+    let account = server.signed_in(&fixture).await;
     fixture.let_time_pass(LIFETIME);
     let waiting = account.clone();
     let call = tokio::spawn(async move { waiting.access_token().await });

@@ -97,7 +97,11 @@ async fn stop() -> Result<(), Failure> {
     match tokio::time::timeout(STOP_LIMIT, gone).await {
         Ok(()) => output::tell("Drawbridge has ended."),
         Err(_) => {
-            return Err(Failure::new(Code::TimedOut, "Drawbridge has not ended yet", "Try again in a moment"));
+            return Err(Failure::new(
+                Code::TimedOut,
+                "Drawbridge has not ended yet",
+                "Try again in a moment",
+            ));
         }
     }
     Ok(())

@@ -10,7 +10,8 @@ use crate::support::{Client, Home, text};
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"modern","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
 
 async fn session() -> (DemoServer, Home, Client) {
-    let server = DemoServer::start(Config { eras: Eras::Modern, ..Config::default() }).await.expect("a server");
+    let server =
+        DemoServer::start(Config { eras: Eras::Modern, ..Config::default() }).await.expect("a server");
     let home = Home::new();
     let client = home.connect(&[server.url().as_str()]);
     (server, home, client)
@@ -35,10 +36,14 @@ async fn discover_lists_and_calls_pass_through() {
     assert!(text(&answer).contains("modern"), "{answer}");
 
     let journal = server.control().journal();
-    let seen = journal.iter().rev().find(|entry| entry.method.as_deref() == Some("tools/call")).expect("it arrived");
+    let seen =
+        journal.iter().rev().find(|entry| entry.method.as_deref() == Some("tools/call")).expect("it arrived");
     assert_eq!(seen.body, call.as_bytes());
     assert_eq!(seen.protocol_version.as_deref(), Some("2026-07-28"));
-    assert_eq!((seen.mcp_method.as_deref(), seen.mcp_name.as_deref()), (Some("tools/call"), Some("echo_message")));
+    assert_eq!(
+        (seen.mcp_method.as_deref(), seen.mcp_name.as_deref()),
+        (Some("tools/call"), Some("echo_message"))
+    );
     assert_eq!(seen.session_id, None);
     assert_eq!(server.control().stats().initialize, 0);
 }
@@ -50,7 +55,8 @@ async fn arguments_are_mirrored_though_the_client_never_asked_for_the_list() {
     let answer = client.message().await;
     assert!(answer["result"]["content"].is_array(), "{answer}");
     let journal = server.control().journal();
-    let call = journal.iter().find(|entry| entry.method.as_deref() == Some("tools/call")).expect("it arrived");
+    let call =
+        journal.iter().find(|entry| entry.method.as_deref() == Some("tools/call")).expect("it arrived");
     assert_eq!(call.headers["mcp-param-region"], "=?base64?WsO8cmljaA==?=");
 }
 
@@ -78,7 +84,8 @@ async fn a_tool_with_an_unusable_annotation_is_left_out_and_the_rest_keeps_its_b
     let (server, _home, mut client) = session().await;
     let good = r#"{"name":"good","inputSchema":{ "type":"object"},"x":1.10}"#;
     let bad = r#"{"name":"bad","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}}"#;
-    let result = format!(r#"{{"resultType":"complete","tools":[{bad},{good}],"ttlMs":0,"cacheScope":"private"}}"#);
+    let result =
+        format!(r#"{{"resultType":"complete","tools":[{bad},{good}],"ttlMs":0,"cacheScope":"private"}}"#);
     server.control().script("tools/list", Bytes::from(result), true);
     client.send(&request(1, "tools/list", "")).await;
     let answer = client.line().await;
@@ -100,7 +107,8 @@ async fn cancelling_closes_the_stream_and_sends_nothing() {
 
 #[tokio::test]
 async fn a_dual_era_client_falls_back_on_a_legacy_server() {
-    let server = DemoServer::start(Config { eras: Eras::Legacy, ..Config::default() }).await.expect("a server");
+    let server =
+        DemoServer::start(Config { eras: Eras::Legacy, ..Config::default() }).await.expect("a server");
     let home = Home::new();
     let mut client = home.connect(&[server.url().as_str()]);
     client.send(&request(90, "server/discover", "")).await;

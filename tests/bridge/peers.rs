@@ -43,7 +43,8 @@ impl Server {
 
 /// Runs a client to its end; its last line.
 async fn run(mut command: Command) -> Value {
-    let output = timeout(LIMIT, command.stderr(Stdio::piped()).output()).await.expect("it ends").expect("it runs");
+    let output =
+        timeout(LIMIT, command.stderr(Stdio::piped()).output()).await.expect("it ends").expect("it runs");
     let stdout = String::from_utf8(output.stdout).expect("text");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stdout}\n{stderr}");
@@ -74,7 +75,10 @@ async fn a_server_that_breaks_on_a_second_initialize_sees_one_per_session() {
     for _ in 0..2 {
         let mut client = home.connect(&[server.url.as_str()]);
         let answer = client.initialize().await;
-        assert!(answer["result"]["serverInfo"]["name"].as_str().expect("a name").contains("converse"), "{answer}");
+        assert!(
+            answer["result"]["serverInfo"]["name"].as_str().expect("a name").contains("converse"),
+            "{answer}"
+        );
         assert!(client.tools().await.contains(&"chat".to_owned()));
         assert_eq!(client.close().await, 0);
     }
@@ -117,7 +121,9 @@ async fn the_official_sdk_as_client() {
     command.envs(connect.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let seen = run(command).await;
     assert!(seen["tools"].as_array().expect("tools").contains(&json!("echo")), "{seen}");
-    assert!(seen["calls"][0]["result"]["content"][0]["text"].as_str().expect("text").contains("from the SDK"));
+    assert!(
+        seen["calls"][0]["result"]["content"][0]["text"].as_str().expect("text").contains("from the SDK")
+    );
 }
 
 #[tokio::test]
@@ -128,10 +134,15 @@ async fn the_mcp_inspector_as_client() {
     let connect = home.command(&["connect", "everything"]);
     let connect = connect.as_std();
     let mut command = Command::new("node");
-    command.arg(peers().join("node_modules/.bin/mcp-inspector-cli")).arg(connect.get_program()).args(connect.get_args());
+    command
+        .arg(peers().join("node_modules/.bin/mcp-inspector-cli"))
+        .arg(connect.get_program())
+        .args(connect.get_args());
     command.args(["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=inspected"]);
     command.envs(connect.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    for (name, value) in connect.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?))) {
+    for (name, value) in
+        connect.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)))
+    {
         command.arg("-e").arg(format!("{name}={value}"));
     }
     let seen = run(command).await;

@@ -148,7 +148,7 @@ async fn redirect(
     let account = AccountRef { server: server.to_string(), label: Some(label) };
     let handle = host.account(&account).await?;
     let taken = handle.sign_in_redirect(pasted.url.expose()).await;
-    taken.map_err(|error| Refusal(failures::of_oauth(server.as_str(), &error)))?;
+    taken.map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -165,9 +165,9 @@ async fn sign_in(
         OpenBy::Host => OpenWith::Host,
     };
     let sign_in = handle
-        .sign_in(SignInRequest { asked_by: AskedBy::Person, open_with })
+        .sign_in(SignInRequest { asked_by: AskedBy::Person, open: open_with, challenge: Vec::new() })
         .await
-        .map_err(|error| Refusal(failures::of_oauth(server.as_str(), &error)))?;
+        .map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
     let steps = Steps { server, sign_in, next: Step::Url, _busy: host.activity().other() };
     let mut response = Body::from_stream(stream::unfold(steps, Steps::tell)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
@@ -193,11 +193,11 @@ impl Steps {
         let event = match self.next {
             Step::Url => {
                 self.next = Step::Outcome;
-                SignInEvent::Url { url: self.sign_in.url.clone() }
+                SignInEvent::Url { url: self.sign_in.url.expose().clone() }
             }
             Step::Outcome => {
                 self.next = Step::End;
-                match self.sign_in.outcome().await {
+                match self.sign_in.clone().outcome().await {
                     Ok(()) => SignInEvent::Done,
                     Err(error) => {
                         SignInEvent::Failed { failure: failures::of_oauth(self.server.as_str(), &error) }

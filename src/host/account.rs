@@ -150,6 +150,21 @@ pub enum AccountState {
 }
 
 impl AccountState {
+    /// Whether there are tokens to use.
+    pub fn is_signed_in(&self) -> bool {
+        matches!(self, Self::SignedIn { .. })
+    }
+
+    /// Whether a sign-in is under way.
+    pub fn is_signing_in(&self) -> bool {
+        matches!(self, Self::SigningIn { .. })
+    }
+
+    /// Whether nobody has ever signed in, so that a first connect may offer it.
+    pub fn was_never_signed_in(&self) -> bool {
+        matches!(self, Self::Unknown | Self::SignedOut { why: SignedOut::NeverSignedIn })
+    }
+
     fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Unknown, Self::Unknown) => true,
@@ -394,6 +409,11 @@ impl AccountHandle {
     /// How it stands, now and from now on.
     pub fn state(&self) -> watch::Receiver<AccountState> {
         self.state.clone()
+    }
+
+    /// The token in use, whether it is still good or not.
+    pub fn current_token(&self) -> Option<AccessToken> {
+        self.current.borrow().as_ref().map(|current| current.token.clone())
     }
 
     /// A token that is good for a while, renewed if need be; `None` where nobody has signed in, since not every

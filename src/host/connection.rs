@@ -10,7 +10,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 use url::{Origin, Url};
 
-use crate::host::account::AccountHandle;
+use crate::host::account::{self, AccountHandle};
 use crate::net::ConnectionSettings;
 use crate::registry::ServerEntry;
 use crate::upstream::{AuthorizeError, Authorizer, ResponseHead};
@@ -101,6 +101,16 @@ impl Authorizer for ConnectionAuthorizer {
     }
 
     fn observe(&self, _response: ResponseHead<'_>) {}
+}
+
+fn authorize_error(error: account::Error) -> AuthorizeError {
+    match error {
+        account::Error::SignedOut { .. } => AuthorizeError::SignedOut,
+        account::Error::OAuth(_)
+        | account::Error::Vault(_)
+        | account::Error::NoSignIn
+        | account::Error::Stopped => AuthorizeError::Unavailable(error.to_string()),
+    }
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, AuthorizeError> {

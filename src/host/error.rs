@@ -84,7 +84,7 @@ pub enum Error {
         /// The server.
         server: ServerName,
         /// Why.
-        error: std::sync::Arc<oauth::Error>,
+        error: super::account::Error,
     },
     /// A folder cannot be made or used.
     #[error("could not use {}", path.display())]
@@ -139,7 +139,7 @@ impl From<&Error> for Failure {
             Error::Secret(_) => {
                 (Code::Keychain, "Unlock your keychain and try again, or see DRAWBRIDGE_SECRETS".into())
             }
-            Error::OAuth { server, error } => return super::failures::of_oauth(server.as_str(), error),
+            Error::OAuth { server, error } => return super::failures::of_account(server.as_str(), error),
             Error::Stopped => (Code::HostGone, "Try again".into()),
         };
         Failure::new(code, error.to_string(), next_step)

@@ -2,6 +2,7 @@
 //! code, sentence and next step.
 
 use crate::failure::{Code, Failure};
+use crate::host::account;
 use crate::mcp::method;
 use crate::{net, oauth, upstream};
 
@@ -86,6 +87,21 @@ pub fn of_net(server: &str, error: &net::Error) -> Failure {
         }
     };
     Failure::new(code, error.to_string(), next_step)
+}
+
+/// Trouble of an account.
+pub fn of_account(server: &str, error: &account::Error) -> Failure {
+    match error {
+        account::Error::SignedOut { .. } => signed_out(server),
+        account::Error::OAuth(error) => of_oauth(server, error),
+        account::Error::Vault(error) => {
+            Failure::new(Code::Keychain, error.to_string(), "Unlock your keychain and try again")
+        }
+        account::Error::NoSignIn => {
+            Failure::new(Code::SignInFailed, error.to_string(), format!("Run `drawbridge login {server}`"))
+        }
+        account::Error::Stopped => Failure::new(Code::HostGone, error.to_string(), "Try again"),
+    }
 }
 
 /// Trouble with a sign-in or a token.

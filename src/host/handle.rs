@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::account::{AccountDeps, AccountHandle, AccountKey, AccountSpec};
+use super::account::{AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, Clock};
 use super::activity::Activity;
 use super::approval::Approvals;
 use super::connection::ConnectionKey;
@@ -305,7 +305,7 @@ impl HostHandle {
 
     /// The task of an account, started if need be.
     pub(super) async fn live(&self, entry: &ServerEntry, label: &AccountLabel) -> Result<Live, Error> {
-        let key = AccountKey { entry: entry.id.clone(), label: label.to_string() };
+        let key = AccountKey { entry: entry.id.to_string(), label: label.to_string() };
         let wanted = key.clone();
         if let Some(live) = self.inner.controller.ask(move |state| state.live(&wanted)).await? {
             return Ok(live);
@@ -324,6 +324,9 @@ impl HostHandle {
             vault: self.inner.vault.clone(),
             shutdown: stop.clone(),
             opener: self.inner.opener.clone(),
+            tasks: self.inner.tasks.clone(),
+            limits: AccountLimits::default(),
+            clock: Clock::system(),
         };
         let entry = entry.clone();
         let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };

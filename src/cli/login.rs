@@ -12,7 +12,7 @@ use super::output;
 use super::target::NamedAccount;
 use crate::api::types::{OpenBy, PastedRedirect, SecretText, SignInBody, SignInEvent};
 use crate::failure::{Code, Failure};
-use crate::oauth::{PageOpener, SystemBrowser};
+use crate::oauth::browser::{PageOpener, SystemBrowser};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

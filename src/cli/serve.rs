@@ -13,7 +13,7 @@ use crate::endpoint::{self, Place};
 use crate::failure::{Code, Failure};
 use crate::host::{Host, HostConfig};
 use crate::logging;
-use crate::oauth::SystemBrowser;
+use crate::oauth::browser::SystemBrowser;
 use crate::paths::Paths;
 use crate::process;
 use crate::secret::StoreKind;

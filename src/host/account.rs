@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::net::{ConnectionSettings, Network};
 use crate::oauth::{self, OAuthOptions};
+use crate::registry::ServerId;
 use crate::secret::{self, AccessToken, Vault};
 
 pub use crate::oauth::browser::{OpenError, PageOpener, SystemBrowser};
@@ -30,7 +31,7 @@ const QUEUE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountKey {
     /// The id of the server entry.
-    pub entry: String,
+    pub entry: ServerId,
     /// The label of the account there.
     pub label: String,
 }
@@ -338,6 +339,12 @@ impl SecretUrl {
 impl std::fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SecretUrl({})", self.0.host_str().unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for AccountHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccountHandle({:?})", self.key)
     }
 }
 

@@ -305,7 +305,7 @@ impl HostHandle {
 
     /// The task of an account, started if need be.
     pub(super) async fn live(&self, entry: &ServerEntry, label: &AccountLabel) -> Result<Live, Error> {
-        let key = AccountKey { entry: entry.id.to_string(), label: label.to_string() };
+        let key = AccountKey { entry: entry.id.clone(), label: label.to_string() };
         let wanted = key.clone();
         if let Some(live) = self.inner.controller.ask(move |state| state.live(&wanted)).await? {
             return Ok(live);

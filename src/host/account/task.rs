@@ -135,8 +135,8 @@ impl Task {
         state: watch::Sender<AccountState>,
     ) -> Self {
         Self {
-            item: ItemName::new("account", &spec.key.entry, &spec.key.label),
-            registrations: Registrations::new(deps.vault.clone(), &spec.key.entry),
+            item: ItemName::new("account", spec.key.entry.as_str(), &spec.key.label),
+            registrations: Registrations::new(deps.vault.clone(), spec.key.entry.as_str()),
             spec: Arc::new(spec),
             deps,
             current,

@@ -113,6 +113,7 @@ impl Host {
             tasks,
             shutdown,
             warnings,
+            waking: tokio::sync::watch::Sender::new(0),
         };
         Ok(Self { handle: HostHandle { inner: Arc::new(inner) }, idle_exit })
     }

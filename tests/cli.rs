@@ -189,7 +189,11 @@ fn failures_are_told_once_with_a_next_step() {
     http://93.184.215.14/mcp is not encrypted.
     Use an https address, or allow http with `--allow-http`.
     ");
-    insta::assert_snapshot!(told(&["add", "link", "https://169.254.1.1/mcp"]), @"");
+    insta::assert_snapshot!(told(&["add", "link", "https://169.254.1.1/mcp"]), @r"
+    1
+    https://169.254.1.1/mcp leads to an address that no server can have.
+    Check the address.
+    ");
     insta::assert_snapshot!(told(&["add", "b", "http://localhost:11/", "--bearer", "env:NOT_SET"]), @r"
     1
     The environment variable NOT_SET is not set.

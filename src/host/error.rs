@@ -3,7 +3,7 @@
 use crate::failure::{Code, Failure};
 use crate::registry::header::InvalidHeader;
 use crate::registry::{self, AccountLabel, ServerName};
-use crate::{net, oauth, private_file, secret};
+use crate::{net, private_file, secret};
 
 /// Why the Host did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -82,7 +82,7 @@ pub(super) async fn show(args: ShowArgs) -> Result<(), Failure> {
 
 /// Refuses what fits each option alone and not all of them together; warns of what is unwise.
 pub(super) fn check(verb: &str, options: &OptionArgs) {
-    if options.from_stdin() > 1 {
+    if options.reads_of_stdin() > 1 {
         usage(verb, "only one option can be read from stdin");
     }
     if options.has_literal_authorization() {

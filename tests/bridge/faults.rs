@@ -53,7 +53,8 @@ async fn an_oversized_line_is_answered_by_its_id() {
 
 #[tokio::test]
 async fn each_bad_answer_has_its_own_sentence_and_the_session_goes_on() {
-    let server = DemoServer::start(Config { answers: Answers::Json, ..Config::default() }).await.expect("a server");
+    let server =
+        DemoServer::start(Config { answers: Answers::Json, ..Config::default() }).await.expect("a server");
     let home = Home::new();
     home.add("demo", &server.url()).await;
     let mut client = home.connect(&["demo"]);

@@ -5,10 +5,17 @@
 //! over a local socket; the Host owns servers, accounts, tokens and upstream connections.
 //! `ARCHITECTURE.md` shows how a message travels.
 
+pub mod api;
 pub mod endpoint;
 pub mod failure;
+pub mod host;
 pub mod mcp;
 pub mod net;
+pub mod oauth;
+pub mod paths;
+pub mod private_file;
 pub mod redact;
+pub mod registry;
+pub mod secret;
 pub mod shim;
 pub mod upstream;

@@ -53,6 +53,7 @@ async fn greet(host: HostHandle, stream: Stream, early: BytesMut) {
         Err(failure) => return refuse(&mut writer, failure).await,
     };
     if say(&mut writer, &Control::Welcome).await.is_ok() {
+        let _open = host.activity().session();
         let shutdown = host.shutdown().clone();
         session::serve(host.session_deps(), connection, hello, frames, writer, shutdown).await;
     }
@@ -79,7 +80,11 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), control: &Control) -> st
 fn version_skew(hello: &Hello) -> Failure {
     Failure::new(
         Code::VersionSkew,
-        format!("Drawbridge {} is running, but this client started {}", env!("CARGO_PKG_VERSION"), hello.version),
+        format!(
+            "Drawbridge {} is running, but this client started {}",
+            env!("CARGO_PKG_VERSION"),
+            hello.version
+        ),
         "Quit Drawbridge, then restart this MCP client",
     )
 }

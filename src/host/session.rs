@@ -46,7 +46,7 @@ use link::{End, Link, LinkState};
 use lists::Collector;
 use open::{Handshake, Opening};
 use request::{Ending, Request};
-use resume::Sealer;
+pub use resume::Sealer;
 
 /// Messages from upstream that may wait for this session.
 const INCOMING_QUEUE: usize = 256;

@@ -40,7 +40,11 @@ async fn garbage_on_stdin_is_answered_and_ends_nothing() {
 async fn an_oversized_line_is_answered_by_its_id() {
     let (_server, _home, mut client) = session().await;
     let padding = "x".repeat(65 * 1024 * 1024);
-    client.send(&format!(r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"a":"{padding}"}},"id":"big one"}}"#)).await;
+    client
+        .send(&format!(
+            r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"a":"{padding}"}},"id":"big one"}}"#
+        ))
+        .await;
     let answer = client.message().await;
     assert_eq!(answer["id"], "big one");
     assert!(answer["error"]["message"].as_str().expect("a sentence").contains("64 MiB"));
@@ -82,7 +86,8 @@ async fn a_cancelled_call_frees_the_client_and_tells_the_server() {
     let (server, _home, mut client) = session().await;
     let call = client.ask("tools/call", json!({ "name": "slow", "arguments": { "seconds": 600 } })).await;
     server.control().wait_for(|stats| stats.method("tools/call") == 1).await;
-    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": call } });
+    let cancel =
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": call } });
     client.send(&cancel.to_string()).await;
     server.control().wait_for(|stats| stats.method("notifications/cancelled") == 1).await;
     still_works(&mut client).await;

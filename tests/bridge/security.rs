@@ -13,7 +13,8 @@ async fn the_socket_is_the_users_own() {
     let home = Home::new();
     home.add("demo", &server.url()).await;
     let folder = home.path().join("run");
-    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join("host.sock")), 0o600);
 }

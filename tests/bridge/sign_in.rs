@@ -19,7 +19,10 @@ async fn a_first_connect_opens_one_page_and_the_lists_follow_the_sign_in() {
     let page = home.opened_page().await;
     assert!(page.path().starts_with("/sign-in/"), "a sign-in nobody asked for begins on our page: {page}");
     let (answer, _) = client.answer_to(initialize).await;
-    assert!(answer["result"]["instructions"].as_str().expect("a sentence").contains("signed out"), "{answer}");
+    assert!(
+        answer["result"]["instructions"].as_str().expect("a sentence").contains("signed out"),
+        "{answer}"
+    );
     client.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
 
     let list = client.ask("tools/list", json!({})).await;
@@ -61,7 +64,11 @@ async fn our_tool_signs_in_and_names_the_new_tools() {
     finish_sign_in(page, "inspector", "inspector123").await;
     let (answer, _) = client.answer_to(call).await;
     assert!(text(&answer).contains("protected_data"), "{answer}");
-    let own = server.control().journal().iter().any(|entry| entry.mcp_name.as_deref() == Some("drawbridge_sign_in"));
+    let own = server
+        .control()
+        .journal()
+        .iter()
+        .any(|entry| entry.mcp_name.as_deref() == Some("drawbridge_sign_in"));
     assert!(!own, "our tool never goes to the server");
 }
 
@@ -122,7 +129,9 @@ async fn two_accounts_of_one_server_are_two_users() {
     let server = protected().await;
     let mut home = Home::new();
     home.add("demo", &server.url()).await;
-    for (account, user, password) in [("demo@work", "demo", "demo123"), ("demo@home", "inspector", "inspector123")] {
+    for (account, user, password) in
+        [("demo@work", "demo", "demo123"), ("demo@home", "inspector", "inspector123")]
+    {
         let login = home.command(&["login", account]).stdin(std::process::Stdio::null()).output();
         let (output, ()) = tokio::join!(login, home.sign_in(user, password));
         let output = output.expect("login runs");

@@ -105,7 +105,8 @@ impl Home {
     /// Kills the Host as a crash would, and waits until it is gone.
     pub async fn kill_host(&self) {
         let pid = rustix::process::Pid::from_raw(self.host_pid().await).expect("a pid");
-        let host = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("the Host runs");
+        let host =
+            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("the Host runs");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
         let gone = tokio::io::unix::AsyncFd::new(host).expect("a pidfd can be watched");
         let _ = timeout(LIMIT, gone.readable()).await.expect("the Host ends");
@@ -163,7 +164,11 @@ pub async fn continue_from_our_page(page: Url) -> Url {
 /// An HTTP client that follows nothing.
 pub fn http() -> reqwest::Client {
     #[allow(clippy::disallowed_methods, reason = "a test plays the browser, which is not bound by our rules")]
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client")
 }
 
 /// An MCP client on a shim's stdin and stdout.

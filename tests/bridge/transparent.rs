@@ -92,7 +92,9 @@ async fn awkward_messages_pass_in_both_directions() {
         let as_sse = index % 2 == 1;
         server.control().script("vendor/awkward", Bytes::from_static(payload.as_bytes()), as_sse);
         server.control().clear_journal();
-        let request = format!(r#"{{"params":{payload}, "method":"vendor/awkward","id":"r\u002d{index}","jsonrpc":"2.0"}}"#);
+        let request = format!(
+            r#"{{"params":{payload}, "method":"vendor/awkward","id":"r\u002d{index}","jsonrpc":"2.0"}}"#
+        );
         client.send(&request).await;
         let answer = client.line().await;
         assert!(answer.contains(&format!(r#""result":{payload}"#)), "sent {payload}, got {answer}");
@@ -105,7 +107,17 @@ async fn awkward_messages_pass_in_both_directions() {
 #[tokio::test]
 async fn odd_ids_come_back_as_they_were() {
     let (server, _home, mut client) = session().await;
-    for id in ["0", "-1", "1.0", "12345678901234567890", r#""""#, r#""1""#, r#""a b""#, r#""\u00e9""#, "9007199254740993"] {
+    for id in [
+        "0",
+        "-1",
+        "1.0",
+        "12345678901234567890",
+        r#""""#,
+        r#""1""#,
+        r#""a b""#,
+        r#""\u00e9""#,
+        "9007199254740993",
+    ] {
         server.control().script("vendor/id", Bytes::from_static(b"{}"), false);
         client.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"vendor/id"}}"#)).await;
         let answer = client.line().await;
@@ -127,7 +139,8 @@ async fn pushed_messages_arrive_as_they_were_sent() {
 #[tokio::test]
 async fn unknown_notifications_reach_the_server_as_they_are() {
     let (server, _home, mut client) = session().await;
-    let notification = r#"{"x-extra":1.10,"jsonrpc":"2.0","method":"notifications/vendor/thing","params":{"a":[null]}}"#;
+    let notification =
+        r#"{"x-extra":1.10,"jsonrpc":"2.0","method":"notifications/vendor/thing","params":{"a":[null]}}"#;
     client.send(notification).await;
     let wanted = |stats: &demo_server::Stats| stats.method("notifications/vendor/thing") == 1;
     server.control().wait_for(wanted).await;

@@ -25,22 +25,12 @@ pub(crate) struct Caller {
 
 impl Caller {
     fn known(user: &str, method: &'static str) -> Option<Self> {
-        users::find(user).map(|user| Caller {
-            user: Some(user),
-            method,
-            scopes: None,
-            client_id: None,
-        })
+        users::find(user).map(|user| Caller { user: Some(user), method, scopes: None, client_id: None })
     }
 
     /// Nobody in particular.
     pub(crate) fn anonymous() -> Self {
-        Caller {
-            user: None,
-            method: "none",
-            scopes: None,
-            client_id: None,
-        }
+        Caller { user: None, method: "none", scopes: None, client_id: None }
     }
 
     /// The user's name, for sessions.
@@ -50,9 +40,7 @@ impl Caller {
 
     /// Whether the caller's token covers a scope.
     pub(crate) fn has_scope(&self, scope: &str) -> bool {
-        self.scopes
-            .as_ref()
-            .is_none_or(|scopes| scopes.contains(scope))
+        self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope))
     }
 }
 
@@ -70,18 +58,12 @@ pub(crate) enum Refusal {
 }
 
 /// Finds out who sent a request to `path`.
-pub(crate) fn identify(
-    shared: &Shared,
-    headers: &HeaderMap,
-    path: &str,
-) -> Result<Caller, Refusal> {
+pub(crate) fn identify(shared: &Shared, headers: &HeaderMap, path: &str) -> Result<Caller, Refusal> {
     let bearer = match headers.get(AUTHORIZATION) {
         Some(value) => Some(bearer_token(value)?),
         None => None,
     };
-    let api_key = headers
-        .get("x-api-key")
-        .and_then(|value| value.to_str().ok());
+    let api_key = headers.get("x-api-key").and_then(|value| value.to_str().ok());
     if bearer.is_none() && api_key.is_none() {
         return match shared.config.refuses_anonymous() {
             true => Err(Refusal::Missing),
@@ -104,11 +86,7 @@ fn bearer_token(value: &HeaderValue) -> Result<&str, Refusal> {
     let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
         return Err(unreadable);
     };
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(token.trim())
-    } else {
-        Err(unreadable)
-    }
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(unreadable) }
 }
 
 fn try_strategy(
@@ -121,13 +99,9 @@ fn try_strategy(
     match (auth, bearer, api_key) {
         (Auth::Bearer(tokens), Some(token), _) => Ok(look_up(tokens, token, "bearer")),
         (Auth::ApiKey(keys), _, Some(key)) => Ok(look_up(keys, key, "api-key")),
-        (Auth::Jwt(config), Some(token), _) if jwt::looks_like(token) => {
-            jwt::check(config, token).map(Some)
-        }
+        (Auth::Jwt(config), Some(token), _) if jwt::looks_like(token) => jwt::check(config, token).map(Some),
         (Auth::OAuth(_), Some(token), _) => oauth(shared, token, path),
-        (Auth::None | Auth::Bearer(_) | Auth::ApiKey(_) | Auth::Jwt(_) | Auth::OAuth(_), _, _) => {
-            Ok(None)
-        }
+        (Auth::None | Auth::Bearer(_) | Auth::ApiKey(_) | Auth::Jwt(_) | Auth::OAuth(_), _, _) => Ok(None),
     }
 }
 
@@ -161,20 +135,13 @@ impl Refusal {
         let (status, message) = match self {
             Refusal::Missing => (StatusCode::UNAUTHORIZED, "sign in first"),
             Refusal::Invalid(why) => (StatusCode::UNAUTHORIZED, *why),
-            Refusal::InsufficientScope(_) => {
-                (StatusCode::FORBIDDEN, "the token lacks a scope this needs")
-            }
-            Refusal::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "cannot check the token now",
-            ),
+            Refusal::InsufficientScope(_) => (StatusCode::FORBIDDEN, "the token lacks a scope this needs"),
+            Refusal::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "cannot check the token now"),
         };
         let mut response = (status, message).into_response();
         match self {
             Refusal::Unavailable => {
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Refusal::Missing | Refusal::Invalid(_) | Refusal::InsufficientScope(_) => {
                 if let Ok(challenge) = self.challenge(shared, path).parse() {
@@ -211,19 +178,11 @@ impl Refusal {
         if let Some(scope) = scope {
             parameters.push(format!("scope=\"{scope}\""));
         }
-        let scheme = if takes_only_api_keys(shared) {
-            "ApiKey"
-        } else {
-            "Bearer"
-        };
+        let scheme = if takes_only_api_keys(shared) { "ApiKey" } else { "Bearer" };
         format!("{scheme} {}", parameters.join(", "))
     }
 }
 
 fn takes_only_api_keys(shared: &Shared) -> bool {
-    shared
-        .config
-        .auth
-        .iter()
-        .all(|auth| matches!(auth, Auth::ApiKey(_)))
+    shared.config.auth.iter().all(|auth| matches!(auth, Auth::ApiKey(_)))
 }

@@ -58,10 +58,7 @@ impl Default for Config {
 impl Config {
     /// The default server with one way to authenticate.
     pub fn with_auth(auth: Auth) -> Self {
-        Config {
-            auth: vec![auth],
-            ..Config::default()
-        }
+        Config { auth: vec![auth], ..Config::default() }
     }
 
     /// The default server behind OAuth 2.1.
@@ -258,11 +255,7 @@ pub struct ResourceMetadata {
 
 impl Default for ResourceMetadata {
     fn default() -> Self {
-        ResourceMetadata {
-            in_challenge: true,
-            at_path: true,
-            at_root: true,
-        }
+        ResourceMetadata { in_challenge: true, at_path: true, at_root: true }
     }
 }
 
@@ -299,10 +292,7 @@ pub struct Transports {
 
 impl Default for Transports {
     fn default() -> Self {
-        Transports {
-            streamable: true,
-            http_sse: true,
-        }
+        Transports { streamable: true, http_sse: true }
     }
 }
 

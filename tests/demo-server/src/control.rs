@@ -87,12 +87,7 @@ impl Control {
             Auth::Jwt(jwt) => Some(jwt),
             Auth::None | Auth::Bearer(_) | Auth::ApiKey(_) | Auth::OAuth(_) => None,
         });
-        crate::auth::jwt::mint(
-            jwt.context("this server takes no JWTs")?,
-            user,
-            scope,
-            lifetime,
-        )
+        crate::auth::jwt::mint(jwt.context("this server takes no JWTs")?, user, scope, lifetime)
     }
 }
 
@@ -106,11 +101,7 @@ impl Control {
     /// Lets something go wrong with the next message of that method; `GET` and `DELETE` stand for
     /// those requests.
     pub fn fault_on(&self, method: &str, fault: Fault) {
-        self.plan(Plan {
-            fault,
-            method: Some(method.to_owned()),
-            times: 1,
-        });
+        self.plan(Plan { fault, method: Some(method.to_owned()), times: 1 });
     }
 
     /// Lets something go wrong as planned.
@@ -196,21 +187,13 @@ impl Control {
     /// Answers the next request of that method with exactly this result. `initialize` still opens
     /// a session; nothing else reaches the server proper.
     pub fn script(&self, method: &str, raw_result: impl Into<Bytes>, as_sse: bool) {
-        let script = Script {
-            member: "result",
-            raw: raw_result.into(),
-            as_sse,
-        };
+        let script = Script { member: "result", raw: raw_result.into(), as_sse };
         self.shared.queues.script(method, script);
     }
 
     /// Answers the next request of that method with exactly this error.
     pub fn script_error(&self, method: &str, raw_error: impl Into<Bytes>, as_sse: bool) {
-        let script = Script {
-            member: "error",
-            raw: raw_error.into(),
-            as_sse,
-        };
+        let script = Script { member: "error", raw: raw_error.into(), as_sse };
         self.shared.queues.script(method, script);
     }
 
@@ -250,11 +233,7 @@ impl Control {
     pub async fn wait_for(&self, mut wanted: impl FnMut(&Stats) -> bool) -> Stats {
         let mut stats = self.shared.recorder.watch();
         let waiting = tokio::time::timeout(WAIT_LIMIT, stats.wait_for(|stats| wanted(stats)));
-        let seen = waiting
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .map(|stats| stats.clone());
+        let seen = waiting.await.ok().and_then(Result::ok).map(|stats| stats.clone());
         let Some(seen) = seen else {
             panic!("waited in vain; the counters are {:?}", self.stats());
         };

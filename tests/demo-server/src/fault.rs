@@ -38,9 +38,7 @@ impl Fault {
     /// Whether the request is served before things go wrong.
     pub(crate) fn spoils_answer(&self) -> bool {
         match self {
-            Fault::DropMidBody | Fault::StallMidBody | Fault::InvalidJson | Fault::TruncatedSse => {
-                true
-            }
+            Fault::DropMidBody | Fault::StallMidBody | Fault::InvalidJson | Fault::TruncatedSse => true,
             Fault::Stall | Fault::Status { .. } | Fault::NotMcp | Fault::CheckUnavailable => false,
         }
     }
@@ -62,11 +60,7 @@ pub struct Plan {
 
 impl From<Fault> for Plan {
     fn from(fault: Fault) -> Self {
-        Plan {
-            fault,
-            method: None,
-            times: 1,
-        }
+        Plan { fault, method: None, times: 1 }
     }
 }
 
@@ -126,10 +120,7 @@ impl Queues {
     }
 
     pub(crate) fn script(&self, method: &str, script: Script) {
-        crate::lock(&self.scripts)
-            .entry(method.to_owned())
-            .or_default()
-            .push_back(script);
+        crate::lock(&self.scripts).entry(method.to_owned()).or_default().push_back(script);
     }
 
     pub(crate) fn clear(&self) {

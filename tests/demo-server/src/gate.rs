@@ -62,15 +62,9 @@ impl Endpoint {
             .with_max_request_body_bytes(usize::MAX)
             .with_cancellation_token(shared.shutdown.child_token());
         let handlers = shared.clone();
-        let service = StreamableHttpService::new(
-            move || Ok(Demo::new(&handlers)),
-            shared.sessions.clone(),
-            config,
-        );
-        Endpoint {
-            shared: shared.clone(),
-            service,
-        }
+        let service =
+            StreamableHttpService::new(move || Ok(Demo::new(&handlers)), shared.sessions.clone(), config);
+        Endpoint { shared: shared.clone(), service }
     }
 }
 
@@ -88,10 +82,7 @@ pub(crate) async fn mcp(State(endpoint): State<Endpoint>, request: Request) -> R
 }
 
 /// The steps every MCP request goes through before it is served.
-pub(crate) async fn admit(
-    shared: &Arc<Shared>,
-    request: Request,
-) -> Result<Admitted, Box<Response>> {
+pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admitted, Box<Response>> {
     let (mut parts, body) = request.into_parts();
     admission::check_origin(shared, &parts.headers)?;
     let body = admission::read(shared, body).await?;
@@ -110,13 +101,7 @@ pub(crate) async fn admit(
     eras::check(shared, &mut parts, &message)?;
     scopes::check(&caller, &message).map_err(refuse)?;
     parts.extensions.insert(caller.clone());
-    Ok(Admitted {
-        parts,
-        body,
-        message,
-        caller,
-        fault: fault.filter(Fault::spoils_answer),
-    })
+    Ok(Admitted { parts, body, message, caller, fault: fault.filter(Fault::spoils_answer) })
 }
 
 fn refused(shared: &Shared, refusal: &Refusal, path: &str) -> Response {
@@ -135,17 +120,13 @@ async fn fail(shared: &Arc<Shared>, fault: &Fault, path: &str) -> Result<(), Box
             let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             Err(Box::new(later(status, *retry_after)))
         }
-        Fault::NotMcp => Err(Box::new(
-            Html("<h1>Welcome to the hotel network</h1>").into_response(),
-        )),
+        Fault::NotMcp => Err(Box::new(Html("<h1>Welcome to the hotel network</h1>").into_response())),
         Fault::CheckUnavailable => Err(Box::new(Refusal::Unavailable.response(shared, path))),
         Fault::Stall => {
             shared.stalled().await;
             Ok(())
         }
-        Fault::DropMidBody | Fault::StallMidBody | Fault::InvalidJson | Fault::TruncatedSse => {
-            Ok(())
-        }
+        Fault::DropMidBody | Fault::StallMidBody | Fault::InvalidJson | Fault::TruncatedSse => Ok(()),
     }
 }
 
@@ -153,9 +134,7 @@ async fn fail(shared: &Arc<Shared>, fault: &Fault, path: &str) -> Result<(), Box
 pub(crate) fn later(status: StatusCode, seconds: Option<u64>) -> Response {
     let mut response = (status, "not now").into_response();
     if let Some(seconds) = seconds {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -172,25 +151,14 @@ pub(crate) fn rpc_error(
     if let Some(data) = data {
         error["data"] = data;
     }
-    let id: serde_json::Value = message
-        .id
-        .as_deref()
-        .and_then(|id| serde_json::from_str(id).ok())
-        .unwrap_or_default();
-    (
-        status,
-        axum::Json(json!({ "jsonrpc": "2.0", "id": id, "error": error })),
-    )
-        .into_response()
+    let id: serde_json::Value =
+        message.id.as_deref().and_then(|id| serde_json::from_str(id).ok()).unwrap_or_default();
+    (status, axum::Json(json!({ "jsonrpc": "2.0", "id": id, "error": error }))).into_response()
 }
 
 /// Refuses what has to do with sessions: other people's, too many, a second one.
 async fn refuse_session(shared: &Shared, admitted: &Admitted) -> Option<Response> {
-    let id = admitted
-        .parts
-        .headers
-        .get("mcp-session-id")
-        .and_then(|id| id.to_str().ok());
+    let id = admitted.parts.headers.get("mcp-session-id").and_then(|id| id.to_str().ok());
     if let Some(id) = id {
         let own = shared.sessions.may_use(id, admitted.caller.name());
         return (!own).then(|| (StatusCode::NOT_FOUND, "session not found").into_response());
@@ -208,18 +176,9 @@ async fn refuse_session(shared: &Shared, admitted: &Admitted) -> Option<Response
 }
 
 async fn serve(endpoint: &Endpoint, admitted: Admitted) -> Response {
-    let Admitted {
-        parts,
-        body,
-        message,
-        caller,
-        fault,
-    } = admitted;
+    let Admitted { parts, body, message, caller, fault } = admitted;
     let shared = &endpoint.shared;
-    let script = message
-        .method
-        .as_deref()
-        .and_then(|name| shared.queues.take_script(name));
+    let script = message.method.as_deref().and_then(|name| shared.queues.take_script(name));
     if let Some(script) = &script
         && !message.is("initialize")
     {
@@ -230,11 +189,7 @@ async fn serve(endpoint: &Endpoint, admitted: Admitted) -> Response {
     let request = Request::from_parts(parts, Body::from(body));
     let Ok(response) = endpoint.service.clone().oneshot(request).await;
     let mut response = response.map(Body::new);
-    if let Some(id) = response
-        .headers()
-        .get("mcp-session-id")
-        .and_then(|id| id.to_str().ok())
-    {
+    if let Some(id) = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok()) {
         shared.sessions.claim(id, caller.name());
     }
     if let Some(script) = script {

@@ -56,15 +56,10 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
         closed: closed.clone(),
     };
     crate::lock(&shared.sse_sessions).insert(id.clone(), session);
-    let transport = SseTransport {
-        incoming: from_client,
-        outgoing,
-    };
+    let transport = SseTransport { incoming: from_client, outgoing };
     tokio::spawn(run(shared.clone(), id.clone(), transport, closed.clone()));
     let events = Events {
-        first: Some(format!(
-            "event: endpoint\ndata: /messages?sessionId={id}\n\n"
-        )),
+        first: Some(format!("event: endpoint\ndata: /messages?sessionId={id}\n\n")),
         messages: to_client,
         spoil,
         closed: closed.clone(),
@@ -128,16 +123,8 @@ async fn deliver(
     incoming: mpsc::Sender<ClientJsonRpcMessage>,
     outgoing: mpsc::Sender<Bytes>,
 ) -> Response {
-    let Admitted {
-        parts,
-        body,
-        message,
-        ..
-    } = admitted;
-    let script = message
-        .method
-        .as_deref()
-        .and_then(|name| shared.queues.take_script(name));
+    let Admitted { parts, body, message, .. } = admitted;
+    let script = message.method.as_deref().and_then(|name| shared.queues.take_script(name));
     let delivered = if let Some(script) = script {
         outgoing.send(script.message(&message)).await.is_ok()
     } else {
@@ -202,16 +189,15 @@ impl Events {
             Some(Fault::InvalidJson) => Ok(event(b"{\"jsonrpc\":\"2.0\",\"oops\"")),
             Some(Fault::TruncatedSse) => {
                 self.ended = true;
-                Ok(Bytes::from_static(
-                    b"event: message\ndata: {\"jsonrpc\":\"2.0\",",
-                ))
+                Ok(Bytes::from_static(b"event: message\ndata: {\"jsonrpc\":\"2.0\","))
             }
             Some(Fault::DropMidBody | Fault::StallMidBody) => {
                 self.ended = true;
                 Err(io::Error::other("dropped on request"))
             }
-            Some(Fault::Stall | Fault::Status { .. } | Fault::NotMcp | Fault::CheckUnavailable)
-            | None => Ok(event(&message)),
+            Some(Fault::Stall | Fault::Status { .. } | Fault::NotMcp | Fault::CheckUnavailable) | None => {
+                Ok(event(&message))
+            }
         };
         Some((out, self))
     }
@@ -233,10 +219,7 @@ impl Transport<RoleServer> for SseTransport {
         let outgoing = self.outgoing.clone();
         async move {
             let message = serde_json::to_vec(&item)?;
-            outgoing
-                .send(message.into())
-                .await
-                .map_err(|_| io::ErrorKind::BrokenPipe.into())
+            outgoing.send(message.into()).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
         }
     }
 

@@ -71,38 +71,19 @@ impl DemoServer {
         let shared = Arc::new(Shared::new(config, &origin));
         let control = Control::new(shared.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(mcp::changes::announce(
-            shared.clone(),
-            shared.changes.subscribe(),
-        ));
+        tasks.spawn(mcp::changes::announce(shared.clone(), shared.changes.subscribe()));
         let control_addr = match control_address {
             Some(address) => {
                 let listener = bind(address).await?;
                 let bound = listener.local_addr()?;
                 let router = control::port::router(control.clone());
-                tasks.spawn(listener::serve(
-                    shared.clone(),
-                    listener,
-                    router,
-                    Side::Control,
-                ));
+                tasks.spawn(listener::serve(shared.clone(), listener, router, Side::Control));
                 Some(bound)
             }
             None => None,
         };
-        tasks.spawn(listener::serve(
-            shared.clone(),
-            listener,
-            router(&shared),
-            Side::Clients,
-        ));
-        Ok(DemoServer {
-            origin,
-            control,
-            control_addr,
-            shared,
-            tasks,
-        })
+        tasks.spawn(listener::serve(shared.clone(), listener, router(&shared), Side::Clients));
+        Ok(DemoServer { origin, control, control_addr, shared, tasks })
     }
 
     /// The Streamable HTTP endpoint, for both eras.
@@ -150,9 +131,7 @@ impl Drop for DemoServer {
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 fn router(shared: &Arc<Shared>) -> Router {
@@ -166,9 +145,9 @@ fn router(shared: &Arc<Shared>) -> Router {
         let messages = post(http_sse::message).with_state(shared.clone());
         mcp = mcp.route("/sse", sse).route("/messages", messages);
     }
-    mcp.merge(oauth::router(shared)).layer(cors(shared)).layer(
-        axum::middleware::from_fn_with_state(shared.clone(), known_host),
-    )
+    mcp.merge(oauth::router(shared))
+        .layer(cors(shared))
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), known_host))
 }
 
 async fn known_host(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {

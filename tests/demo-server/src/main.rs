@@ -70,10 +70,7 @@ enum AnswerChoice {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     let arguments = Arguments::parse();
     let config = arguments.config();
     let server = DemoServer::start(config.clone()).await?;
@@ -88,11 +85,7 @@ impl Arguments {
         let mut config = Config {
             listen: self.listen,
             control: self.control,
-            auth: self
-                .auth
-                .iter()
-                .map(|strategy| self.strategy(*strategy))
-                .collect(),
+            auth: self.auth.iter().map(|strategy| self.strategy(*strategy)).collect(),
             require_auth: self.require_auth.then_some(true),
             eras: match self.eras {
                 EraChoice::Legacy => Eras::Legacy,
@@ -112,19 +105,15 @@ impl Arguments {
 
     fn strategy(&self, strategy: Strategy) -> Auth {
         let secrets = |kind: &str| {
-            USERS
-                .iter()
-                .map(|user| (format!("{}-{kind}", user.name), user.name.to_owned()))
-                .collect()
+            USERS.iter().map(|user| (format!("{}-{kind}", user.name), user.name.to_owned())).collect()
         };
         match strategy {
             Strategy::None => Auth::None,
             Strategy::Bearer => Auth::Bearer(secrets("token")),
             Strategy::ApiKey => Auth::ApiKey(secrets("key")),
-            Strategy::Jwt if self.jwt_rs256 => Auth::Jwt(JwtConfig {
-                key: JwtKey::Rs256,
-                ..JwtConfig::default()
-            }),
+            Strategy::Jwt if self.jwt_rs256 => {
+                Auth::Jwt(JwtConfig { key: JwtKey::Rs256, ..JwtConfig::default() })
+            }
             Strategy::Jwt => Auth::Jwt(JwtConfig::default()),
             Strategy::Oauth => Auth::OAuth(OAuthConfig {
                 access_token_lifetime: Duration::from_secs(self.token_lifetime),
@@ -144,10 +133,7 @@ fn describe(server: &DemoServer, config: &Config, out: &mut impl Write) -> anyho
         match auth {
             Auth::None => writeln!(out, "\nNo sign-in: anybody may use the public tools.")?,
             Auth::Bearer(tokens) => {
-                writeln!(
-                    out,
-                    "\nBearer tokens, for the header Authorization: Bearer …"
-                )?;
+                writeln!(out, "\nBearer tokens, for the header Authorization: Bearer …")?;
                 list(out, tokens)?;
             }
             Auth::ApiKey(keys) => {
@@ -172,7 +158,5 @@ fn describe(server: &DemoServer, config: &Config, out: &mut impl Write) -> anyho
 }
 
 fn list(out: &mut impl Write, secrets: &[(String, String)]) -> io::Result<()> {
-    secrets
-        .iter()
-        .try_for_each(|(secret, user)| writeln!(out, "  {secret}  ({user})"))
+    secrets.iter().try_for_each(|(secret, user)| writeln!(out, "  {secret}  ({user})"))
 }

@@ -14,10 +14,9 @@ use std::sync::{Arc, Mutex};
 use http::request::Parts;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Extensions, GetPromptRequestParams, GetPromptResponse,
-    Implementation, ListPromptsResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool,
-    UnsubscribeRequestParams,
+    Implementation, ListPromptsResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
@@ -35,10 +34,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Demo {
-            shared: shared.clone(),
-            uris: Arc::default(),
-        }
+        Demo { shared: shared.clone(), uris: Arc::default() }
     }
 }
 
@@ -54,10 +50,7 @@ impl ServerHandler for Demo {
             .enable_resources_subscribe()
             .build();
         ServerConfig::new(capabilities)
-            .with_server_info(Implementation::new(
-                "drawbridge-demo",
-                env!("CARGO_PKG_VERSION"),
-            ))
+            .with_server_info(Implementation::new("drawbridge-demo", env!("CARGO_PKG_VERSION")))
             .with_instructions("A server to try Drawbridge with. Start with auth_status.")
     }
 
@@ -72,10 +65,7 @@ impl ServerHandler for Demo {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        let listener = Listener {
-            peer: context.peer,
-            uris: self.uris.clone(),
-        };
+        let listener = Listener { peer: context.peer, uris: self.uris.clone() };
         crate::lock(&self.shared.listeners).push(listener);
     }
 
@@ -85,16 +75,11 @@ impl ServerHandler for Demo {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = caller(&context.extensions);
-        Ok(ListToolsResult::with_all_items(tools::visible(
-            &self.shared,
-            &caller,
-        )))
+        Ok(ListToolsResult::with_all_items(tools::visible(&self.shared, &caller)))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::all(&self.shared)
-            .into_iter()
-            .find(|tool| tool.name == name)
+        tools::all(&self.shared).into_iter().find(|tool| tool.name == name)
     }
 
     async fn call_tool(
@@ -155,10 +140,7 @@ impl ServerHandler for Demo {
         Ok(())
     }
 
-    fn accepted_subscription_filter(
-        &self,
-        requested: &SubscriptionFilter,
-    ) -> Option<SubscriptionFilter> {
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         Some(requested.clone())
     }
 

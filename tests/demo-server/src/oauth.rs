@@ -28,13 +28,8 @@ use crate::config::OAuthConfig;
 use crate::shared::Shared;
 
 /// Everything a token can be granted.
-pub(crate) const SCOPES: [&str; 5] = [
-    "mcp",
-    "profile",
-    "web-search:read",
-    "web-search:write",
-    "offline_access",
-];
+pub(crate) const SCOPES: [&str; 5] =
+    ["mcp", "profile", "web-search:read", "web-search:write", "offline_access"];
 
 /// The routes of the authorization server and of the resource metadata.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
@@ -87,11 +82,7 @@ pub(crate) fn parse_scopes(text: &str) -> BTreeSet<String> {
 
 /// Scopes as a space-separated list.
 pub(crate) fn print_scopes(scopes: &BTreeSet<String>) -> String {
-    scopes
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(" ")
+    scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// An error answer of the token, revocation or registration endpoint.
@@ -104,11 +95,7 @@ pub(crate) struct OAuthError {
 
 impl OAuthError {
     pub(crate) fn new(code: &'static str, description: &'static str) -> Self {
-        OAuthError {
-            status: StatusCode::BAD_REQUEST,
-            code,
-            description,
-        }
+        OAuthError { status: StatusCode::BAD_REQUEST, code, description }
     }
 }
 
@@ -116,9 +103,7 @@ impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.code, "error_description": self.description });
         let mut response = (self.status, Json(body)).into_response();
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }

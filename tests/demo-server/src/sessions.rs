@@ -27,12 +27,7 @@ impl Sessions {
     pub(crate) fn new(timeout: Duration, recorder: Arc<Recorder>) -> Self {
         let mut inner = LocalSessionManager::default();
         inner.session_config.keep_alive = Some(timeout);
-        Sessions {
-            inner,
-            owners: Mutex::default(),
-            recorder,
-            counted: Mutex::default(),
-        }
+        Sessions { inner, owners: Mutex::default(), recorder, counted: Mutex::default() }
     }
 
     pub(crate) async fn len(&self) -> usize {
@@ -72,8 +67,7 @@ impl Sessions {
         let open = self.len().await as u64;
         let mut counted = crate::lock(&self.counted);
         let before = std::mem::replace(&mut *counted, open);
-        self.recorder
-            .count(|stats| stats.open_sessions = stats.open_sessions - before + open);
+        self.recorder.count(|stats| stats.open_sessions = stats.open_sessions - before + open);
     }
 }
 
@@ -114,11 +108,7 @@ impl SessionManager for Sessions {
         self.inner.create_stream(id, message).await
     }
 
-    async fn accept_message(
-        &self,
-        id: &SessionId,
-        message: ClientJsonRpcMessage,
-    ) -> Result<(), Self::Error> {
+    async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
         self.inner.accept_message(id, message).await
     }
 

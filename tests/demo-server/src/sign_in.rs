@@ -9,20 +9,8 @@ use url::Url;
 /// # Errors
 ///
 /// When the authorization server shows no form, does not know the user, or cannot be reached.
-pub async fn sign_in_with_form(
-    authorize_url: &Url,
-    user: &str,
-    password: &str,
-) -> anyhow::Result<Url> {
-    submit(
-        authorize_url,
-        &[
-            ("username", user),
-            ("password", password),
-            ("decision", "allow"),
-        ],
-    )
-    .await
+pub async fn sign_in_with_form(authorize_url: &Url, user: &str, password: &str) -> anyhow::Result<Url> {
+    submit(authorize_url, &[("username", user), ("password", password), ("decision", "allow")]).await
 }
 
 /// Fetches the login form and presses Deny; returns the redirect without following it.
@@ -36,10 +24,7 @@ pub async fn deny_with_form(authorize_url: &Url) -> anyhow::Result<Url> {
 
 /// An HTTP client that follows nothing and asks no proxy.
 pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()
 }
 
 async fn submit(authorize_url: &Url, fields: &[(&str, &str)]) -> anyhow::Result<Url> {
@@ -48,30 +33,18 @@ async fn submit(authorize_url: &Url, fields: &[(&str, &str)]) -> anyhow::Result<
     if page.status().is_redirection() {
         return redirect(&page);
     }
-    ensure!(
-        page.status().is_success(),
-        "the login form answered {}",
-        page.status()
-    );
+    ensure!(page.status().is_success(), "the login form answered {}", page.status());
     let page = page.text().await?;
-    let (_, rest) = page
-        .split_once("name=\"request\" value=\"")
-        .context("there is no form")?;
+    let (_, rest) = page.split_once("name=\"request\" value=\"").context("there is no form")?;
     let (request, _) = rest.split_once('"').context("the form is cut short")?;
     let mut target = authorize_url.clone();
     target.set_query(None);
-    let fields: Vec<_> = fields
-        .iter()
-        .copied()
-        .chain([("request", request)])
-        .collect();
+    let fields: Vec<_> = fields.iter().copied().chain([("request", request)]).collect();
     redirect(&client.post(target).form(&fields).send().await?)
 }
 
 fn redirect(response: &reqwest::Response) -> anyhow::Result<Url> {
-    let location = response
-        .headers()
-        .get(LOCATION)
-        .with_context(|| format!("no redirect but {}", response.status()))?;
+    let location =
+        response.headers().get(LOCATION).with_context(|| format!("no redirect but {}", response.status()))?;
     Ok(Url::parse(location.to_str()?)?)
 }

@@ -86,13 +86,8 @@ pub struct JournalEntry {
 
 impl JournalEntry {
     pub(crate) fn new(parts: &http::request::Parts, method: Option<&str>, body: Bytes) -> Self {
-        let text = |name: &str| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
+        let text =
+            |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         JournalEntry {
             http_method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
@@ -120,11 +115,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(journal_length: usize) -> Self {
-        Recorder {
-            stats: watch::Sender::new(Stats::default()),
-            journal: Mutex::default(),
-            journal_length,
-        }
+        Recorder { stats: watch::Sender::new(Stats::default()), journal: Mutex::default(), journal_length }
     }
 
     pub(crate) fn count(&self, change: impl FnOnce(&mut Stats)) {
@@ -179,17 +170,12 @@ impl Open {
         field: fn(&mut Stats) -> &mut u64,
     ) -> Self {
         shared.recorder.count(|stats| *field(stats) += 1);
-        Open {
-            shared: shared.clone(),
-            field,
-        }
+        Open { shared: shared.clone(), field }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.shared
-            .recorder
-            .count(|stats| *(self.field)(stats) -= 1);
+        self.shared.recorder.count(|stats| *(self.field)(stats) -= 1);
     }
 }

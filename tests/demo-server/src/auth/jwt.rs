@@ -31,13 +31,13 @@ pub(crate) fn check(config: &JwtConfig, token: &str) -> Result<Caller, Refusal> 
     validation.set_issuer(&[&config.issuer]);
     validation.set_audience(&[&config.audience]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let key = decoding_key(&config.key)
-        .map_err(|_| Refusal::Invalid("the server's JWT key does not load"))?;
+    let key =
+        decoding_key(&config.key).map_err(|_| Refusal::Invalid("the server's JWT key does not load"))?;
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
         .map_err(|error| Refusal::Invalid(describe(&error)))?
         .claims;
-    let mut caller = Caller::known(&claims.sub, "jwt")
-        .ok_or(Refusal::Invalid("the JWT names an unknown user"))?;
+    let mut caller =
+        Caller::known(&claims.sub, "jwt").ok_or(Refusal::Invalid("the JWT names an unknown user"))?;
     caller.scopes = claims.scope.map(|scope| crate::oauth::parse_scopes(&scope));
     Ok(caller)
 }
@@ -50,9 +50,7 @@ pub(crate) fn mint(
     lifetime: Option<Duration>,
 ) -> anyhow::Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let expires = lifetime.map_or(now.saturating_sub(Duration::from_secs(60)), |life| {
-        now + life
-    });
+    let expires = lifetime.map_or(now.saturating_sub(Duration::from_secs(60)), |life| now + life);
     let claims = Claims {
         iss: config.issuer.clone(),
         aud: config.audience.clone(),
@@ -61,11 +59,7 @@ pub(crate) fn mint(
         scope: scope.map(str::to_owned),
     };
     let header = Header::new(algorithm(&config.key));
-    Ok(jsonwebtoken::encode(
-        &header,
-        &claims,
-        &encoding_key(&config.key)?,
-    )?)
+    Ok(jsonwebtoken::encode(&header, &claims, &encoding_key(&config.key)?)?)
 }
 
 fn algorithm(key: &JwtKey) -> Algorithm {

@@ -53,36 +53,18 @@ pub(crate) fn router(control: Control) -> Router {
 
 fn oauth_routes() -> Router<Control> {
     Router::new()
-        .route(
-            "/control/expire-tokens",
-            act(|control, _| control.expire_access_tokens()),
-        )
-        .route(
-            "/control/revoke-tokens",
-            act(|control, with| control.revoke_tokens(with.user.as_deref())),
-        )
-        .route(
-            "/control/revoke-access-tokens",
-            act(|control, _| control.revoke_access_tokens()),
-        )
-        .route(
-            "/control/revoke-refresh-tokens",
-            act(|control, _| control.revoke_refresh_tokens()),
-        )
-        .route(
-            "/control/forget-clients",
-            act(|control, _| control.forget_clients()),
-        )
+        .route("/control/expire-tokens", act(|control, _| control.expire_access_tokens()))
+        .route("/control/revoke-tokens", act(|control, with| control.revoke_tokens(with.user.as_deref())))
+        .route("/control/revoke-access-tokens", act(|control, _| control.revoke_access_tokens()))
+        .route("/control/revoke-refresh-tokens", act(|control, _| control.revoke_refresh_tokens()))
+        .route("/control/forget-clients", act(|control, _| control.forget_clients()))
         .route(
             "/control/swap-issuer",
             act(|control, _| {
                 control.swap_issuer();
             }),
         )
-        .route(
-            "/control/callback-iss",
-            act(|control, with| control.set_callback_iss(with.iss.as_deref())),
-        )
+        .route("/control/callback-iss", act(|control, with| control.set_callback_iss(with.iss.as_deref())))
         .route(
             "/control/advance",
             act(|control, with| {
@@ -95,65 +77,34 @@ fn fault_routes() -> Router<Control> {
     Router::new()
         .route("/control/fault", post(fault))
         .route("/control/token-fault", post(token_fault))
-        .route(
-            "/control/clear-faults",
-            act(|control, _| control.clear_faults()),
-        )
-        .route(
-            "/control/release",
-            act(|control, _| control.release_stalled()),
-        )
+        .route("/control/clear-faults", act(|control, _| control.clear_faults()))
+        .route("/control/release", act(|control, _| control.release_stalled()))
         .route("/control/kill-sessions", post(kill_sessions))
-        .route(
-            "/control/drop-streams",
-            act(|control, _| control.drop_streams()),
-        )
-        .route(
-            "/control/drop-connections",
-            act(|control, _| control.drop_connections()),
-        )
+        .route("/control/drop-streams", act(|control, _| control.drop_streams()))
+        .route("/control/drop-connections", act(|control, _| control.drop_connections()))
 }
 
 fn message_routes() -> Router<Control> {
     Router::new()
-        .route(
-            "/control/tools-changed",
-            act(|control, _| control.set_tools_changed()),
-        )
-        .route(
-            "/control/prompts-changed",
-            act(|control, _| control.set_prompts_changed()),
-        )
-        .route(
-            "/control/resources-changed",
-            act(|control, _| control.set_resources_changed()),
-        )
+        .route("/control/tools-changed", act(|control, _| control.set_tools_changed()))
+        .route("/control/prompts-changed", act(|control, _| control.set_prompts_changed()))
+        .route("/control/resources-changed", act(|control, _| control.set_resources_changed()))
         .route(
             "/control/resource-updated",
-            act(|control, with| {
-                control.set_resource_updated(with.uri.as_deref().unwrap_or_default())
-            }),
+            act(|control, with| control.set_resource_updated(with.uri.as_deref().unwrap_or_default())),
         )
-        .route(
-            "/control/add-tool",
-            act(|control, with| control.add_tool(with.name())),
-        )
-        .route(
-            "/control/remove-tool",
-            act(|control, with| control.remove_tool(with.name())),
-        )
+        .route("/control/add-tool", act(|control, with| control.add_tool(with.name())))
+        .route("/control/remove-tool", act(|control, with| control.remove_tool(with.name())))
         .route("/control/script", post(script))
         .route("/control/push", post(push))
 }
 
 /// A route that does one thing and answers nothing.
 fn act(action: fn(&Control, &Parameters)) -> axum::routing::MethodRouter<Control> {
-    post(
-        move |State(control): State<Control>, Query(with): Query<Parameters>| async move {
-            action(&control, &with);
-            StatusCode::NO_CONTENT
-        },
-    )
+    post(move |State(control): State<Control>, Query(with): Query<Parameters>| async move {
+        action(&control, &with);
+        StatusCode::NO_CONTENT
+    })
 }
 
 /// Web pages have no business here, nor have names that only DNS rebinding brings.
@@ -213,11 +164,7 @@ async fn kill_sessions(State(control): State<Control>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn script(
-    State(control): State<Control>,
-    Query(with): Query<Parameters>,
-    body: Bytes,
-) -> StatusCode {
+async fn script(State(control): State<Control>, Query(with): Query<Parameters>, body: Bytes) -> StatusCode {
     control.script(with.method.as_deref().unwrap_or_default(), body, with.sse);
     StatusCode::NO_CONTENT
 }

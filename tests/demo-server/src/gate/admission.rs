@@ -17,17 +17,8 @@ pub(crate) fn check_origin(shared: &Shared, headers: &HeaderMap) -> Result<(), B
     let Some(origin) = headers.get(ORIGIN) else {
         return Ok(());
     };
-    let allowed = shared
-        .config
-        .limits
-        .origins
-        .iter()
-        .any(|allowed| allowed.as_bytes() == origin);
-    if allowed {
-        Ok(())
-    } else {
-        Err(refuse(StatusCode::FORBIDDEN, "origin not allowed"))
-    }
+    let allowed = shared.config.limits.origins.iter().any(|allowed| allowed.as_bytes() == origin);
+    if allowed { Ok(()) } else { Err(refuse(StatusCode::FORBIDDEN, "origin not allowed")) }
 }
 
 /// Refuses requests that name a host this server does not go by.
@@ -36,24 +27,11 @@ pub(crate) fn check_host(shared: &Shared, headers: &HeaderMap) -> Result<(), Box
     let authority = host.and_then(|host| host.parse::<Authority>().ok());
     let known = authority.is_some_and(|authority| {
         let host = authority.host();
-        let named = shared
-            .config
-            .limits
-            .hosts
-            .iter()
-            .any(|allowed| allowed == host);
-        let public = shared
-            .config
-            .public_origin
-            .as_ref()
-            .and_then(|origin| origin.host_str());
+        let named = shared.config.limits.hosts.iter().any(|allowed| allowed == host);
+        let public = shared.config.public_origin.as_ref().and_then(|origin| origin.host_str());
         named || public == Some(host) || LOOPBACK_NAMES.contains(&host)
     });
-    if known {
-        Ok(())
-    } else {
-        Err(refuse(StatusCode::FORBIDDEN, "host not allowed"))
-    }
+    if known { Ok(()) } else { Err(refuse(StatusCode::FORBIDDEN, "host not allowed")) }
 }
 
 /// Counts a request against the rate limit.
@@ -72,18 +50,12 @@ pub(crate) fn check_rate(shared: &Shared) -> Result<(), Box<Response>> {
         return Ok(());
     }
     let wait = (start + period).duration_since(now).as_secs_f64().ceil();
-    Err(Box::new(later(
-        StatusCode::TOO_MANY_REQUESTS,
-        Some(wait as u64),
-    )))
+    Err(Box::new(later(StatusCode::TOO_MANY_REQUESTS, Some(wait as u64))))
 }
 
 /// Reads a body, up to the limit.
 pub(crate) async fn read(shared: &Shared, body: Body) -> Result<Bytes, Box<Response>> {
-    match Limited::new(body, shared.config.limits.request_bytes)
-        .collect()
-        .await
-    {
+    match Limited::new(body, shared.config.limits.request_bytes).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "request too large"))

@@ -41,9 +41,7 @@ impl Message {
         let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(body) else {
             return Message::default();
         };
-        let params = envelope
-            .params
-            .and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let params = envelope.params.and_then(|raw| serde_json::from_str(raw.get()).ok());
         Message {
             id: envelope.id.map(|id| id.get().to_owned()),
             method: envelope.method.map(Cow::into_owned),
@@ -62,9 +60,6 @@ impl Message {
 
     /// The protocol version in `_meta`.
     pub(crate) fn meta_version(&self) -> Option<&str> {
-        self.params
-            .meta
-            .get("io.modelcontextprotocol/protocolVersion")?
-            .as_str()
+        self.params.meta.get("io.modelcontextprotocol/protocolVersion")?.as_str()
     }
 }

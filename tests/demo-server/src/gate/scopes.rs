@@ -9,11 +9,7 @@ use crate::mcp::tools;
 /// nobody in particular.
 pub(crate) fn check(caller: &Caller, message: &Message) -> Result<(), Refusal> {
     if caller.user.is_none() {
-        return if calls_private_tool(message) {
-            Err(Refusal::Missing)
-        } else {
-            Ok(())
-        };
+        return if calls_private_tool(message) { Err(Refusal::Missing) } else { Ok(()) };
     }
     let needed = needed(message);
     match caller.has_scope(needed) {
@@ -23,24 +19,14 @@ pub(crate) fn check(caller: &Caller, message: &Message) -> Result<(), Refusal> {
 }
 
 fn calls_private_tool(message: &Message) -> bool {
-    message.is("tools/call")
-        && message
-            .params
-            .name
-            .as_deref()
-            .is_some_and(tools::is_private)
+    message.is("tools/call") && message.params.name.as_deref().is_some_and(tools::is_private)
 }
 
 fn needed(message: &Message) -> &'static str {
     if !message.is("tools/call") || message.params.name.as_deref() != Some("web_search") {
         return "mcp";
     }
-    match message
-        .params
-        .arguments
-        .get("action")
-        .and_then(|action| action.as_str())
-    {
+    match message.params.arguments.get("action").and_then(|action| action.as_str()) {
         Some("index") => "web-search:write",
         Some(_) | None => "web-search:read",
     }

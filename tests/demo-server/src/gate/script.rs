@@ -36,9 +36,7 @@ impl Script {
             false => ("application/json", message),
         };
         parts.headers.remove(CONTENT_LENGTH);
-        parts
-            .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         Response::from_parts(parts, Body::from(body))
     }
 }

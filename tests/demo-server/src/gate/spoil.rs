@@ -16,31 +16,21 @@ use crate::shared::Shared;
 /// Spoils an answer. The service has finished with it by then, so the request surely ran.
 pub(crate) async fn apply(shared: &Arc<Shared>, fault: &Fault, response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let whole = body
-        .collect()
-        .await
-        .map(|body| body.to_bytes())
-        .unwrap_or_default();
+    let whole = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let (half, rest) = cut(&whole);
     parts.headers.remove(CONTENT_LENGTH);
     let body = match fault {
         Fault::DropMidBody => break_after(half),
         Fault::StallMidBody => stall_between(shared.clone(), half, rest),
         Fault::TruncatedSse => {
-            parts
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             Body::from(b"event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":".to_vec())
         }
         Fault::InvalidJson => {
-            parts
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Body::from("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"oops\"")
         }
-        Fault::Stall | Fault::Status { .. } | Fault::NotMcp | Fault::CheckUnavailable => {
-            Body::from(whole)
-        }
+        Fault::Stall | Fault::Status { .. } | Fault::NotMcp | Fault::CheckUnavailable => Body::from(whole),
     };
     Response::from_parts(parts, body)
 }

@@ -30,10 +30,7 @@ pub(crate) fn merge_pushes(shared: &Arc<Shared>, response: Response) -> Response
         events: None,
     };
     response.map(|body| {
-        let merged = Merged {
-            events: Some(body.into_data_stream()),
-            ..merged
-        };
+        let merged = Merged { events: Some(body.into_data_stream()), ..merged };
         Body::from_stream(stream::unfold(merged, Merged::next))
     })
 }
@@ -88,10 +85,7 @@ pub(crate) async fn collapse(response: Response) -> Response {
 }
 
 fn is_stream(response: &Response) -> bool {
-    response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// The data of the first complete event that has any.

@@ -3,8 +3,8 @@
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities,
-    ElicitRequestParams, InputRequest, InputRequiredResult, ServerRequest,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ElicitRequestParams,
+    InputRequest, InputRequiredResult, ServerRequest,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde::de::DeserializeOwned;
@@ -29,9 +29,7 @@ pub(super) async fn elicit(
             "required": ["colour"],
         },
     });
-    let capable = context
-        .client_capabilities()
-        .is_some_and(|able| able.elicitation.is_some());
+    let capable = context.client_capabilities().is_some_and(|able| able.elicitation.is_some());
     if !capable {
         let needed = ClientCapabilities::builder().enable_elicitation().build();
         return cannot_ask(context, needed);
@@ -57,17 +55,14 @@ pub(super) async fn sample(
         }],
         "maxTokens": 100,
     });
-    let capable = context
-        .client_capabilities()
-        .is_some_and(|able| sampling(&able));
+    let capable = context.client_capabilities().is_some_and(|able| sampling(&able));
     if !capable {
         return cannot_ask(context, parse(json!({ "sampling": {} }))?);
     }
     if is_modern(context) {
         return ask_modern(request, "sampling/createMessage", params, haiku);
     }
-    let question: ServerRequest =
-        parse(json!({ "method": "sampling/createMessage", "params": params }))?;
+    let question: ServerRequest = parse(json!({ "method": "sampling/createMessage", "params": params }))?;
     match context.peer.send_request(question).await {
         Ok(answer) => Ok(haiku(&json!(answer)).into()),
         Err(error) => Ok(failure(&format!("Nobody answered: {error}")).into()),
@@ -79,9 +74,7 @@ fn sampling(capabilities: &ClientCapabilities) -> bool {
 }
 
 fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .protocol_version()
-        .is_some_and(|version| version.as_str() >= MODERN)
+    context.protocol_version().is_some_and(|version| version.as_str() >= MODERN)
 }
 
 fn cannot_ask(
@@ -100,10 +93,7 @@ fn ask_modern(
     params: Value,
     finish: fn(&Value) -> CallToolResult,
 ) -> Result<CallToolResponse, ErrorData> {
-    let answer = request
-        .input_responses
-        .as_ref()
-        .and_then(|answers| answers.get(KEY));
+    let answer = request.input_responses.as_ref().and_then(|answers| answers.get(KEY));
     if let Some(answer) = answer {
         return match request.request_state.as_deref() {
             Some(STATE) => Ok(finish(answer).into()),
@@ -116,10 +106,7 @@ fn ask_modern(
 }
 
 fn colour(answer: &Value) -> CallToolResult {
-    match (
-        answer["action"].as_str(),
-        answer["content"]["colour"].as_str(),
-    ) {
+    match (answer["action"].as_str(), answer["content"]["colour"].as_str()) {
         (Some("accept"), Some(colour)) => text(format!("You like {colour}.")),
         (action, _) => text(format!("No colour: {}", action.unwrap_or("no action"))),
     }
@@ -128,13 +115,9 @@ fn colour(answer: &Value) -> CallToolResult {
 fn haiku(answer: &Value) -> CallToolResult {
     let content = &answer["content"];
     let written = content["text"].as_str().or(content[0]["text"].as_str());
-    text(format!(
-        "Your model wrote: {}",
-        written.unwrap_or("nothing")
-    ))
+    text(format!("Your model wrote: {}", written.unwrap_or("nothing")))
 }
 
 fn parse<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
-    serde_json::from_value(value)
-        .map_err(|error| ErrorData::internal_error(error.to_string(), None))
+    serde_json::from_value(value).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }

@@ -25,10 +25,7 @@ pub(super) async fn call(
     let name = request.name.clone();
     let caller = caller(&context.extensions);
     if !tools::all(shared).iter().any(|tool| tool.name == name) {
-        return Err(ErrorData::invalid_params(
-            format!("no tool named {name}"),
-            None,
-        ));
+        return Err(ErrorData::invalid_params(format!("no tool named {name}"), None));
     }
     if !tools::may_call(&caller, &name) {
         return Ok(failure("You may not use this tool.").into());
@@ -48,10 +45,7 @@ fn answer(shared: &Shared, name: &str, arguments: &JsonObject, caller: &Caller) 
     match (name, caller.user) {
         ("get_greeting", user) => {
             let known = user.map(|user| user.display_name);
-            text(format!(
-                "Hello, {}!",
-                argument("name").or(known).unwrap_or("stranger")
-            ))
+            text(format!("Hello, {}!", argument("name").or(known).unwrap_or("stranger")))
         }
         ("echo_message", _) => text(argument("message").unwrap_or_default()),
         ("hello_world", _) => text(format!("Hello, {}!", argument("region").unwrap_or("world"))),
@@ -71,22 +65,10 @@ async fn slow(
     arguments: &JsonObject,
     context: &RequestContext<RoleServer>,
 ) -> CallToolResult {
-    let released = arguments
-        .get("until_released")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
-    let seconds = arguments
-        .get("seconds")
-        .and_then(Value::as_f64)
-        .unwrap_or(1.0);
+    let released = arguments.get("until_released").and_then(Value::as_bool).unwrap_or(false);
+    let seconds = arguments.get("seconds").and_then(Value::as_f64).unwrap_or(1.0);
     let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1));
-    let done = async {
-        if released {
-            shared.stalled().await
-        } else {
-            tokio::time::sleep(time).await
-        }
-    };
+    let done = async { if released { shared.stalled().await } else { tokio::time::sleep(time).await } };
     tokio::select! {
         () = done => text("done"),
         () = context.ct.cancelled() => failure("cancelled"),
@@ -133,14 +115,8 @@ fn oauth_info(shared: &Shared) -> CallToolResult {
 
 fn protected_data(user: User, category: Option<&str>) -> CallToolResult {
     let (least, data) = match category {
-        Some("personal") => (
-            Role::User,
-            json!({ "name": user.display_name, "shoe_size": 42 }),
-        ),
-        Some("financial") => (
-            Role::Inspector,
-            json!({ "balance": 1234.5, "currency": "EUR" }),
-        ),
+        Some("personal") => (Role::User, json!({ "name": user.display_name, "shoe_size": 42 })),
+        Some("financial") => (Role::Inspector, json!({ "balance": 1234.5, "currency": "EUR" })),
         Some("admin") => (Role::Admin, json!({ "users": crate::users::USERS })),
         Some(_) | None => return failure("There is personal, financial and admin data."),
     };
@@ -151,12 +127,7 @@ fn protected_data(user: User, category: Option<&str>) -> CallToolResult {
 }
 
 fn web_search(shared: &Shared, arguments: &JsonObject) -> CallToolResult {
-    let argument = |name: &str| {
-        arguments
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let argument = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut pages = crate::lock(&shared.corpus);
     if argument("action") != "index" {
         return structured(json!({ "results": corpus::search(&pages, argument("query")) }));
@@ -187,9 +158,7 @@ fn admin_panel(shared: &Shared, action: Option<&str>, user: Option<&str>) -> Cal
 
 fn number(arguments: &JsonObject, name: &str, default: usize) -> usize {
     let value = arguments.get(name).and_then(Value::as_u64);
-    value
-        .and_then(|value| usize::try_from(value).ok())
-        .unwrap_or(default)
+    value.and_then(|value| usize::try_from(value).ok()).unwrap_or(default)
 }
 
 pub(super) fn text(text: impl Into<String>) -> CallToolResult {

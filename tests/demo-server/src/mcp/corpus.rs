@@ -21,11 +21,7 @@ const PAGES: [(&str, &str, &str); 6] = [
         "https://example.com/mcp",
         "An open protocol that connects language models with tools and data.",
     ),
-    (
-        "OAuth 2.1",
-        "https://example.com/oauth",
-        "Authorization with codes, PKCE and rotating refresh tokens.",
-    ),
+    ("OAuth 2.1", "https://example.com/oauth", "Authorization with codes, PKCE and rotating refresh tokens."),
     (
         "Moat",
         "https://example.com/moat",
@@ -71,12 +67,8 @@ mod tests {
 
     #[test]
     fn all_words_must_occur() {
-        let titles = |query| {
-            search(&built_in(), query)
-                .into_iter()
-                .map(|page| page.title)
-                .collect::<Vec<_>>()
-        };
+        let titles =
+            |query| search(&built_in(), query).into_iter().map(|page| page.title).collect::<Vec<_>>();
         assert_eq!(titles("refresh TOKENS"), ["OAuth 2.1", "Keychain"]);
         assert_eq!(titles("drawbridge castle"), ["Moat"]);
         assert!(titles("").is_empty());

@@ -2,8 +2,8 @@
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument, PromptMessage,
-    ReadResourceResult, Resource, ResourceContents, Role,
+    GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument, PromptMessage, ReadResourceResult,
+    Resource, ResourceContents, Role,
 };
 use serde_json::json;
 
@@ -27,33 +27,19 @@ pub(super) fn resources() -> Vec<Resource> {
 
 pub(super) fn resource(shared: &Shared, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let (text, kind) = match uri {
-        WELCOME => (
-            "# Welcome\n\nThis server is for trying things out.".to_owned(),
-            "text/markdown",
-        ),
-        STATS => (
-            json!(*shared.recorder.watch().borrow()).to_string(),
-            "application/json",
-        ),
+        WELCOME => ("# Welcome\n\nThis server is for trying things out.".to_owned(), "text/markdown"),
+        STATS => (json!(*shared.recorder.watch().borrow()).to_string(), "application/json"),
         _ => {
             let data = Some(json!({ "uri": uri }));
             return Err(ErrorData::resource_not_found("no such resource", data));
         }
     };
-    Ok(ReadResourceResult::new(vec![
-        ResourceContents::text(text, uri).with_mime_type(kind),
-    ]))
+    Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(kind)]))
 }
 
 pub(super) fn prompts() -> Vec<Prompt> {
-    let text = PromptArgument::new("text")
-        .with_description("What to explain")
-        .with_required(true);
-    vec![Prompt::new(
-        "explain",
-        Some("Asks for a short explanation"),
-        Some(vec![text]),
-    )]
+    let text = PromptArgument::new("text").with_description("What to explain").with_required(true);
+    vec![Prompt::new("explain", Some("Asks for a short explanation"), Some(vec![text]))]
 }
 
 pub(super) fn prompt(request: &GetPromptRequestParams) -> Result<GetPromptResult, ErrorData> {
@@ -61,13 +47,8 @@ pub(super) fn prompt(request: &GetPromptRequestParams) -> Result<GetPromptResult
         return Err(ErrorData::invalid_params("no such prompt", None));
     }
     let arguments = request.arguments.as_ref();
-    let text = arguments
-        .and_then(|arguments| arguments.get("text"))
-        .and_then(|text| text.as_str());
+    let text = arguments.and_then(|arguments| arguments.get("text")).and_then(|text| text.as_str());
     let text = text.ok_or_else(|| ErrorData::invalid_params("text is missing", None))?;
     let message = format!("Explain in two sentences: {text}");
-    Ok(GetPromptResult::new(vec![PromptMessage::new_text(
-        Role::User,
-        message,
-    )]))
+    Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, message)]))
 }

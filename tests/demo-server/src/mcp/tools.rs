@@ -20,22 +20,10 @@ enum Audience {
 use Audience::{Admins, Everybody, SignedIn};
 
 const TOOLS: [(&str, Audience, &str); 14] = [
-    (
-        "get_greeting",
-        Everybody,
-        "Greets you by name, if it knows you",
-    ),
+    ("get_greeting", Everybody, "Greets you by name, if it knows you"),
     ("echo_message", Everybody, "Says what you say"),
-    (
-        "hello_world",
-        Everybody,
-        "Says hello, for a region if one is given",
-    ),
-    (
-        "auth_status",
-        Everybody,
-        "Tells whether and how you are signed in",
-    ),
+    ("hello_world", Everybody, "Says hello, for a region if one is given"),
+    ("auth_status", Everybody, "Tells whether and how you are signed in"),
     ("oauth_info", Everybody, "Tells how to sign in here"),
     ("slow", Everybody, "Takes its time"),
     ("progress", Everybody, "Reports its progress"),
@@ -43,17 +31,9 @@ const TOOLS: [(&str, Audience, &str); 14] = [
     ("sample", Everybody, "Asks your model for a haiku"),
     ("big", Everybody, "Answers with a lot of text"),
     ("user_profile", SignedIn, "Shows your profile"),
-    (
-        "protected_data",
-        SignedIn,
-        "Shows data not everybody may see",
-    ),
+    ("protected_data", SignedIn, "Shows data not everybody may see"),
     ("web_search", SignedIn, "Searches a very small web"),
-    (
-        "admin_panel",
-        Admins,
-        "Lists tokens, revokes them, shows statistics",
-    ),
+    ("admin_panel", Admins, "Lists tokens, revokes them, shows statistics"),
 ];
 
 /// The tools a caller sees.
@@ -70,10 +50,7 @@ pub(super) fn all(shared: &Shared) -> Vec<Tool> {
         .iter()
         .filter(|(name, _, _)| !changes.removed.contains(*name))
         .map(|(name, _, description)| tool(name, description));
-    let added = changes
-        .added
-        .iter()
-        .map(|name| tool(name, "Was added while the server ran"));
+    let added = changes.added.iter().map(|name| tool(name, "Was added while the server ran"));
     built_in.chain(added).collect()
 }
 
@@ -111,15 +88,9 @@ fn tool(name: &str, description: &'static str) -> Tool {
 fn parameters(name: &str) -> (Value, Value) {
     match name {
         "get_greeting" => (json!({ "name": { "type": "string" } }), json!([])),
-        "echo_message" => (
-            json!({ "message": { "type": "string" } }),
-            json!(["message"]),
-        ),
+        "echo_message" => (json!({ "message": { "type": "string" } }), json!(["message"])),
         // The header annotation exercises `Mcp-Param-*` (modern transport).
-        "hello_world" => (
-            json!({ "region": { "type": "string", "x-mcp-header": "Region" } }),
-            json!([]),
-        ),
+        "hello_world" => (json!({ "region": { "type": "string", "x-mcp-header": "Region" } }), json!([])),
         "slow" => (
             json!({
                 "seconds": { "type": "number", "default": 1 },
@@ -127,18 +98,11 @@ fn parameters(name: &str) -> (Value, Value) {
             }),
             json!([]),
         ),
-        "progress" => (
-            json!({ "steps": { "type": "integer", "default": 3 } }),
-            json!([]),
-        ),
-        "big" => (
-            json!({ "bytes": { "type": "integer", "default": 1_000_000 } }),
-            json!([]),
-        ),
-        "protected_data" => (
-            json!({ "category": { "enum": ["personal", "financial", "admin"] } }),
-            json!(["category"]),
-        ),
+        "progress" => (json!({ "steps": { "type": "integer", "default": 3 } }), json!([])),
+        "big" => (json!({ "bytes": { "type": "integer", "default": 1_000_000 } }), json!([])),
+        "protected_data" => {
+            (json!({ "category": { "enum": ["personal", "financial", "admin"] } }), json!(["category"]))
+        }
         "web_search" => (
             json!({
                 "action": { "enum": ["search", "index"], "default": "search" },

@@ -43,21 +43,12 @@ pub(crate) async fn form(
             let id = crate::lock(&shared.oauth).add_pending(pending);
             page::login(&id, &shown, browser::remembered(&shared, &headers), None)
         }
-        Err(error) => send_back(
-            &shared,
-            &redirect_uri,
-            query.get("state"),
-            &[("error", error)],
-        ),
+        Err(error) => send_back(&shared, &redirect_uri, query.get("state"), &[("error", error)]),
     }
 }
 
 /// `POST /authorize`
-pub(crate) async fn submit(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let Ok(form) = Form::parse(&body) else {
         return refuse("A field is given twice.");
     };
@@ -152,11 +143,7 @@ fn resource(shared: &Shared, query: &Form) -> Result<String, &'static str> {
 
 fn scopes(query: &Form) -> Result<BTreeSet<String>, &'static str> {
     let asked = parse_scopes(query.get("scope").unwrap_or("mcp"));
-    if asked.iter().all(|scope| SCOPES.contains(&scope.as_str())) {
-        Ok(asked)
-    } else {
-        Err("invalid_scope")
-    }
+    if asked.iter().all(|scope| SCOPES.contains(&scope.as_str())) { Ok(asked) } else { Err("invalid_scope") }
 }
 
 fn send_back(

@@ -17,13 +17,7 @@ pub(super) fn remembered(shared: &Shared, headers: &HeaderMap) -> Option<User> {
         return None;
     }
     let cookies = headers.get(COOKIE)?.to_str().ok()?;
-    let named = |cookie: &str| {
-        cookie
-            .trim()
-            .strip_prefix(COOKIE_NAME)?
-            .strip_prefix('=')
-            .map(str::to_owned)
-    };
+    let named = |cookie: &str| cookie.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('=').map(str::to_owned);
     let id = cookies.split(';').find_map(named)?;
     users::find(crate::lock(&shared.oauth).browser(&id)?)
 }

@@ -27,9 +27,10 @@ pub(crate) async fn find(shared: &Shared, id: &str) -> Option<Client> {
 /// Whether a client may be called back there. A loopback address matches with any port
 /// (RFC 8252 7.3), everything else to the letter.
 pub(crate) fn may_redirect(client: &Client, uri: &str, strict_port: bool) -> bool {
-    client.redirect_uris.iter().any(|registered| {
-        registered == uri || (!strict_port && same_but_for_loopback_port(registered, uri))
-    })
+    client
+        .redirect_uris
+        .iter()
+        .any(|registered| registered == uri || (!strict_port && same_but_for_loopback_port(registered, uri)))
 }
 
 /// The client that sends a form to the token or revocation endpoint.
@@ -38,28 +39,18 @@ pub(crate) async fn authenticate(
     headers: &HeaderMap,
     form: &Form,
 ) -> Result<Client, OAuthError> {
-    let basic = headers
-        .get(AUTHORIZATION)
-        .map(|value| basic(value.to_str().unwrap_or_default()));
+    let basic = headers.get(AUTHORIZATION).map(|value| basic(value.to_str().unwrap_or_default()));
     let (id, secret, used) = match basic {
         Some(Some((id, secret))) => (id, Some(secret), ClientAuth::SecretBasic),
         Some(None) => return Err(invalid_client("the Authorization header is not readable")),
         None => {
-            let id = form
-                .get("client_id")
-                .ok_or(invalid_client("client_id is missing"))?;
+            let id = form.get("client_id").ok_or(invalid_client("client_id is missing"))?;
             let secret = form.get("client_secret").map(str::to_owned);
-            let used = if secret.is_some() {
-                ClientAuth::SecretPost
-            } else {
-                ClientAuth::None
-            };
+            let used = if secret.is_some() { ClientAuth::SecretPost } else { ClientAuth::None };
             (id.to_owned(), secret, used)
         }
     };
-    let client = find(shared, &id)
-        .await
-        .ok_or(invalid_client("the client is unknown"))?;
+    let client = find(shared, &id).await.ok_or(invalid_client("the client is unknown"))?;
     if client.auth != used {
         return Err(invalid_client("the client authenticates in another way"));
     }
@@ -80,10 +71,7 @@ impl Form {
         let mut names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(OAuthError::new(
-                "invalid_request",
-                "a parameter is given twice",
-            ));
+            return Err(OAuthError::new("invalid_request", "a parameter is given twice"));
         }
         Ok(Form(fields))
     }
@@ -96,11 +84,7 @@ impl Form {
 }
 
 fn invalid_client(description: &'static str) -> OAuthError {
-    OAuthError {
-        status: StatusCode::UNAUTHORIZED,
-        code: "invalid_client",
-        description,
-    }
+    OAuthError { status: StatusCode::UNAUTHORIZED, code: "invalid_client", description }
 }
 
 fn basic(header: &str) -> Option<(String, String)> {
@@ -149,15 +133,7 @@ async fn fetch(id: &str) -> Option<Client> {
     if url.scheme() != "http" || !loopback || url.path() == "/" {
         return None;
     }
-    let body = crate::sign_in::client()
-        .ok()?
-        .get(url)
-        .send()
-        .await
-        .ok()?
-        .bytes()
-        .await
-        .ok()?;
+    let body = crate::sign_in::client().ok()?.get(url).send().await.ok()?.bytes().await.ok()?;
     let document: Document = serde_json::from_slice(&body).ok()?;
     (document.client_id == id).then(|| Client {
         id: document.client_id,

@@ -17,59 +17,31 @@ use crate::shared::Shared;
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/.well-known/oauth-protected-resource", get(root_resource))
-        .route(
-            "/.well-known/oauth-protected-resource/{endpoint}",
-            get(endpoint_resource),
-        )
+        .route("/.well-known/oauth-protected-resource/{endpoint}", get(endpoint_resource))
         .route("/.well-known/oauth-authorization-server", get(oauth))
-        .route(
-            "/.well-known/oauth-authorization-server/as/{generation}",
-            get(oauth_generation),
-        )
+        .route("/.well-known/oauth-authorization-server/as/{generation}", get(oauth_generation))
         .route("/.well-known/openid-configuration", get(openid))
-        .route(
-            "/.well-known/openid-configuration/as/{generation}",
-            get(openid_generation),
-        )
-        .route(
-            "/as/{generation}/.well-known/openid-configuration",
-            get(openid_generation),
-        )
+        .route("/.well-known/openid-configuration/as/{generation}", get(openid_generation))
+        .route("/as/{generation}/.well-known/openid-configuration", get(openid_generation))
 }
 
 /// Where the metadata of the endpoint at `path` is.
 pub(crate) fn resource_metadata_url(shared: &Shared, path: &str) -> String {
     let endpoint = if path == "/mcp" { "mcp" } else { "sse" };
     match settings(shared).resource_metadata.at_path {
-        true => format!(
-            "{}/.well-known/oauth-protected-resource/{endpoint}",
-            shared.origin
-        ),
+        true => format!("{}/.well-known/oauth-protected-resource/{endpoint}", shared.origin),
         false => format!("{}/.well-known/oauth-protected-resource", shared.origin),
     }
 }
 
 async fn root_resource(State(shared): State<Arc<Shared>>) -> Response {
-    let exists = shared
-        .config
-        .oauth_config()
-        .is_some_and(|oauth| oauth.resource_metadata.at_root);
+    let exists = shared.config.oauth_config().is_some_and(|oauth| oauth.resource_metadata.at_root);
     let resource = shared.origin.clone();
-    if exists {
-        resource_metadata(&shared, &resource)
-    } else {
-        not_found()
-    }
+    if exists { resource_metadata(&shared, &resource) } else { not_found() }
 }
 
-async fn endpoint_resource(
-    State(shared): State<Arc<Shared>>,
-    Path(endpoint): Path<String>,
-) -> Response {
-    let exists = shared
-        .config
-        .oauth_config()
-        .is_some_and(|oauth| oauth.resource_metadata.at_path);
+async fn endpoint_resource(State(shared): State<Arc<Shared>>, Path(endpoint): Path<String>) -> Response {
+    let exists = shared.config.oauth_config().is_some_and(|oauth| oauth.resource_metadata.at_path);
     if !exists || !["mcp", "sse"].contains(&endpoint.as_str()) {
         return not_found();
     }
@@ -93,10 +65,7 @@ async fn oauth(State(shared): State<Arc<Shared>>) -> Response {
     server_metadata(&shared, 0, Discovery::OAuth)
 }
 
-async fn oauth_generation(
-    State(shared): State<Arc<Shared>>,
-    Path(generation): Path<u32>,
-) -> Response {
+async fn oauth_generation(State(shared): State<Arc<Shared>>, Path(generation): Path<u32>) -> Response {
     server_metadata(&shared, generation, Discovery::OAuth)
 }
 
@@ -104,10 +73,7 @@ async fn openid(State(shared): State<Arc<Shared>>) -> Response {
     server_metadata(&shared, 0, Discovery::OpenId)
 }
 
-async fn openid_generation(
-    State(shared): State<Arc<Shared>>,
-    Path(generation): Path<u32>,
-) -> Response {
+async fn openid_generation(State(shared): State<Arc<Shared>>, Path(generation): Path<u32>) -> Response {
     server_metadata(&shared, generation, Discovery::OpenId)
 }
 

@@ -14,15 +14,9 @@ padding:.4rem;box-sizing:border-box}button{font:inherit;padding:.4rem 1.2rem;mar
 [role=alert]{color:#a00}";
 
 /// The login form. A browser that is known for a user may leave the fields empty.
-pub(super) fn login(
-    id: &str,
-    pending: &Pending,
-    known: Option<User>,
-    mistake: Option<&str>,
-) -> Response {
-    let alert = mistake
-        .map(|sentence| format!("<p role=\"alert\">{}</p>", escape(sentence)))
-        .unwrap_or_default();
+pub(super) fn login(id: &str, pending: &Pending, known: Option<User>, mistake: Option<&str>) -> Response {
+    let alert =
+        mistake.map(|sentence| format!("<p role=\"alert\">{}</p>", escape(sentence))).unwrap_or_default();
     let known = known
         .map(|user| {
             let name = escape(user.display_name);
@@ -45,20 +39,13 @@ pub(super) fn login(
         scopes = escape(&print_scopes(&pending.scopes)),
         id = escape(id),
     );
-    let status = if mistake.is_some() {
-        StatusCode::FORBIDDEN
-    } else {
-        StatusCode::OK
-    };
+    let status = if mistake.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     page(status, "Sign in", &body)
 }
 
 /// A page for what cannot be sent back to the client.
 pub(super) fn refusal(sentence: &str) -> Response {
-    let body = format!(
-        "<h1>This sign-in cannot go on</h1><p>{}</p>",
-        escape(sentence)
-    );
+    let body = format!("<h1>This sign-in cannot go on</h1><p>{}</p>", escape(sentence));
     page(StatusCode::BAD_REQUEST, "Sign-in refused", &body)
 }
 
@@ -76,16 +63,11 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response {
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),
     ] {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -41,10 +41,7 @@ fn accept(shared: &Shared, body: &[u8]) -> Result<Response, OAuthError> {
     let asked: Registration = serde_json::from_slice(body)
         .map_err(|_| OAuthError::new("invalid_client_metadata", "not a registration"))?;
     if asked.redirect_uris.is_empty() {
-        return Err(OAuthError::new(
-            "invalid_redirect_uri",
-            "redirect_uris is empty",
-        ));
+        return Err(OAuthError::new("invalid_redirect_uri", "redirect_uris is empty"));
     }
     if !asked.redirect_uris.iter().all(|uri| is_acceptable(uri)) {
         return Err(OAuthError::new(
@@ -53,23 +50,13 @@ fn accept(shared: &Shared, body: &[u8]) -> Result<Response, OAuthError> {
         ));
     }
     let grants = ["authorization_code", "refresh_token"];
-    if asked
-        .grant_types
-        .iter()
-        .flatten()
-        .any(|grant| !grants.contains(&grant.as_str()))
-    {
-        return Err(OAuthError::new(
-            "invalid_client_metadata",
-            "a grant type is not supported",
-        ));
+    if asked.grant_types.iter().flatten().any(|grant| !grants.contains(&grant.as_str())) {
+        return Err(OAuthError::new("invalid_client_metadata", "a grant type is not supported"));
     }
     let auth = settings(shared).client_auth;
     let client = Client {
         id: random("demo-client-"),
-        name: asked
-            .client_name
-            .unwrap_or_else(|| "An unnamed client".to_owned()),
+        name: asked.client_name.unwrap_or_else(|| "An unnamed client".to_owned()),
         secret: (auth != ClientAuth::None).then(|| random("demo-secret-")),
         auth,
         redirect_uris: asked.redirect_uris,

@@ -83,10 +83,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(static_clients: Vec<StaticClient>) -> Self {
-        Store {
-            static_clients,
-            ..Store::default()
-        }
+        Store { static_clients, ..Store::default() }
     }
 
     /// Becomes another authorization server, which knows nobody.
@@ -99,12 +96,7 @@ impl Store {
     }
 
     pub(crate) fn client(&self, id: &str) -> Option<Client> {
-        let fixed = || {
-            self.static_clients
-                .iter()
-                .find(|client| client.id == id)
-                .map(from_static)
-        };
+        let fixed = || self.static_clients.iter().find(|client| client.id == id).map(from_static);
         self.clients.get(id).cloned().or_else(fixed)
     }
 
@@ -151,15 +143,7 @@ impl Store {
         };
         let (redirect_uri, challenge) = (pending.redirect_uri, pending.challenge);
         let code = random("demo-code-");
-        self.codes.insert(
-            code.clone(),
-            Code {
-                grant,
-                redirect_uri,
-                challenge,
-                used: false,
-            },
-        );
+        self.codes.insert(code.clone(), Code { grant, redirect_uri, challenge, used: false });
         code
     }
 
@@ -179,8 +163,7 @@ impl Store {
 
     pub(crate) fn add_refresh_token(&mut self, grant: Grant) -> String {
         let token = random("demo-refresh-");
-        self.refresh
-            .insert(token.clone(), Refresh { grant, used: false });
+        self.refresh.insert(token.clone(), Refresh { grant, used: false });
         token
     }
 
@@ -191,8 +174,7 @@ impl Store {
     /// Ends all tokens that descend from one authorization.
     pub(crate) fn revoke_family(&mut self, family: u64) {
         self.access.retain(|_, grant| grant.family != family);
-        self.refresh
-            .retain(|_, refresh| refresh.grant.family != family);
+        self.refresh.retain(|_, refresh| refresh.grant.family != family);
     }
 
     /// Ends one access token, or with a refresh token its family (RFC 7009 2.1).
@@ -201,11 +183,7 @@ impl Store {
             if refresh.grant.client_id == client_id {
                 self.revoke_family(refresh.grant.family);
             }
-        } else if self
-            .access
-            .get(token)
-            .is_some_and(|grant| grant.client_id == client_id)
-        {
+        } else if self.access.get(token).is_some_and(|grant| grant.client_id == client_id) {
             self.access.remove(token);
         }
     }
@@ -233,20 +211,13 @@ impl Store {
 
     /// The grants behind the access tokens that are still good.
     pub(crate) fn live_grants(&self, now: Instant) -> Vec<Grant> {
-        self.access
-            .values()
-            .filter(|grant| grant.expires_at > now)
-            .cloned()
-            .collect()
+        self.access.values().filter(|grant| grant.expires_at > now).cloned().collect()
     }
 }
 
 /// A value nobody guesses.
 pub(crate) fn random(prefix: &str) -> String {
-    format!(
-        "{prefix}{}",
-        URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>())
-    )
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>()))
 }
 
 fn from_static(client: &StaticClient) -> Client {

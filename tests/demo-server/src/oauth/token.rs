@@ -23,19 +23,13 @@ use crate::oauth::{OAuthError, parse_scopes, print_scopes, settings};
 use crate::shared::Shared;
 
 /// `POST /token`
-pub(crate) async fn token(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form = match Form::parse(&body) {
         Ok(form) => form,
         Err(error) => return error.into_response(),
     };
     let grant_type = form.get("grant_type").unwrap_or("none").to_owned();
-    shared
-        .recorder
-        .count(|stats| *stats.token_requests.entry(grant_type).or_default() += 1);
+    shared.recorder.count(|stats| *stats.token_requests.entry(grant_type).or_default() += 1);
     let fault = shared.queues.take_token_fault();
     if let Some(refused) = refuse(&shared, fault.as_ref()).await {
         return refused;
@@ -51,18 +45,12 @@ pub(crate) async fn token(
 }
 
 /// `POST /revoke`
-pub(crate) async fn revoke(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn revoke(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     shared.recorder.count(|stats| stats.revocations += 1);
     let revoked = async {
         let form = Form::parse(&body)?;
         let client = client::authenticate(&shared, &headers, &form).await?;
-        let token = form
-            .get("token")
-            .ok_or(OAuthError::new("invalid_request", "token is missing"))?;
+        let token = form.get("token").ok_or(OAuthError::new("invalid_request", "token is missing"))?;
         crate::lock(&shared.oauth).revoke(token, &client.id);
         Ok::<_, OAuthError>(StatusCode::OK)
     };
@@ -75,9 +63,7 @@ async fn refuse(shared: &Arc<Shared>, fault: Option<&TokenFault>) -> Option<Resp
             let status = StatusCode::from_u16(*code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             let mut response = (status, Body::from("not now")).into_response();
             if let Some(seconds) = retry_after {
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from(*seconds));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             Some(response)
         }
@@ -94,20 +80,13 @@ async fn refuse(shared: &Arc<Shared>, fault: Option<&TokenFault>) -> Option<Resp
     }
 }
 
-async fn exchange(
-    shared: &Shared,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<Response, OAuthError> {
+async fn exchange(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
     let client = client::authenticate(shared, headers, form).await?;
     match form.get("grant_type") {
         Some("authorization_code") => from_code(shared, &client, form),
         Some("refresh_token") => from_refresh_token(shared, &client, form),
         Some("client_credentials") => from_client(shared, &client, form),
-        Some(_) => Err(OAuthError::new(
-            "unsupported_grant_type",
-            "not offered here",
-        )),
+        Some(_) => Err(OAuthError::new("unsupported_grant_type", "not offered here")),
         None => Err(OAuthError::new("invalid_request", "grant_type is missing")),
     }
 }
@@ -127,9 +106,7 @@ fn from_code(shared: &Shared, client: &Client, form: &Form) -> Result<Response, 
 fn redeem_code(shared: &Shared, client: &Client, form: &Form) -> Result<Grant, OAuthError> {
     let invalid = |why| OAuthError::new("invalid_grant", why);
     let mut store = crate::lock(&shared.oauth);
-    let asked = form
-        .get("code")
-        .ok_or(OAuthError::new("invalid_request", "code is missing"))?;
+    let asked = form.get("code").ok_or(OAuthError::new("invalid_request", "code is missing"))?;
     let code = store.code(asked).ok_or(invalid("the code is unknown"))?;
     if code.used {
         let family = code.grant.family;
@@ -153,28 +130,18 @@ fn redeem_code(shared: &Shared, client: &Client, form: &Form) -> Result<Grant, O
     Ok(code.grant.clone())
 }
 
-fn from_refresh_token(
-    shared: &Shared,
-    client: &Client,
-    form: &Form,
-) -> Result<Response, OAuthError> {
+fn from_refresh_token(shared: &Shared, client: &Client, form: &Form) -> Result<Response, OAuthError> {
     let oauth = settings(shared);
     let invalid = |why| OAuthError::new("invalid_grant", why);
-    let asked = form.get("refresh_token").ok_or(OAuthError::new(
-        "invalid_request",
-        "refresh_token is missing",
-    ))?;
+    let asked =
+        form.get("refresh_token").ok_or(OAuthError::new("invalid_request", "refresh_token is missing"))?;
     let (grant, next) = {
         let mut store = crate::lock(&shared.oauth);
-        let refresh = store
-            .refresh_token(asked)
-            .ok_or(invalid("the token is unknown"))?;
+        let refresh = store.refresh_token(asked).ok_or(invalid("the token is unknown"))?;
         if refresh.used {
             let family = refresh.grant.family;
             store.revoke_family(family);
-            return Err(invalid(
-                "the token was used before, so all of its family end",
-            ));
+            return Err(invalid("the token was used before, so all of its family end"));
         }
         if refresh.grant.client_id != client.id {
             return Err(invalid("the token is for another client"));
@@ -192,10 +159,7 @@ fn from_refresh_token(
 
 fn from_client(shared: &Shared, client: &Client, form: &Form) -> Result<Response, OAuthError> {
     if client.secret.is_none() {
-        return Err(OAuthError::new(
-            "unauthorized_client",
-            "public clients cannot do this",
-        ));
+        return Err(OAuthError::new("unauthorized_client", "public clients cannot do this"));
     }
     check_resource(shared, form, form.get("resource").unwrap_or(&shared.origin))?;
     let grant = Grant {
@@ -230,12 +194,7 @@ fn narrowed(form: &Form, granted: &BTreeSet<String>) -> Result<BTreeSet<String>,
     }
 }
 
-fn answer(
-    shared: &Shared,
-    oauth: &OAuthConfig,
-    mut grant: Grant,
-    refresh: Option<String>,
-) -> Response {
+fn answer(shared: &Shared, oauth: &OAuthConfig, mut grant: Grant, refresh: Option<String>) -> Response {
     grant.expires_at = shared.clock.now() + oauth.access_token_lifetime;
     let mut body = json!({
         "token_type": "Bearer",
@@ -247,9 +206,7 @@ fn answer(
     }
     body["access_token"] = json!(crate::lock(&shared.oauth).add_access_token(grant));
     let mut response = Json(body).into_response();
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

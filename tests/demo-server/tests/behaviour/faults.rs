@@ -13,10 +13,7 @@ async fn start() -> anyhow::Result<(DemoServer, Mcp)> {
 }
 
 fn echo() -> serde_json::Value {
-    request(
-        "tools/call",
-        json!({ "name": "echo_message", "arguments": { "message": "hi" } }),
-    )
+    request("tools/call", json!({ "name": "echo_message", "arguments": { "message": "hi" } }))
 }
 
 async fn is_fine(mcp: &Mcp) -> anyhow::Result<bool> {
@@ -78,14 +75,8 @@ async fn requests_can_be_refused_with_any_status() -> anyhow::Result<()> {
         server.control().fault(Fault::Status { code, retry_after });
         let response = mcp.post(&echo()).await?;
         assert_eq!(response.status(), code);
-        let header = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok());
-        assert_eq!(
-            header.map(str::to_owned),
-            retry_after.map(|seconds| seconds.to_string())
-        );
+        let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        assert_eq!(header.map(str::to_owned), retry_after.map(|seconds| seconds.to_string()));
     }
     server.control().fault(Fault::CheckUnavailable);
     let response = mcp.post(&echo()).await?;
@@ -98,16 +89,9 @@ async fn requests_can_be_refused_with_any_status() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_fault_waits_for_its_method_and_repeats_as_planned() -> anyhow::Result<()> {
     let (server, mcp) = start().await?;
-    let fault = Fault::Status {
-        code: 502,
-        retry_after: None,
-    };
+    let fault = Fault::Status { code: 502, retry_after: None };
     let method = Some("tools/list".to_owned());
-    server.control().plan(Plan {
-        fault: fault.clone(),
-        method,
-        times: 2,
-    });
+    server.control().plan(Plan { fault: fault.clone(), method, times: 2 });
     server.control().fault_on("DELETE", fault);
     assert!(is_fine(&mcp).await?);
     let list = request("tools/list", json!({}));
@@ -124,10 +108,7 @@ async fn all_connections_can_break() -> anyhow::Result<()> {
     let mut stream = mcp.listen().await?;
     server.control().drop_connections();
     while let Ok(Some(_)) = stream.next().await {}
-    server
-        .control()
-        .wait_for(|stats| stats.open_connections == 0)
-        .await;
+    server.control().wait_for(|stats| stats.open_connections == 0).await;
     assert!(is_fine(&mcp).await?);
     Ok(())
 }

@@ -8,8 +8,8 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Mcp, OAuthClient, REDIRECT, challenge, http, initialize, oauth_error, parameter, register,
-    request, tokens,
+    Mcp, OAuthClient, REDIRECT, challenge, http, initialize, oauth_error, parameter, register, request,
+    tokens,
 };
 
 async fn server() -> anyhow::Result<(DemoServer, OAuthClient)> {
@@ -31,23 +31,16 @@ async fn discovery_leads_from_the_challenge_to_the_token_endpoint() -> anyhow::R
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     let challenge = challenge(&refused)?;
     assert!(challenge.contains("scope=\"mcp\""));
-    let (_, rest) = challenge
-        .split_once("resource_metadata=\"")
-        .context("no metadata")?;
+    let (_, rest) = challenge.split_once("resource_metadata=\"").context("no metadata")?;
     let (url, _) = rest.split_once('"').context("no end")?;
     let resource: Value = http()?.get(url).send().await?.json().await?;
     assert_eq!(resource["resource"], server.url().as_str());
-    let issuer = resource["authorization_servers"][0]
-        .as_str()
-        .context("no issuer")?;
+    let issuer = resource["authorization_servers"][0].as_str().context("no issuer")?;
     for place in ["oauth-authorization-server", "openid-configuration"] {
         let url = format!("{issuer}/.well-known/{place}");
         let metadata: Value = http()?.get(url).send().await?.json().await?;
         assert_eq!(metadata["issuer"], issuer);
-        assert_eq!(
-            metadata["code_challenge_methods_supported"],
-            json!(["S256"])
-        );
+        assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
         assert_eq!(metadata["token_endpoint"], format!("{issuer}/token"));
     }
     Ok(())
@@ -65,20 +58,14 @@ async fn a_sign_in_ends_with_tokens_that_work() -> anyhow::Result<()> {
     let response = client.exchange(&code, &[]).await?;
     assert_eq!(response.headers()["cache-control"], "no-store");
     let body: Value = response.json().await?;
-    assert_eq!(
-        (&body["token_type"], &body["expires_in"]),
-        (&json!("Bearer"), &json!(300))
-    );
+    assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("Bearer"), &json!(300)));
     let access = body["access_token"].as_str().context("no token")?;
     let mcp = Mcp::new(&server)?.bearer(access).initialize().await?;
     let status = mcp.call("auth_status", json!({})).await?;
     assert_eq!(status["result"]["structuredContent"]["user"], "demo");
     let stats = server.control().stats();
     assert_eq!((stats.registrations, stats.authorizations), (1, 1));
-    assert_eq!(
-        (stats.authorize_pages, stats.grant("authorization_code")),
-        (1, 1)
-    );
+    assert_eq!((stats.authorize_pages, stats.grant("authorization_code")), (1, 1));
     Ok(())
 }
 
@@ -103,20 +90,12 @@ async fn bad_requests_go_back_with_an_error() -> anyhow::Result<()> {
         ("code_challenge_method", "", "invalid_request"),
         ("response_type", "token", "unsupported_response_type"),
         ("scope", "mcp everything", "invalid_scope"),
-        (
-            "resource",
-            "https://elsewhere.example/mcp",
-            "invalid_target",
-        ),
+        ("resource", "https://elsewhere.example/mcp", "invalid_target"),
         ("resource", "", "invalid_target"),
     ] {
         let url = client.authorize_url(&[(name, value)])?;
         let back = deny_with_form(&url).await?;
-        assert_eq!(
-            parameter(&back, "error").as_deref(),
-            Some(error),
-            "{name}={value}"
-        );
+        assert_eq!(parameter(&back, "error").as_deref(), Some(error), "{name}={value}");
     }
     Ok(())
 }
@@ -144,22 +123,11 @@ async fn nothing_is_sent_to_an_unregistered_address() -> anyhow::Result<()> {
 async fn a_loopback_port_may_differ_unless_the_server_is_strict() -> anyhow::Result<()> {
     let other_port = [("redirect_uri", "http://127.0.0.1:4001/callback")];
     let (_server, client) = server().await?;
-    assert!(
-        deny_with_form(&client.authorize_url(&other_port)?)
-            .await
-            .is_ok()
-    );
-    let strict = OAuthConfig {
-        strict_redirect_port: true,
-        ..OAuthConfig::default()
-    };
+    assert!(deny_with_form(&client.authorize_url(&other_port)?).await.is_ok());
+    let strict = OAuthConfig { strict_redirect_port: true, ..OAuthConfig::default() };
     let server = DemoServer::start(Config::with_auth(Auth::OAuth(strict))).await?;
     let client = OAuthClient::register(&server).await?;
-    assert!(
-        deny_with_form(&client.authorize_url(&other_port)?)
-            .await
-            .is_err()
-    );
+    assert!(deny_with_form(&client.authorize_url(&other_port)?).await.is_err());
     Ok(())
 }
 
@@ -167,18 +135,9 @@ async fn a_loopback_port_may_differ_unless_the_server_is_strict() -> anyhow::Res
 async fn registration_refuses_unsafe_redirects() -> anyhow::Result<()> {
     let (server, _) = server().await?;
     let issuer = server.control().issuer();
-    for uri in [
-        "http://elsewhere.example/",
-        "javascript:alert(1)",
-        "https://x.example/#f",
-        "/cb",
-    ] {
+    for uri in ["http://elsewhere.example/", "javascript:alert(1)", "https://x.example/#f", "/cb"] {
         let response = register(&issuer, json!({ "redirect_uris": [uri] })).await?;
-        assert_eq!(
-            oauth_error(response).await?,
-            "invalid_redirect_uri",
-            "{uri}"
-        );
+        assert_eq!(oauth_error(response).await?, "invalid_redirect_uri", "{uri}");
     }
     let empty = register(&issuer, json!({ "redirect_uris": [] })).await?;
     assert_eq!(oauth_error(empty).await?, "invalid_redirect_uri");
@@ -192,24 +151,12 @@ async fn a_code_is_bound_to_everything_it_was_asked_with() -> anyhow::Result<()>
     let (server, client) = server().await?;
     let other = OAuthClient::register(&server).await?;
     for (name, value, error) in [
-        (
-            "code_verifier",
-            "another-verifier-that-is-long-enough-for-it",
-            "invalid_grant",
-        ),
+        ("code_verifier", "another-verifier-that-is-long-enough-for-it", "invalid_grant"),
         ("code_verifier", "", "invalid_grant"),
-        (
-            "redirect_uri",
-            "http://127.0.0.1:3999/other",
-            "invalid_grant",
-        ),
+        ("redirect_uri", "http://127.0.0.1:3999/other", "invalid_grant"),
         ("client_id", other.id.as_str(), "invalid_grant"),
         ("client_id", "nobody", "invalid_client"),
-        (
-            "resource",
-            "https://elsewhere.example/mcp",
-            "invalid_target",
-        ),
+        ("resource", "https://elsewhere.example/mcp", "invalid_target"),
         ("code", "demo-code-guessed", "invalid_grant"),
     ] {
         let code = client.code("demo", "mcp").await?;
@@ -225,10 +172,7 @@ async fn a_code_used_twice_ends_what_it_gave() -> anyhow::Result<()> {
     let code = client.code("demo", "mcp").await?;
     let first = tokens(client.exchange(&code, &[]).await?).await?;
     assert!(works(&server, &first.access).await?);
-    assert_eq!(
-        oauth_error(client.exchange(&code, &[]).await?).await?,
-        "invalid_grant"
-    );
+    assert_eq!(oauth_error(client.exchange(&code, &[]).await?).await?, "invalid_grant");
     assert!(!works(&server, &first.access).await?);
     let refused = client.refresh(&first.refresh, &[]).await?;
     assert_eq!(oauth_error(refused).await?, "invalid_grant");
@@ -240,17 +184,11 @@ async fn codes_and_access_tokens_age() -> anyhow::Result<()> {
     let (server, client) = server().await?;
     let code = client.code("demo", "mcp").await?;
     server.control().advance(Duration::from_secs(61));
-    assert_eq!(
-        oauth_error(client.exchange(&code, &[]).await?).await?,
-        "invalid_grant"
-    );
+    assert_eq!(oauth_error(client.exchange(&code, &[]).await?).await?, "invalid_grant");
     let tokens = client.sign_in("demo", "mcp").await?;
     assert!(works(&server, &tokens.access).await?);
     server.control().advance(Duration::from_secs(301));
-    let refused = Mcp::new(&server)?
-        .bearer(&tokens.access)
-        .post(&initialize())
-        .await?;
+    let refused = Mcp::new(&server)?.bearer(&tokens.access).post(&initialize()).await?;
     assert!(challenge(&refused)?.contains("the access token expired"));
     Ok(())
 }
@@ -279,24 +217,15 @@ async fn a_refresh_cannot_widen_what_was_granted() -> anyhow::Result<()> {
     for (name, value, error) in [
         ("scope", "mcp web-search:read", "invalid_scope"),
         ("client_id", other.id.as_str(), "invalid_grant"),
-        (
-            "resource",
-            "https://elsewhere.example/mcp",
-            "invalid_target",
-        ),
+        ("resource", "https://elsewhere.example/mcp", "invalid_target"),
         ("refresh_token", "demo-refresh-guessed", "invalid_grant"),
     ] {
         let refused = client.refresh(&first.refresh, &[(name, value)]).await?;
         assert_eq!(oauth_error(refused).await?, error, "{name}={value}");
     }
     let narrower = tokens(client.refresh(&first.refresh, &[("scope", "mcp")]).await?).await?;
-    let again = client
-        .refresh(&narrower.refresh, &[("scope", "mcp profile")])
-        .await?;
-    assert!(
-        again.status().is_success(),
-        "a narrower token is not a narrower grant"
-    );
+    let again = client.refresh(&narrower.refresh, &[("scope", "mcp profile")]).await?;
+    assert!(again.status().is_success(), "a narrower token is not a narrower grant");
     Ok(())
 }
 
@@ -311,13 +240,7 @@ async fn revoked_tokens_are_of_no_use() -> anyhow::Result<()> {
     let first = client.sign_in("demo", "mcp").await?;
     assert_eq!(revoke(&first.access).await?, StatusCode::OK);
     assert!(!works(&server, &first.access).await?);
-    assert!(
-        client
-            .refresh(&first.refresh, &[])
-            .await?
-            .status()
-            .is_success()
-    );
+    assert!(client.refresh(&first.refresh, &[]).await?.status().is_success());
     let second = client.sign_in("demo", "mcp").await?;
     assert_eq!(revoke(&second.refresh).await?, StatusCode::OK);
     assert!(!works(&server, &second.access).await?);
@@ -330,10 +253,7 @@ async fn revoked_tokens_are_of_no_use() -> anyhow::Result<()> {
 async fn a_missing_scope_is_asked_for() -> anyhow::Result<()> {
     let (server, client) = server().await?;
     let narrow = client.sign_in("demo", "mcp").await?;
-    let mcp = Mcp::new(&server)?
-        .bearer(&narrow.access)
-        .initialize()
-        .await?;
+    let mcp = Mcp::new(&server)?.bearer(&narrow.access).initialize().await?;
     let search = json!({ "name": "web_search", "arguments": { "query": "moat" } });
     let refused = mcp.post(&request("tools/call", search)).await?;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
@@ -343,13 +263,8 @@ async fn a_missing_scope_is_asked_for() -> anyhow::Result<()> {
     assert!(asked.contains("resource_metadata="));
     let wide = client.sign_in("demo", "mcp web-search:read").await?;
     let mcp = Mcp::new(&server)?.bearer(&wide.access).initialize().await?;
-    let found = mcp
-        .call("web_search", json!({ "query": "moat castle" }))
-        .await?;
-    assert_eq!(
-        found["result"]["structuredContent"]["results"][0]["title"],
-        "Moat"
-    );
+    let found = mcp.call("web_search", json!({ "query": "moat castle" })).await?;
+    assert_eq!(found["result"]["structuredContent"]["results"][0]["title"], "Moat");
     let index = json!({ "name": "web_search", "arguments": { "action": "index" } });
     let refused = mcp.post(&request("tools/call", index)).await?;
     assert!(challenge(&refused)?.contains("scope=\"web-search:write\""));
@@ -371,21 +286,9 @@ async fn a_token_is_for_its_resource_alone() -> anyhow::Result<()> {
 #[tokio::test]
 async fn parameters_given_twice_are_refused() -> anyhow::Result<()> {
     let (_server, client) = server().await?;
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("grant_type", "refresh_token"),
-    ];
-    assert_eq!(
-        oauth_error(client.token(&form).await?).await?,
-        "invalid_request"
-    );
-    let form = [
-        ("grant_type", "password"),
-        ("client_id", client.id.as_str()),
-    ];
-    assert_eq!(
-        oauth_error(client.token(&form).await?).await?,
-        "unsupported_grant_type"
-    );
+    let form = [("grant_type", "refresh_token"), ("grant_type", "refresh_token")];
+    assert_eq!(oauth_error(client.token(&form).await?).await?, "invalid_request");
+    let form = [("grant_type", "password"), ("client_id", client.id.as_str())];
+    assert_eq!(oauth_error(client.token(&form).await?).await?, "unsupported_grant_type");
     Ok(())
 }

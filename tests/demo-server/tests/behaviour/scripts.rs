@@ -17,20 +17,11 @@ async fn a_script_answers_with_exact_bytes() -> anyhow::Result<()> {
     let expected = format!(r#"{{"jsonrpc":"2.0","id":"a\u0062","result":{RAW}}}"#);
     assert_eq!(response.text().await?, expected);
     server.control().script("x/custom", RAW, true);
-    let response = mcp
-        .post_raw(r#"{"jsonrpc":"2.0","id":1e2,"method":"x/custom"}"#.into())
-        .await?;
+    let response = mcp.post_raw(r#"{"jsonrpc":"2.0","id":1e2,"method":"x/custom"}"#.into()).await?;
     let data = Events::new(response).next_data().await?;
-    assert_eq!(
-        data,
-        Some(format!(r#"{{"jsonrpc":"2.0","id":1e2,"result":{RAW}}}"#))
-    );
-    server
-        .control()
-        .script_error("x/custom", r#"{"code":-7,"message":"no"}"#, false);
-    let response = mcp
-        .post_raw(r#"{"jsonrpc":"2.0","id":2,"method":"x/custom"}"#.into())
-        .await?;
+    assert_eq!(data, Some(format!(r#"{{"jsonrpc":"2.0","id":1e2,"result":{RAW}}}"#)));
+    server.control().script_error("x/custom", r#"{"code":-7,"message":"no"}"#, false);
+    let response = mcp.post_raw(r#"{"jsonrpc":"2.0","id":2,"method":"x/custom"}"#.into()).await?;
     assert_eq!(answer(response).await?["error"]["code"], -7);
     Ok(())
 }
@@ -39,11 +30,7 @@ async fn a_script_answers_with_exact_bytes() -> anyhow::Result<()> {
 async fn a_scripted_initialize_still_opens_a_session() -> anyhow::Result<()> {
     let server = DemoServer::start(Config::default()).await?;
     let mcp = Mcp::new(&server)?;
-    server.control().script(
-        "initialize",
-        r#"{"protocolVersion":"2025-11-25","odd":1}"#,
-        false,
-    );
+    server.control().script("initialize", r#"{"protocolVersion":"2025-11-25","odd":1}"#, false);
     let response = mcp.post(&initialize()).await?;
     assert!(response.headers().contains_key("mcp-session-id"));
     assert_eq!(answer(response).await?["result"]["odd"], 1);
@@ -58,15 +45,10 @@ async fn pushed_messages_arrive_on_open_streams() -> anyhow::Result<()> {
     assert_eq!(server.control().push("{}"), 0);
     let mut legacy = mcp.listen().await?;
     let filter = json!({ "notifications": { "toolsListChanged": true } });
-    let modern = Mcp::new(&server)?
-        .post_modern("subscriptions/listen", filter)
-        .await?;
+    let modern = Mcp::new(&server)?.post_modern("subscriptions/listen", filter).await?;
     let mut modern = Events::new(modern);
     modern.next().await?;
-    server
-        .control()
-        .wait_for(|stats| stats.open_streams == 2)
-        .await;
+    server.control().wait_for(|stats| stats.open_streams == 2).await;
     let pretty = format!("{{\n \"method\": \"x\", \"params\": {RAW}\n}}");
     assert_eq!(server.control().push(pretty.clone()), 2);
     assert_eq!(legacy.next_data().await?, Some(pretty.clone()));
@@ -76,28 +58,16 @@ async fn pushed_messages_arrive_on_open_streams() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_journal_has_what_was_sent() -> anyhow::Result<()> {
-    let server = DemoServer::start(Config {
-        journal: 2,
-        ..Config::default()
-    })
-    .await?;
+    let server = DemoServer::start(Config { journal: 2, ..Config::default() }).await?;
     let mcp = Mcp::new(&server)?.initialize().await?;
     let odd = format!(r#"{{"jsonrpc":"2.0",  "id":9,"method":"ping","params":{RAW}}}"#);
-    mcp.with("mcp-protocol-version", "2025-11-25")
-        .post_raw(odd.clone())
-        .await?;
+    mcp.with("mcp-protocol-version", "2025-11-25").post_raw(odd.clone()).await?;
     let journal = server.control().journal();
     assert_eq!(journal.len(), 2);
-    assert_eq!(
-        journal[0].method.as_deref(),
-        Some("notifications/initialized")
-    );
+    assert_eq!(journal[0].method.as_deref(), Some("notifications/initialized"));
     let last = &journal[1];
     assert_eq!(last.body, odd);
-    assert_eq!(
-        (last.http_method.as_str(), last.method.as_deref()),
-        ("POST", Some("ping"))
-    );
+    assert_eq!((last.http_method.as_str(), last.method.as_deref()), ("POST", Some("ping")));
     assert_eq!(last.protocol_version.as_deref(), Some("2025-11-25"));
     assert!(last.session_id.is_some());
     server.control().clear_journal();

@@ -14,10 +14,7 @@ pub(crate) const VERIFIER: &str = "a-verifier-that-has-at-least-forty-three-char
 
 pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
     let nowhere = reqwest::redirect::Policy::none();
-    Ok(reqwest::Client::builder()
-        .no_proxy()
-        .redirect(nowhere)
-        .build()?)
+    Ok(reqwest::Client::builder().no_proxy().redirect(nowhere).build()?)
 }
 
 /// An MCP client on Streamable HTTP.
@@ -30,11 +27,7 @@ pub(crate) struct Mcp {
 
 impl Mcp {
     pub(crate) fn new(server: &DemoServer) -> anyhow::Result<Self> {
-        Ok(Mcp {
-            http: http()?,
-            url: server.url(),
-            headers: Vec::new(),
-        })
+        Ok(Mcp { http: http()?, url: server.url(), headers: Vec::new() })
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -49,32 +42,19 @@ impl Mcp {
     /// Opens a legacy session.
     pub(crate) async fn initialize(self) -> anyhow::Result<Self> {
         let response = self.post(&initialize()).await?;
-        ensure!(
-            response.status().is_success(),
-            "initialize: {}",
-            response.status()
-        );
-        let id = response
-            .headers()
-            .get("mcp-session-id")
-            .context("no session id")?;
+        ensure!(response.status().is_success(), "initialize: {}", response.status());
+        let id = response.headers().get("mcp-session-id").context("no session id")?;
         let this = self.clone().with("mcp-session-id", id.to_str()?.to_owned());
         answer(response).await?;
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         let accepted = this.post(&initialized).await?;
-        ensure!(
-            accepted.status() == StatusCode::ACCEPTED,
-            "initialized: {}",
-            accepted.status()
-        );
+        ensure!(accepted.status() == StatusCode::ACCEPTED, "initialized: {}", accepted.status());
         Ok(this)
     }
 
     pub(crate) fn request(&self, method: reqwest::Method) -> RequestBuilder {
         let request = self.http.request(method, self.url.clone());
-        self.headers.iter().fold(request, |request, (name, value)| {
-            request.header(*name, value)
-        })
+        self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
     }
 
     pub(crate) async fn post(&self, message: &Value) -> anyhow::Result<Response> {
@@ -96,29 +76,17 @@ impl Mcp {
     }
 
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
-        self.ask(
-            "tools/call",
-            json!({ "name": tool, "arguments": arguments }),
-        )
-        .await
+        self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await
     }
 
     pub(crate) async fn tool_names(&self) -> anyhow::Result<Vec<String>> {
         let answer = self.ask("tools/list", json!({})).await?;
         let tools = answer["result"]["tools"].as_array().context("no tools")?;
-        Ok(tools
-            .iter()
-            .filter_map(|tool| tool["name"].as_str())
-            .map(str::to_owned)
-            .collect())
+        Ok(tools.iter().filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect())
     }
 
     /// Sends a modern request.
-    pub(crate) async fn post_modern(
-        &self,
-        method: &str,
-        mut params: Value,
-    ) -> anyhow::Result<Response> {
+    pub(crate) async fn post_modern(&self, method: &str, mut params: Value) -> anyhow::Result<Response> {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
@@ -128,9 +96,7 @@ impl Mcp {
         if let Some(name) = params["name"].as_str() {
             this = this.with("mcp-name", name.to_owned());
         }
-        this.with("mcp-method", method.to_owned())
-            .post(&request(method, params))
-            .await
+        this.with("mcp-method", method.to_owned()).post(&request(method, params)).await
     }
 
     pub(crate) async fn ask_modern(&self, method: &str, params: Value) -> anyhow::Result<Value> {
@@ -139,9 +105,7 @@ impl Mcp {
 
     /// Opens the GET stream.
     pub(crate) async fn listen(&self) -> anyhow::Result<Events> {
-        let request = self
-            .request(reqwest::Method::GET)
-            .header("accept", "text/event-stream");
+        let request = self.request(reqwest::Method::GET).header("accept", "text/event-stream");
         let response = request.send().await?;
         ensure!(response.status().is_success(), "GET: {}", response.status());
         Ok(Events::new(response))
@@ -165,10 +129,7 @@ pub(crate) fn initialize() -> Value {
 
 /// The answer in a response, be it JSON or a stream.
 pub(crate) async fn answer(response: Response) -> anyhow::Result<Value> {
-    let kind = response
-        .headers()
-        .get("content-type")
-        .context("no content type")?;
+    let kind = response.headers().get("content-type").context("no content type")?;
     if kind.to_str()?.starts_with("application/json") {
         return Ok(response.json().await?);
     }
@@ -190,10 +151,7 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new(response: Response) -> Self {
-        Events {
-            response,
-            buffer: String::new(),
-        }
+        Events { response, buffer: String::new() }
     }
 
     /// The next message, skipping events without data.
@@ -209,9 +167,7 @@ impl Events {
         loop {
             while let Some((event, rest)) = self.buffer.split_once("\n\n") {
                 let lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
-                let data: Vec<_> = lines
-                    .map(|data| data.strip_prefix(' ').unwrap_or(data))
-                    .collect();
+                let data: Vec<_> = lines.map(|data| data.strip_prefix(' ').unwrap_or(data)).collect();
                 let data = data.join("\n");
                 self.buffer = rest.to_owned();
                 if !data.is_empty() {
@@ -246,20 +202,13 @@ impl OAuthClient {
     pub(crate) async fn register(server: &DemoServer) -> anyhow::Result<Self> {
         let issuer = server.control().issuer();
         let response = register(&issuer, json!({ "redirect_uris": [REDIRECT] })).await?;
-        ensure!(
-            response.status() == StatusCode::CREATED,
-            "register: {}",
-            response.status()
-        );
+        ensure!(response.status() == StatusCode::CREATED, "register: {}", response.status());
         let client: Value = response.json().await?;
         Ok(OAuthClient {
             http: http()?,
             issuer,
             resource: server.url().to_string(),
-            id: client["client_id"]
-                .as_str()
-                .context("no client id")?
-                .to_owned(),
+            id: client["client_id"].as_str().context("no client id")?.to_owned(),
             secret: client["client_secret"].as_str().map(str::to_owned),
         })
     }
@@ -277,8 +226,7 @@ impl OAuthClient {
             ("resource", &self.resource),
         ];
         let mut url = Url::parse(&format!("{}/authorize", self.issuer))?;
-        url.query_pairs_mut()
-            .extend_pairs(changed(&parameters, changes));
+        url.query_pairs_mut().extend_pairs(changed(&parameters, changes));
         Ok(url)
     }
 
@@ -289,11 +237,7 @@ impl OAuthClient {
         parameter(&back, "code").context("no code")
     }
 
-    pub(crate) async fn exchange(
-        &self,
-        code: &str,
-        changes: &[(&str, &str)],
-    ) -> anyhow::Result<Response> {
+    pub(crate) async fn exchange(&self, code: &str, changes: &[(&str, &str)]) -> anyhow::Result<Response> {
         let parameters = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -305,11 +249,7 @@ impl OAuthClient {
         self.token(&changed(&parameters, changes)).await
     }
 
-    pub(crate) async fn refresh(
-        &self,
-        token: &str,
-        changes: &[(&str, &str)],
-    ) -> anyhow::Result<Response> {
+    pub(crate) async fn refresh(&self, token: &str, changes: &[(&str, &str)]) -> anyhow::Result<Response> {
         let parameters = [
             ("grant_type", "refresh_token"),
             ("refresh_token", token),
@@ -332,29 +272,15 @@ impl OAuthClient {
 }
 
 pub(crate) async fn register(issuer: &str, metadata: Value) -> anyhow::Result<Response> {
-    Ok(http()?
-        .post(format!("{issuer}/register"))
-        .json(&metadata)
-        .send()
-        .await?)
+    Ok(http()?.post(format!("{issuer}/register")).json(&metadata).send().await?)
 }
 
 pub(crate) async fn tokens(response: Response) -> anyhow::Result<Tokens> {
-    ensure!(
-        response.status().is_success(),
-        "token: {}",
-        response.text().await?
-    );
+    ensure!(response.status().is_success(), "token: {}", response.text().await?);
     let body: Value = response.json().await?;
     Ok(Tokens {
-        access: body["access_token"]
-            .as_str()
-            .context("no access token")?
-            .to_owned(),
-        refresh: body["refresh_token"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        access: body["access_token"].as_str().context("no access token")?.to_owned(),
+        refresh: body["refresh_token"].as_str().unwrap_or_default().to_owned(),
     })
 }
 
@@ -366,25 +292,17 @@ pub(crate) async fn oauth_error(response: Response) -> anyhow::Result<String> {
 }
 
 pub(crate) fn parameter(url: &Url, name: &str) -> Option<String> {
-    url.query_pairs()
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// The challenge of a refused request.
 pub(crate) fn challenge(response: &Response) -> anyhow::Result<String> {
-    let value = response
-        .headers()
-        .get("www-authenticate")
-        .context("no challenge")?;
+    let value = response.headers().get("www-authenticate").context("no challenge")?;
     Ok(value.to_str()?.to_owned())
 }
 
 /// Parameters with some replaced; an empty value removes one.
-fn changed<'a>(
-    parameters: &[(&'a str, &'a str)],
-    changes: &[(&'a str, &'a str)],
-) -> Vec<(&'a str, &'a str)> {
+fn changed<'a>(parameters: &[(&'a str, &'a str)], changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut all: Vec<_> = parameters.to_vec();
     all.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     all.extend(changes.iter().filter(|(_, value)| !value.is_empty()));

@@ -7,55 +7,30 @@ use serde_json::{Value, json};
 use crate::support::{Events, Mcp, OAuthClient, request};
 
 async fn signed_in() -> anyhow::Result<DemoServer> {
-    let tokens = USERS
-        .iter()
-        .map(|user| (user.name.to_owned(), user.name.to_owned()))
-        .collect();
+    let tokens = USERS.iter().map(|user| (user.name.to_owned(), user.name.to_owned())).collect();
     DemoServer::start(Config::with_auth(Auth::Bearer(tokens))).await
 }
 
 fn text(answer: &Value) -> &str {
-    answer["result"]["content"][0]["text"]
-        .as_str()
-        .unwrap_or_default()
+    answer["result"]["content"][0]["text"].as_str().unwrap_or_default()
 }
 
 #[tokio::test]
 async fn users_see_what_their_role_allows() -> anyhow::Result<()> {
     let server = signed_in().await?;
-    for (user, financial, admin) in [
-        ("demo", false, false),
-        ("inspector", true, false),
-        ("admin", true, true),
-    ] {
+    for (user, financial, admin) in
+        [("demo", false, false), ("inspector", true, false), ("admin", true, true)]
+    {
         let mcp = Mcp::new(&server)?.bearer(user).initialize().await?;
         let profile = mcp.call("user_profile", json!({})).await?;
         assert_eq!(profile["result"]["structuredContent"]["name"], user);
-        assert!(
-            !text(&profile).contains("123"),
-            "passwords stay out of profiles"
-        );
-        for (category, allowed) in [
-            ("personal", true),
-            ("financial", financial),
-            ("admin", admin),
-        ] {
-            let data = mcp
-                .call("protected_data", json!({ "category": category }))
-                .await?;
-            assert_eq!(
-                data["result"]["isError"] != true,
-                allowed,
-                "{user} {category}"
-            );
+        assert!(!text(&profile).contains("123"), "passwords stay out of profiles");
+        for (category, allowed) in [("personal", true), ("financial", financial), ("admin", admin)] {
+            let data = mcp.call("protected_data", json!({ "category": category })).await?;
+            assert_eq!(data["result"]["isError"] != true, allowed, "{user} {category}");
         }
-        assert_eq!(
-            mcp.tool_names().await?.contains(&"admin_panel".to_owned()),
-            admin
-        );
-        let panel = mcp
-            .call("admin_panel", json!({ "action": "stats" }))
-            .await?;
+        assert_eq!(mcp.tool_names().await?.contains(&"admin_panel".to_owned()), admin);
+        let panel = mcp.call("admin_panel", json!({ "action": "stats" })).await?;
         assert_eq!(panel["result"]["isError"] != true, admin);
     }
     Ok(())
@@ -67,29 +42,12 @@ async fn admins_list_and_revoke_tokens() -> anyhow::Result<()> {
     let client = OAuthClient::register(&server).await?;
     let demo = client.sign_in("demo", "mcp").await?;
     let admin = client.sign_in("admin", "mcp").await?;
-    let mcp = Mcp::new(&server)?
-        .bearer(&admin.access)
-        .initialize()
-        .await?;
-    let listed = mcp
-        .call("admin_panel", json!({ "action": "list_tokens" }))
-        .await?;
-    assert_eq!(
-        listed["result"]["structuredContent"]["tokens"]
-            .as_array()
-            .map(Vec::len),
-        Some(2)
-    );
+    let mcp = Mcp::new(&server)?.bearer(&admin.access).initialize().await?;
+    let listed = mcp.call("admin_panel", json!({ "action": "list_tokens" })).await?;
+    assert_eq!(listed["result"]["structuredContent"]["tokens"].as_array().map(Vec::len), Some(2));
     assert!(!text(&listed).contains(&demo.access));
-    mcp.call("admin_panel", json!({ "action": "revoke", "user": "demo" }))
-        .await?;
-    assert!(
-        Mcp::new(&server)?
-            .bearer(&demo.access)
-            .initialize()
-            .await
-            .is_err()
-    );
+    mcp.call("admin_panel", json!({ "action": "revoke", "user": "demo" })).await?;
+    assert!(Mcp::new(&server)?.bearer(&demo.access).initialize().await.is_err());
     Ok(())
 }
 
@@ -97,16 +55,10 @@ async fn admins_list_and_revoke_tokens() -> anyhow::Result<()> {
 async fn resources_and_prompts_are_there() -> anyhow::Result<()> {
     let server = DemoServer::start(Config::default()).await?;
     let mcp = Mcp::new(&server)?.initialize().await?;
-    let read = mcp
-        .ask("resources/read", json!({ "uri": "demo://stats" }))
-        .await?;
-    let stats = read["result"]["contents"][0]["text"]
-        .as_str()
-        .context("no text")?;
+    let read = mcp.ask("resources/read", json!({ "uri": "demo://stats" })).await?;
+    let stats = read["result"]["contents"][0]["text"].as_str().context("no text")?;
     assert_eq!(serde_json::from_str::<Value>(stats)?["initialize"], 1);
-    let none = mcp
-        .ask("resources/read", json!({ "uri": "demo://none" }))
-        .await?;
+    let none = mcp.ask("resources/read", json!({ "uri": "demo://none" })).await?;
     assert_eq!(none["error"]["code"], -32002);
     let explain = json!({ "name": "explain", "arguments": { "text": "a moat" } });
     let prompt = mcp.ask("prompts/get", explain).await?;
@@ -209,9 +161,7 @@ async fn modern_clients_are_asked_in_the_result() -> anyhow::Result<()> {
             "Your model wrote: Creak",
         ),
     ] {
-        let asked = mcp
-            .ask_modern("tools/call", json!({ "name": tool }))
-            .await?;
+        let asked = mcp.ask_modern("tools/call", json!({ "name": tool })).await?;
         let asked = &asked["result"];
         assert_eq!(asked["resultType"], "input_required");
         assert_eq!(asked["inputRequests"]["answer"]["method"], method);

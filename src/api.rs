@@ -1,0 +1,19 @@
+//! The Host's HTTP interface on the local socket: the control API and the shim's stream.
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::endpoint::frame;
+use crate::host::HostHandle;
+
+pub mod control;
+pub mod stream;
+pub mod types;
+
+/// Everything the local socket serves.
+pub fn router(host: HostHandle) -> Router {
+    Router::new()
+        .route(frame::PATH, get(stream::open))
+        .nest(control::PREFIX, control::router(host.clone()))
+        .with_state(host)
+}

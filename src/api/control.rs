@@ -1,0 +1,253 @@
+//! `/control/v1`: what a person can do with the Host, for CLI and tray. It is served on the local
+//! socket alone, and none of its verbs returns a secret.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use futures_util::stream;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::types::{
+    Changes, Edited, NewServer, OpenBy, PastedRedirect, ServerView, SignInBody, SignInEvent, SignedOut,
+    StatusView,
+};
+use crate::failure::{Code, Failure};
+use crate::host::account::{AskedBy, OpenWith, SignIn, SignInRequest};
+use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
+use crate::registry::{AccountLabel, ServerName};
+
+/// Where these routes are.
+pub const PREFIX: &str = "/control/v1";
+/// The largest request; options are small.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// The routes, without their prefix.
+pub fn router(host: HostHandle) -> Router<HostHandle> {
+    Router::new()
+        .route("/status", get(status))
+        .route("/shutdown", post(shutdown))
+        .route("/sign-out", post(sign_out_all))
+        .route("/servers", get(servers).post(add))
+        .route("/servers/{name}", get(show).patch(edit).delete(remove))
+        .route("/servers/{name}/accounts/{label}", delete(remove_account))
+        .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in))
+        .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
+        .route("/servers/{name}/accounts/{label}/redirect", post(redirect))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_route)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(host, while_busy))
+}
+
+/// A failure as the answer to a request.
+#[derive(Debug)]
+struct Refusal(Failure);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self(Failure::from(&error))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (status_of(self.0.code), Json(self.0)).into_response()
+    }
+}
+
+/// JSON, refused in our own words where it does not fit.
+struct Given<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|_| {
+            Refusal(Failure::new(Code::Limit, "the request is too large", "Give fewer or shorter options"))
+        })?;
+        // What is wrong is not said: the text may quote a secret.
+        serde_json::from_slice(&bytes).map(Self).map_err(|_| {
+            let sentence = "this Drawbridge does not understand the request";
+            Refusal(Failure::new(Code::VersionSkew, sentence, "Quit Drawbridge and start it again"))
+        })
+    }
+}
+
+async fn status(State(host): State<HostHandle>) -> Json<StatusView> {
+    Json(host.status().await)
+}
+
+async fn shutdown(State(host): State<HostHandle>) -> StatusCode {
+    host.shutdown().cancel();
+    StatusCode::ACCEPTED
+}
+
+async fn servers(State(host): State<HostHandle>) -> Json<Vec<ServerView>> {
+    Json(host.servers().to_vec())
+}
+
+async fn show(State(host): State<HostHandle>, Path(name): Path<String>) -> Result<Json<ServerView>, Refusal> {
+    Ok(Json(host.server(&name).await?))
+}
+
+async fn add(State(host): State<HostHandle>, Given(new): Given<NewServer>) -> Result<Response, Refusal> {
+    let added = to_the_end(&host, |host| async move { host.add(new).await }).await?;
+    Ok((StatusCode::CREATED, Json(added)).into_response())
+}
+
+async fn edit(
+    State(host): State<HostHandle>,
+    Path(name): Path<String>,
+    Given(changes): Given<Changes>,
+) -> Result<Json<Edited>, Refusal> {
+    Ok(Json(to_the_end(&host, |host| async move { host.edit(&name, changes).await }).await?))
+}
+
+async fn remove(State(host): State<HostHandle>, Path(name): Path<String>) -> Result<StatusCode, Refusal> {
+    to_the_end(&host, |host| async move { host.remove(&name).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove_account(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(String, AccountLabel)>,
+) -> Result<StatusCode, Refusal> {
+    let account = AccountRef { server, label: Some(label) };
+    to_the_end(&host, |host| async move { host.remove_account(&account).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn sign_out(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(String, AccountLabel)>,
+) -> Result<StatusCode, Refusal> {
+    let account = AccountRef { server, label: Some(label) };
+    to_the_end(&host, |host| async move { host.sign_out(&account).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn sign_out_all(State(host): State<HostHandle>) -> Result<Json<SignedOut>, Refusal> {
+    let accounts = to_the_end(&host, |host| async move { host.sign_out_all().await }).await?;
+    Ok(Json(SignedOut { accounts }))
+}
+
+async fn redirect(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(ServerName, AccountLabel)>,
+    Given(pasted): Given<PastedRedirect>,
+) -> Result<StatusCode, Refusal> {
+    let account = AccountRef { server: server.to_string(), label: Some(label) };
+    let handle = host.account(&account).await?;
+    let taken = handle.sign_in_redirect(pasted.url.expose()).await;
+    taken.map_err(|error| Refusal(failures::of_oauth(server.as_str(), &error)))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Starts a sign-in and tells how it goes, until it ends or whoever asked hangs up.
+async fn sign_in(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(ServerName, AccountLabel)>,
+    Given(body): Given<SignInBody>,
+) -> Result<Response, Refusal> {
+    let account = AccountRef { server: server.to_string(), label: Some(label) };
+    let handle = host.account(&account).await?;
+    let open_with = match body.open_by {
+        OpenBy::Caller => OpenWith::Caller,
+        OpenBy::Host => OpenWith::Host,
+    };
+    let sign_in = handle
+        .sign_in(SignInRequest { asked_by: AskedBy::Person, open_with })
+        .await
+        .map_err(|error| Refusal(failures::of_oauth(server.as_str(), &error)))?;
+    let steps = Steps { server, sign_in, next: Step::Url, _busy: host.activity().other() };
+    let mut response = Body::from_stream(stream::unfold(steps, Steps::tell)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    Ok(response)
+}
+
+/// A sign-in that somebody watches.
+struct Steps {
+    server: ServerName,
+    sign_in: SignIn,
+    next: Step,
+    _busy: Busy,
+}
+
+enum Step {
+    Url,
+    Outcome,
+    End,
+}
+
+impl Steps {
+    async fn tell(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        let event = match self.next {
+            Step::Url => {
+                self.next = Step::Outcome;
+                SignInEvent::Url { url: self.sign_in.url.clone() }
+            }
+            Step::Outcome => {
+                self.next = Step::End;
+                match self.sign_in.outcome().await {
+                    Ok(()) => SignInEvent::Done,
+                    Err(error) => {
+                        SignInEvent::Failed { failure: failures::of_oauth(self.server.as_str(), &error) }
+                    }
+                }
+            }
+            Step::End => return None,
+        };
+        Some((Ok(line(&event)), self))
+    }
+}
+
+fn line(event: &impl Serialize) -> Bytes {
+    let mut text = serde_json::to_vec(event).expect("events are plain JSON");
+    text.push(b'\n');
+    text.into()
+}
+
+async fn unknown_route() -> Refusal {
+    let sentence = "this Drawbridge does not know the request";
+    Refusal(Failure::new(Code::VersionSkew, sentence, "Quit Drawbridge and start it again"))
+}
+
+/// Does something that must not stop half way when whoever asked hangs up.
+async fn to_the_end<T, F>(host: &HostHandle, action: impl FnOnce(HostHandle) -> F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    host.tasks().spawn(action(host.clone())).await.map_err(|_| Error::Stopped)?
+}
+
+async fn while_busy(State(host): State<HostHandle>, request: Request, next: Next) -> Response {
+    let _busy = host.activity().other();
+    next.run(request).await
+}
+
+fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::Unknown => StatusCode::NOT_FOUND,
+        Code::Exists => StatusCode::CONFLICT,
+        Code::Invalid | Code::VersionSkew => StatusCode::BAD_REQUEST,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::Limit => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::SignedOut | Code::SignInFailed => StatusCode::CONFLICT,
+        Code::Unreachable | Code::Tls | Code::NotMcp | Code::ServerError | Code::MayHaveRun => {
+            StatusCode::BAD_GATEWAY
+        }
+        Code::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        Code::Keychain | Code::HostGone => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,211 @@
+//! The Host: everything that matters lives here, once per user.
+//!
+//! [`Host::build`] wires it together, [`Host::run`] serves its local socket until it is told to
+//! end or nobody needs it any more. It knows neither windows nor command lines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::endpoint;
+use crate::failure::{Code, Failure};
+use crate::net::{Limits, Network};
+use crate::oauth::PageOpener;
+use crate::paths::Paths;
+use crate::registry::{BrokenFile, Registry, write_atomically};
+use crate::secret::{StoreKind, Vault};
+
+pub mod account;
+mod activity;
+mod approval;
+pub mod backoff;
+mod connect;
+pub mod connection;
+mod controller;
+mod dialling;
+mod error;
+pub mod failures;
+mod handle;
+mod options;
+mod secrets;
+mod serving;
+pub mod session;
+pub mod settings;
+pub mod snapshot;
+mod view;
+
+pub use activity::{Activity, Busy};
+pub use approval::{Approver, Wanted};
+pub use connect::Target;
+pub use error::Error;
+pub use handle::{AccountRef, HostHandle};
+
+use approval::Approvals;
+use controller::Controller;
+use handle::Inner;
+use session::{Sealer, SessionDeps};
+use settings::Settings;
+use snapshot::SnapshotStore;
+
+/// How long tasks may take to end.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a Host is built from.
+pub struct HostConfig {
+    /// Its files.
+    pub paths: Paths,
+    /// Where secrets are kept.
+    pub secrets: StoreKind,
+    /// Opens sign-in pages.
+    pub opener: Arc<dyn PageOpener>,
+    /// Asks the person, where somebody can.
+    pub approver: Option<Arc<dyn Approver>>,
+    /// Whether there is a display, and so a person who can be asked.
+    pub has_display: bool,
+    /// Ends the Host once nobody has needed it for that long.
+    pub idle_exit: Option<Duration>,
+}
+
+/// A Host that is ready to run.
+pub struct Host {
+    handle: HostHandle,
+    idle_exit: Option<Duration>,
+}
+
+impl Host {
+    /// Reads what is stored and starts the controller. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// [`Error`] when the registry or a folder cannot be used.
+    pub fn build(config: HostConfig) -> Result<Self, Error> {
+        let HostConfig { paths, secrets, opener, approver, has_display, idle_exit } = config;
+        let failed = |source| Error::Folder { path: paths.config.clone(), source };
+        paths.create().map_err(failed)?;
+        let home_id = home_id(&paths).map_err(failed)?;
+        let (registry, broken) = Registry::load(paths.servers())?;
+        let mut warnings: Vec<Failure> = broken.as_ref().map(broken_registry).into_iter().collect();
+        let settings = Settings::load(&paths.settings()).unwrap_or_else(|why| {
+            warnings.push(broken_settings(&paths, &why));
+            Settings::strict()
+        });
+        for warning in &warnings {
+            tracing::warn!("{}", warning.text());
+        }
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let network = Network::new(Limits::default());
+        let inner = Inner {
+            controller: Controller::spawn(registry, &tasks, shutdown.clone()),
+            vault: Vault::open(secrets, &home_id, &paths.state),
+            opener,
+            approvals: Approvals { rule: settings.connect_url(has_display), approver },
+            sessions: SessionDeps {
+                network: network.clone(),
+                snapshots: SnapshotStore::new(paths.cache.join("snapshots")),
+                sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
+                limits: session::Limits { start_budget: start_budget(), ..session::Limits::default() },
+            },
+            network,
+            home_id,
+            activity: Activity::new(),
+            tasks,
+            shutdown,
+            warnings,
+        };
+        Ok(Self { handle: HostHandle { inner: Arc::new(inner) }, idle_exit })
+    }
+
+    /// What can be done with it.
+    pub fn handle(&self) -> HostHandle {
+        self.handle.clone()
+    }
+
+    /// Serves the local socket until `shutdown` is cancelled, somebody asks the Host to end, or
+    /// it was idle for long enough.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] when the socket breaks.
+    pub async fn run(self, listener: endpoint::Listener, shutdown: CancellationToken) -> Result<(), Error> {
+        let own = self.handle.shutdown().clone();
+        self.handle.wake_all().await;
+        let serving = serving::serve(listener, crate::api::router(self.handle.clone()), own.clone());
+        let idle = async {
+            match self.idle_exit {
+                Some(time) => self.handle.activity().idle_for(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        let end = async {
+            tokio::select! {
+                () = shutdown.cancelled() => tracing::info!("asked to end"),
+                () = own.cancelled() => tracing::info!("asked to end over the control API"),
+                () = idle => tracing::info!("idle for long enough"),
+            }
+            own.cancel();
+            let tasks = self.handle.tasks();
+            tasks.close();
+            if tokio::time::timeout(END_LIMIT, tasks.wait()).await.is_err() {
+                tracing::warn!("some tasks did not end in time");
+            }
+        };
+        tokio::join!(serving, end);
+        Ok(())
+    }
+}
+
+/// The random id that keeps the secrets of several homes apart; made once.
+fn home_id(paths: &Paths) -> std::io::Result<String> {
+    let path = paths.config.join("home-id");
+    match std::fs::read_to_string(&path) {
+        Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    let id = format!("{:032x}", rand::random::<u128>());
+    write_atomically(&path, id.as_bytes())?;
+    Ok(id)
+}
+
+/// What states of sessions are sealed with, so that the next Host can open them.
+fn resume_key(paths: &Paths) -> std::io::Result<[u8; 32]> {
+    let path = paths.state.join("resume-key");
+    match std::fs::read(&path).map(<[u8; 32]>::try_from) {
+        Ok(Ok(key)) => return Ok(key),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(Err(_)) | Err(_) => {}
+    }
+    let key: [u8; 32] = rand::random();
+    write_atomically(&path, &key)?;
+    Ok(key)
+}
+
+/// `DRAWBRIDGE_START_BUDGET` in seconds, else the usual one.
+fn start_budget() -> Duration {
+    let given = std::env::var("DRAWBRIDGE_START_BUDGET").ok().and_then(|text| text.trim().parse().ok());
+    let given = given.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
+    given.unwrap_or(session::Limits::default().start_budget)
+}
+
+fn broken_registry(broken: &BrokenFile) -> Failure {
+    Failure::new(
+        Code::Invalid,
+        format!(
+            "The list of servers could not be read ({}); it was kept as {}",
+            broken.why,
+            broken.kept_as.display()
+        ),
+        "Correct that file and put it back in place while Drawbridge is not running, or add your servers again",
+    )
+}
+
+fn broken_settings(paths: &Paths, why: &str) -> Failure {
+    Failure::new(
+        Code::Invalid,
+        format!(
+            "The settings in {} could not be read ({why}), so the strictest ones hold",
+            paths.settings().display()
+        ),
+        "Correct the file and start Drawbridge again",
+    )
+}

@@ -1,0 +1,84 @@
+//! Whether anybody still needs the Host.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// Counts what is going on.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    sessions: watch::Sender<usize>,
+    other: watch::Sender<usize>,
+}
+
+/// Something that goes on until it is dropped.
+#[derive(Debug)]
+pub struct Busy(watch::Sender<usize>);
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self { sessions: watch::Sender::new(0), other: watch::Sender::new(0) }
+    }
+
+    /// A client session that is open.
+    pub fn session(&self) -> Busy {
+        Busy::new(&self.sessions)
+    }
+
+    /// A request or sign-in that is under way.
+    pub fn other(&self) -> Busy {
+        Busy::new(&self.other)
+    }
+
+    /// How many sessions are open.
+    pub fn sessions(&self) -> usize {
+        *self.sessions.borrow()
+    }
+
+    /// Returns once nothing has gone on for that long.
+    pub async fn idle_for(&self, time: Duration) {
+        let (mut sessions, mut other) = (self.sessions.subscribe(), self.other.subscribe());
+        loop {
+            let is_idle = *sessions.borrow_and_update() == 0 && *other.borrow_and_update() == 0;
+            tokio::select! {
+                () = tokio::time::sleep(time), if is_idle => return,
+                _ = sessions.changed() => {}
+                _ = other.changed() => {}
+            }
+        }
+    }
+}
+
+impl Busy {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_time_starts_anew_after_every_request() {
+        let activity = Activity::new();
+        let session = activity.session();
+        let idle = activity.idle_for(Duration::from_secs(10));
+        tokio::pin!(idle);
+        let started = tokio::time::Instant::now();
+        tokio::time::timeout(Duration::from_secs(60), &mut idle).await.expect_err("a session is open");
+        drop(session);
+        tokio::time::timeout(Duration::from_secs(9), &mut idle).await.expect_err("not long enough");
+        drop(activity.other());
+        idle.await;
+        assert_eq!(started.elapsed(), Duration::from_secs(60 + 9 + 10));
+        assert_eq!(activity.sessions(), 0);
+    }
+}

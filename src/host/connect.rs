@@ -1,0 +1,185 @@
+//! What a client session connects with (security rules 2 and 4).
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::approval::Wanted;
+use super::connection::{Connection, ConnectionKey};
+use super::options::{self, Server};
+use super::{Error, HostHandle, dialling};
+use crate::api::types::{NewServer, ServerOptions};
+use crate::failure::Failure;
+use crate::redact::{SafeUrl, plain};
+use crate::registry::{AccountLabel, ServerEntry, ServerName};
+
+/// What a shim asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A server that has a name.
+    Name {
+        /// Its name.
+        name: ServerName,
+        /// The account; `None` for the default one.
+        account: Option<AccountLabel>,
+    },
+    /// A server at an address, known or not.
+    Url(Url),
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let no_target = || Error::NoTarget { what: plain(text, 80) };
+        if text.contains("://") {
+            let url = Url::parse(text).map_err(|_| no_target())?;
+            let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+            return if is_web { Ok(Self::Url(url)) } else { Err(no_target()) };
+        }
+        let (name, account) = match text.split_once('@') {
+            Some((name, label)) => (name, Some(label.parse().map_err(|_| no_target())?)),
+            None => (text, None),
+        };
+        Ok(Self::Name { name: name.parse().map_err(|_| no_target())?, account })
+    }
+}
+
+impl HostHandle {
+    /// Resolves what a shim sent: see [`resolve`](Self::resolve).
+    ///
+    /// # Errors
+    /// A failure that is told over MCP.
+    pub async fn connection(&self, target: &str, options: &RawValue) -> Result<Connection, Failure> {
+        let target: Target = target.parse()?;
+        let options = serde_json::from_str(options.get()).map_err(|_| Error::UnknownOption)?;
+        Ok(self.resolve(&target, &options).await?)
+    }
+
+    /// Resolves what a shim asked for. A URL that no server has yet is added; options that differ
+    /// from what is stored make a connection of its own, which meets no stored credentials.
+    ///
+    /// # Errors
+    /// [`Error`]; all of them are told over MCP.
+    pub async fn resolve(&self, target: &Target, given: &ServerOptions) -> Result<Connection, Error> {
+        options::check_paths(given)?;
+        match target {
+            Target::Name { name, account } => {
+                let entry = self.entry(name.as_str()).await?;
+                let label = account.clone().unwrap_or_else(|| entry.default_account());
+                if account.is_some() && !entry.has_account(&label) {
+                    return Err(Error::UnknownAccount { server: entry.name, label });
+                }
+                self.connect(entry, label, given).await
+            }
+            Target::Url(url) => {
+                let entry = match self.find(url).await? {
+                    Some(entry) => entry,
+                    None => self.add_brought(url, given).await?,
+                };
+                let label = entry.default_account();
+                self.connect(entry, label, given).await
+            }
+        }
+    }
+
+    /// Adds what a program brought, once it is approved. No network before that.
+    async fn add_brought(&self, url: &Url, given: &ServerOptions) -> Result<ServerEntry, Error> {
+        let name = self.free_name(url).await?;
+        let wanted = Wanted { url: SafeUrl::from(url), is_new: true, references: given.references() };
+        self.inner.approvals.decide(url, &name, wanted).await?;
+        let new = NewServer { name, url: url.clone(), options: given.clone() };
+        match self.add_entry(new).await {
+            // Another program may have brought it at the same moment.
+            Err(Error::UrlTaken { name }) => self.entry(name.as_str()).await,
+            Err(Error::NameTaken { name }) => match self.find(url).await? {
+                Some(entry) => Ok(entry),
+                None => Err(Error::NameTaken { name }),
+            },
+            other => other,
+        }
+    }
+
+    async fn connect(
+        &self,
+        entry: ServerEntry,
+        label: AccountLabel,
+        given: &ServerOptions,
+    ) -> Result<Connection, Error> {
+        self.approve_references(&entry, given).await?;
+        let stored = self.stored(entry).await?;
+        let mut wanted = stored.clone();
+        wanted.apply(given)?;
+        if stored.same_trust(&wanted) {
+            return self.connect_as_stored(wanted, label).await;
+        }
+        let mut own = stored.without_secrets();
+        own.apply(given)?;
+        let options = Some(own.digest(&self.inner.home_id));
+        tracing::info!(server = %own.entry.name, "a connection with options of its own");
+        self.connection_of(own, label, None, options).await
+    }
+
+    async fn connect_as_stored(&self, server: Server, label: AccountLabel) -> Result<Connection, Error> {
+        let has_own_authorization =
+            server.secrets.bearer.is_some() || server.secrets.headers.contains_key("authorization");
+        let account = match has_own_authorization {
+            true => None,
+            false => Some(self.live(&self.entry(server.entry.name.as_str()).await?, &label).await?.handle),
+        };
+        self.connection_of(server, label, account, None).await
+    }
+
+    async fn connection_of(
+        &self,
+        server: Server,
+        label: AccountLabel,
+        account: Option<super::account::AccountHandle>,
+        options: Option<String>,
+    ) -> Result<Connection, Error> {
+        let settings = dialling::settings(&server).await?;
+        self.inner.network.check(&server.entry.url, &settings)?;
+        let static_headers = dialling::headers(&server)?;
+        let key = ConnectionKey { entry: server.entry.id.to_string(), account: label.to_string(), options };
+        Ok(Connection { entry: Arc::new(server.entry), settings, static_headers, account, key })
+    }
+
+    async fn approve_references(&self, entry: &ServerEntry, given: &ServerOptions) -> Result<(), Error> {
+        let (url, references) = (entry.url.clone(), given.references());
+        let question = self.inner.controller.ask(move |state| {
+            let new = state.registry().unapproved(&url, &references);
+            new.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        });
+        let new = question.await?;
+        if new.is_empty() {
+            return Ok(());
+        }
+        let wanted = Wanted { url: SafeUrl::from(&entry.url), is_new: false, references: new.clone() };
+        self.inner.approvals.decide(&entry.url, &entry.name, wanted).await?;
+        let url = entry.url.clone();
+        self.inner.controller.ask(move |state| state.approve(&url, &new)).await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_names_accounts_or_addresses() {
+        let name = |name: &str, account: Option<&str>| Target::Name {
+            name: name.parse().expect("a name"),
+            account: account.map(|label| label.parse().expect("a label")),
+        };
+        assert_eq!("linear".parse::<Target>().expect("a name"), name("linear", None));
+        assert_eq!("linear@work".parse::<Target>().expect("a name"), name("linear", Some("work")));
+        assert!(matches!("https://me@x.example/a@b".parse(), Ok(Target::Url(_))));
+        for bad in
+            ["", "a b", "a@", "@b", "a@b@c", "file:///etc/passwd", "https://", "javascript://x", "a__b"]
+        {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The task that owns the registry and the accounts. Everybody else asks it.
+//!
+//! It never waits for the network or the secret store: a [`HostHandle`](super::HostHandle) does
+//! that on its caller's time and comes back with the result.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::account::{AccountHandle, AccountKey, AccountState};
+use super::{Error, view};
+use crate::api::types::{AccountStateView, ServerView};
+use crate::registry::{AccountEntry, AccountLabel, Registry, ServerEntry, ServerId, ServerName};
+
+/// Requests that wait while the controller is busy.
+const QUEUE: usize = 64;
+
+type Job = Box<dyn FnOnce(&mut State) + Send>;
+
+/// A way to ask the controller.
+#[derive(Clone)]
+pub(super) struct Controller {
+    jobs: mpsc::Sender<Job>,
+    views: watch::Receiver<Arc<Vec<ServerView>>>,
+}
+
+/// What the controller owns.
+pub(super) struct State {
+    registry: Registry,
+    accounts: HashMap<AccountKey, Live>,
+    views: watch::Sender<Arc<Vec<ServerView>>>,
+    jobs: mpsc::WeakSender<Job>,
+    tasks: TaskTracker,
+}
+
+/// An account whose task runs.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    pub(super) handle: AccountHandle,
+    /// Ends the task.
+    pub(super) stop: CancellationToken,
+}
+
+impl Controller {
+    /// Starts the task; it ends with the last handle or when `shutdown` is cancelled.
+    pub(super) fn spawn(registry: Registry, tasks: &TaskTracker, shutdown: CancellationToken) -> Self {
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        let (views, shown) = watch::channel(Arc::default());
+        let mut state =
+            State { registry, accounts: HashMap::new(), views, jobs: jobs.downgrade(), tasks: tasks.clone() };
+        state.publish();
+        tasks.spawn(async move {
+            while let Some(Some(job)) = shutdown.run_until_cancelled(queue.recv()).await {
+                job(&mut state);
+            }
+        });
+        Self { jobs, views: shown }
+    }
+
+    /// Has the controller do something and tell the result.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut State) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |state| {
+            // Whoever asked may have gone away meanwhile.
+            let _ = reply.send(question(state));
+        });
+        self.jobs.send(job).await.map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)
+    }
+
+    /// All servers as they are shown, now and whenever something changes.
+    pub(super) fn views(&self) -> watch::Receiver<Arc<Vec<ServerView>>> {
+        self.views.clone()
+    }
+}
+
+impl State {
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Adds a server whose name and URL are new.
+    pub(super) fn add(&mut self, entry: ServerEntry) -> Result<(), Error> {
+        self.check_free(&entry)?;
+        self.change(|registry| registry.put(entry))
+    }
+
+    /// Replaces an entry, unless it is no longer what the change was made from.
+    pub(super) fn replace(&mut self, before: &ServerEntry, mut after: ServerEntry) -> Result<(), Error> {
+        let now = self.registry.by_id(&before.id).filter(|now| same_but_for_accounts(now, before));
+        let Some(now) = now else { return Err(Error::Conflict { name: before.name.clone() }) };
+        after.accounts.clone_from(&now.accounts);
+        self.check_free(&after)?;
+        self.change(|registry| {
+            registry.put(after);
+            registry.forget_unused_approvals();
+        })
+    }
+
+    /// Takes a server out.
+    pub(super) fn remove(&mut self, id: &ServerId) -> Result<(), Error> {
+        self.change(|registry| {
+            registry.take(id);
+            registry.forget_unused_approvals();
+        })
+    }
+
+    /// Remembers an approval.
+    pub(super) fn approve(&mut self, url: &url::Url, references: &[String]) -> Result<(), Error> {
+        if self.registry.unapproved(url, references).is_empty() {
+            return Ok(());
+        }
+        self.change(|registry| registry.approve(url, references))
+    }
+
+    /// Removes an account from its entry.
+    pub(super) fn remove_account(&mut self, id: &ServerId, label: &AccountLabel) -> Result<(), Error> {
+        self.change_entry(id, |entry| entry.accounts.retain(|account| account.label != *label))
+    }
+
+    /// The running task of an account.
+    pub(super) fn live(&self, key: &AccountKey) -> Option<Live> {
+        self.accounts.get(key).cloned()
+    }
+
+    /// The running task of an account; starts it unless somebody else did so meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the entry is no longer what `start` was made from.
+    pub(super) fn live_or_start(
+        &mut self,
+        key: AccountKey,
+        entry: &ServerEntry,
+        start: impl FnOnce() -> Live,
+    ) -> Result<Live, Error> {
+        if let Some(live) = self.accounts.get(&key) {
+            return Ok(live.clone());
+        }
+        let now = self.registry.by_id(&entry.id);
+        if !now.is_some_and(|now| same_but_for_accounts(now, entry)) {
+            return Err(Error::Conflict { name: entry.name.clone() });
+        }
+        let live = start();
+        self.follow(key.clone(), &live);
+        self.accounts.insert(key, live.clone());
+        Ok(live)
+    }
+
+    /// Takes the running tasks of a server's accounts out; the caller ends them.
+    pub(super) fn take_live(&mut self, id: &ServerId) -> Vec<Live> {
+        let taken = self.accounts.extract_if(|key, _| key.entry == *id).map(|(_, live)| live).collect();
+        self.publish();
+        taken
+    }
+
+    /// Publishes an account's changes, as long as it runs.
+    fn follow(&self, key: AccountKey, live: &Live) {
+        let (jobs, stop, mut state) = (self.jobs.clone(), live.stop.clone(), live.handle.state());
+        self.tasks.spawn(stop.run_until_cancelled_owned(async move {
+            while state.changed().await.is_ok() {
+                let (Some(jobs), key) = (jobs.upgrade(), key.clone()) else { return };
+                let job: Job = Box::new(move |state| state.account_changed(&key));
+                if jobs.send(job).await.is_err() {
+                    return;
+                }
+            }
+        }));
+    }
+
+    /// An account that somebody signed in to is there to stay.
+    fn account_changed(&mut self, key: &AccountKey) {
+        let is_signed_in =
+            self.accounts.get(key).is_some_and(|live| live.handle.state().borrow().is_signed_in());
+        let label = key.label.parse::<AccountLabel>();
+        if let (true, Ok(label)) = (is_signed_in, label) {
+            let is_new = self.registry.by_id(&key.entry).is_some_and(|entry| !entry.has_account(&label));
+            if is_new {
+                let added =
+                    self.change_entry(&key.entry, |entry| entry.accounts.push(AccountEntry::new(label)));
+                if let Err(error) = added {
+                    tracing::warn!(%error, "a new account could not be stored");
+                }
+            }
+        }
+        self.publish();
+    }
+
+    fn change_entry(&mut self, id: &ServerId, change: impl FnOnce(&mut ServerEntry)) -> Result<(), Error> {
+        let Some(mut entry) = self.registry.by_id(id).cloned() else { return Ok(()) };
+        change(&mut entry);
+        self.change(|registry| registry.put(entry))
+    }
+
+    /// Changes the registry on disk, then here: what could not be stored did not happen.
+    fn change(&mut self, change: impl FnOnce(&mut Registry)) -> Result<(), Error> {
+        let mut changed = self.registry.clone();
+        change(&mut changed);
+        changed.save()?;
+        self.registry = changed;
+        self.publish();
+        Ok(())
+    }
+
+    /// Whether no other server has the name or the URL.
+    pub(super) fn check_free(&self, entry: &ServerEntry) -> Result<(), Error> {
+        let is_other = |other: &&ServerEntry| other.id != entry.id;
+        if self.registry.by_name(entry.name.as_str()).filter(is_other).is_some() {
+            return Err(Error::NameTaken { name: entry.name.clone() });
+        }
+        match self.registry.by_url(&entry.url).filter(is_other) {
+            Some(other) => Err(Error::UrlTaken { name: other.name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn publish(&mut self) {
+        let servers: Vec<_> = self.registry.servers().iter().map(|entry| self.view(entry)).collect();
+        self.views.send_if_modified(|shown| {
+            let is_new = **shown != servers;
+            if is_new {
+                *shown = Arc::new(servers);
+            }
+            is_new
+        });
+    }
+
+    fn view(&self, entry: &ServerEntry) -> ServerView {
+        let live = self.accounts.iter().filter(|(key, _)| key.entry == entry.id);
+        let further = live.filter_map(|(key, live)| {
+            let label = key.label.parse::<AccountLabel>().ok()?;
+            let is_worth_showing = !matches!(*live.handle.state().borrow(), AccountState::Unknown);
+            (is_worth_showing && !entry.has_account(&label)).then_some(label)
+        });
+        view::of_server(entry, further, |label| self.state_of(entry, label))
+    }
+
+    fn state_of(&self, entry: &ServerEntry, label: &AccountLabel) -> AccountStateView {
+        let key = AccountKey { entry: entry.id.clone(), label: label.to_string() };
+        match self.accounts.get(&key) {
+            Some(live) => view::of_account(&entry.name, &live.handle.state().borrow()),
+            None => AccountStateView::Unknown,
+        }
+    }
+
+    pub(super) fn by_name(&self, name: &str) -> Result<ServerEntry, Error> {
+        let unknown = || Error::UnknownServer { name: crate::redact::plain(name, 80) };
+        self.registry.by_name(name).cloned().ok_or_else(unknown)
+    }
+
+    pub(super) fn view_of(&self, name: &ServerName) -> Result<ServerView, Error> {
+        self.by_name(name.as_str()).map(|entry| self.view(&entry))
+    }
+}
+
+/// Whether an account that was started from one entry is right for the other.
+fn same_but_for_accounts(one: &ServerEntry, other: &ServerEntry) -> bool {
+    let plain =
+        |entry: &ServerEntry| ServerEntry { accounts: Vec::new(), default_account: None, ..entry.clone() };
+    plain(one) == plain(other)
+}

@@ -1,0 +1,97 @@
+//! How a server is dialled and signed in to, from its entry and secrets.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
+use secrecy::SecretString;
+use url::Url;
+
+use super::Error;
+use super::options::Server;
+use crate::net::{ClientCert, ConnectionSettings};
+use crate::oauth::{OAuthOptions, ResourceOption};
+use crate::private_file::{self, LARGEST_CERTIFICATES, Owner};
+use crate::registry::header;
+
+const CERTIFICATE_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const CERTIFICATE_END: &str = "-----END CERTIFICATE-----";
+
+/// How the server is dialled; reads the files of certificates.
+pub(super) async fn settings(server: &Server) -> Result<ConnectionSettings, Error> {
+    let Server { entry, secrets } = server;
+    let ca = match &entry.ca {
+        Some(path) => Some(read(path.clone(), Owner::UserOrSystem).await?.into()),
+        None => None,
+    };
+    let client_cert = match &entry.client_cert {
+        Some(path) => Some(Arc::new(certificate(read(path.clone(), Owner::User).await?)?)),
+        None => None,
+    };
+    let proxy = match &secrets.proxy {
+        Some(proxy) => Url::parse(proxy.expose()).ok(),
+        None => entry.proxy.clone(),
+    };
+    Ok(ConnectionSettings {
+        use_env_proxy: proxy.is_none(),
+        proxy,
+        ca,
+        client_cert,
+        class: entry.class,
+        allow_private: entry.allow_private,
+        allow_http: entry.allow_http,
+    })
+}
+
+/// How to sign in.
+pub(super) fn oauth(server: &Server) -> OAuthOptions {
+    let oauth = &server.entry.oauth;
+    let resource = match (&oauth.resource, oauth.no_resource) {
+        (Some(resource), _) => ResourceOption::Given(resource.clone()),
+        (None, true) => ResourceOption::None,
+        (None, false) => ResourceOption::FromMetadata,
+    };
+    OAuthOptions {
+        client_id: oauth.client_id.clone(),
+        client_secret: server.secrets.client_secret.clone(),
+        client_metadata_url: oauth.client_metadata_url.clone(),
+        scope: oauth.scope.clone(),
+        resource,
+        issuer: oauth.issuer.clone(),
+        callback_port: oauth.callback_port,
+        callback_host: Some(oauth.callback_host.as_str().to_owned()),
+    }
+}
+
+/// The headers that go with every request.
+pub(super) fn headers(server: &Server) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &server.secrets.headers {
+        let name: HeaderName = header::name(name)?;
+        let value = header::value(&name, value.expose())?;
+        headers.insert(name, value);
+    }
+    if let Some(bearer) = &server.secrets.bearer {
+        headers.insert(AUTHORIZATION, header::value(&AUTHORIZATION, &format!("Bearer {}", bearer.expose()))?);
+    }
+    Ok(headers)
+}
+
+async fn read(path: PathBuf, owner: Owner) -> Result<Vec<u8>, Error> {
+    let reading = tokio::task::spawn_blocking(move || private_file::read(&path, LARGEST_CERTIFICATES, owner));
+    Ok(reading.await.map_err(|_| Error::Stopped)??)
+}
+
+/// Certificates and key of one PEM file.
+fn certificate(pem: Vec<u8>) -> Result<ClientCert, Error> {
+    let text = String::from_utf8(pem).map_err(|_| Error::ClientCertificate)?;
+    let chain: String = text
+        .split_inclusive(CERTIFICATE_END)
+        .filter_map(|part| part.find(CERTIFICATE_BEGIN).map(|start| format!("{}\n", &part[start..])))
+        .collect();
+    if chain.is_empty() || !text.contains("PRIVATE KEY-----") {
+        return Err(Error::ClientCertificate);
+    }
+    Ok(ClientCert::new(chain, SecretString::from(text)))
+}

@@ -1,0 +1,183 @@
+//! Why the Host did not do what it was asked, and what a person can do about it.
+
+use crate::failure::{Code, Failure};
+use crate::registry::header::InvalidHeader;
+use crate::registry::{self, AccountLabel, ServerName};
+use crate::{net, oauth, private_file, secret};
+
+/// Why the Host did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such server.
+    #[error("there is no server named {name}")]
+    UnknownServer {
+        /// The name.
+        name: String,
+    },
+    /// The server is there, the account is not.
+    #[error("{server} has no account {label}")]
+    UnknownAccount {
+        /// The server.
+        server: ServerName,
+        /// The account.
+        label: AccountLabel,
+    },
+    /// The name is another server's.
+    #[error("there is already a server named {name}")]
+    NameTaken {
+        /// The name.
+        name: ServerName,
+    },
+    /// The URL is another server's.
+    #[error("this address is already there as {name}")]
+    UrlTaken {
+        /// That server.
+        name: ServerName,
+    },
+    /// Neither a name, `name@account`, nor a URL.
+    #[error("{what} is neither a server's name nor an address")]
+    NoTarget {
+        /// What it is.
+        what: String,
+    },
+    /// Options that say nothing sensible together.
+    #[error("{0}")]
+    Options(&'static str),
+    /// Options in words this Host does not know.
+    #[error("this Drawbridge does not know one of the options")]
+    UnknownOption,
+    /// A header that cannot be set.
+    #[error(transparent)]
+    Header(#[from] InvalidHeader),
+    /// A file of certificates that cannot be read.
+    #[error(transparent)]
+    File(#[from] private_file::Error),
+    /// A client certificate file without a certificate or key.
+    #[error("the client certificate file holds no certificate and key in PEM form")]
+    ClientCertificate,
+    /// The address cannot be used.
+    #[error(transparent)]
+    Net(#[from] net::Error),
+    /// A config brought an address or secrets that nobody approved.
+    #[error("a program wants to use {what}, which you have not approved")]
+    NotApproved {
+        /// The address, and the names of secrets.
+        what: String,
+        /// A command that approves it.
+        command: String,
+    },
+    /// Somebody else changed the server at the same time.
+    #[error("{name} was changed by somebody else at the same time")]
+    Conflict {
+        /// The server.
+        name: ServerName,
+    },
+    /// The registry cannot be read or written.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// The secret store does not do its part.
+    #[error(transparent)]
+    Secret(#[from] secret::Error),
+    /// Signing in or out did not work.
+    #[error("{error}")]
+    OAuth {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        error: std::sync::Arc<oauth::Error>,
+    },
+    /// A folder cannot be made or used.
+    #[error("could not use {}", path.display())]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The Host is going away.
+    #[error("Drawbridge is shutting down")]
+    Stopped,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let (code, next_step) = match error {
+            Error::UnknownServer { .. } => {
+                (Code::Unknown, "See `drawbridge list`, or add it with `drawbridge add NAME URL`".to_owned())
+            }
+            Error::UnknownAccount { server, label } => {
+                (Code::Unknown, format!("Create it with `drawbridge login {server}@{label}`"))
+            }
+            Error::NameTaken { name } => {
+                (Code::Exists, format!("Choose another name, or change it with `drawbridge edit {name}`"))
+            }
+            Error::UrlTaken { name } => (
+                Code::Exists,
+                format!("Use {name}; a further account is created with `drawbridge login {name}@LABEL`"),
+            ),
+            Error::NoTarget { .. } => {
+                (Code::Invalid, "Give a name from `drawbridge list` or an https address".into())
+            }
+            Error::Options(_) | Error::Header(_) => {
+                (Code::Invalid, "Correct the options and try again".into())
+            }
+            Error::UnknownOption => (Code::VersionSkew, "Quit Drawbridge and start it again".into()),
+            Error::File(_) | Error::ClientCertificate => {
+                (Code::Invalid, "Name a readable file of your own and try again".into())
+            }
+            Error::Net(error) => return of_net(error),
+            Error::NotApproved { command, .. } => {
+                (Code::Forbidden, format!("If you trust it, run `{command}`, then restart the program"))
+            }
+            Error::Conflict { .. } => (Code::Invalid, "Try again".into()),
+            Error::Registry(registry::Error::NewerVersion { .. }) => {
+                (Code::VersionSkew, "Update Drawbridge; the file was left as it is".into())
+            }
+            Error::Registry(registry::Error::Io { .. }) | Error::Folder { .. } => {
+                (Code::Internal, "Check the disk and the file's permissions".into())
+            }
+            Error::Secret(_) => {
+                (Code::Keychain, "Unlock your keychain and try again, or see DRAWBRIDGE_SECRETS".into())
+            }
+            Error::OAuth { server, error } => return super::failures::of_oauth(server.as_str(), error),
+            Error::Stopped => (Code::HostGone, "Try again".into()),
+        };
+        Failure::new(code, error.to_string(), next_step)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+fn of_net(error: &net::Error) -> Failure {
+    let (code, next_step) = match error {
+        net::Error::Tls { .. } => {
+            (Code::Tls, "If the server uses a company certificate, name its file with `--ca FILE`")
+        }
+        net::Error::ForbiddenAddress { found: Some(_), .. } => {
+            (Code::Forbidden, "If you trust this network, add `--allow-private`")
+        }
+        net::Error::ForbiddenAddress { found: None, .. } | net::Error::InvalidUrl { .. } => {
+            (Code::Invalid, "Check the address")
+        }
+        net::Error::InsecureUrl { .. } => {
+            (Code::Forbidden, "Use an https address, or allow http with `--allow-http`")
+        }
+        net::Error::Certificate { .. } => (Code::Invalid, "Name a readable PEM file"),
+        net::Error::TooLarge { .. } => (Code::Limit, "Tell the server's operator"),
+        net::Error::Dns { .. }
+        | net::Error::Refused { .. }
+        | net::Error::Connect { .. }
+        | net::Error::Proxy { .. }
+        | net::Error::TimedOut { .. }
+        | net::Error::Reset { .. }
+        | net::Error::Redirects { .. }
+        | net::Error::Status { .. } => {
+            (Code::Unreachable, "Check your network and the server's address, then try again")
+        }
+    };
+    Failure::new(code, error.to_string(), next_step)
+}

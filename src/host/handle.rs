@@ -1,0 +1,439 @@
+//! What can be done with a Host: the same for shim, CLI and tray.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::account::{AccountDeps, AccountHandle, AccountKey, AccountSpec};
+use super::activity::Activity;
+use super::approval::Approvals;
+use super::connection::ConnectionKey;
+use super::controller::{Controller, Live};
+use super::dialling;
+use super::options::{self, Server};
+use super::secrets::ServerSecrets;
+use super::session::SessionDeps;
+use super::{Error, options::loosens};
+use crate::api::types::{Changes, Edited, NewServer, ServerOptions, ServerView, StatusView, VaultView};
+use crate::failure::Failure;
+use crate::net::{AddressClass, ConnectionSettings, Network};
+use crate::oauth::PageOpener;
+use crate::registry::{AccountLabel, ServerEntry, ServerId, ServerName};
+use crate::secret::{Vault, VaultState};
+
+/// How long a sign-out at the server may hold up the one here.
+const SIGN_OUT_LIMIT: Duration = Duration::from_secs(15);
+
+/// One account, as people name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRef {
+    /// The server's name.
+    pub server: String,
+    /// The account's label; `None` for the default one.
+    pub label: Option<AccountLabel>,
+}
+
+/// The Host, for those who ask it. Clones ask the same one.
+#[derive(Clone)]
+pub struct HostHandle {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) controller: Controller,
+    pub(super) network: Network,
+    pub(super) vault: Vault,
+    pub(super) opener: Arc<dyn PageOpener>,
+    pub(super) approvals: Approvals,
+    pub(super) home_id: String,
+    pub(super) activity: Activity,
+    pub(super) tasks: TaskTracker,
+    pub(super) shutdown: CancellationToken,
+    pub(super) warnings: Vec<Failure>,
+    pub(super) sessions: SessionDeps,
+}
+
+impl HostHandle {
+    /// Every server, now and whenever something about one changes.
+    pub fn views(&self) -> watch::Receiver<Arc<Vec<ServerView>>> {
+        self.inner.controller.views()
+    }
+
+    /// Every server.
+    pub fn servers(&self) -> Arc<Vec<ServerView>> {
+        self.views().borrow().clone()
+    }
+
+    /// One server.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`]
+    pub async fn server(&self, name: &str) -> Result<ServerView, Error> {
+        let name = name.to_owned();
+        self.inner
+            .controller
+            .ask(move |state| state.by_name(&name).and_then(|entry| state.view_of(&entry.name)))
+            .await?
+    }
+
+    /// The Host as a whole.
+    pub async fn status(&self) -> StatusView {
+        let secrets = match self.inner.vault.state().await {
+            VaultState::Ready => VaultView::Ready,
+            VaultState::Locked { why } => VaultView::Locked { why },
+            VaultState::Unavailable { why } => VaultView::Unavailable { why },
+        };
+        StatusView {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            sessions: self.inner.activity.sessions(),
+            secrets,
+            warnings: self.inner.warnings.clone(),
+            servers: self.servers().to_vec(),
+        }
+    }
+
+    /// Adds a server. Its person asked for it, so whatever the options refer to is approved.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was added.
+    pub async fn add(&self, new: NewServer) -> Result<ServerView, Error> {
+        let name = new.name.clone();
+        self.add_entry(new).await?;
+        self.server(name.as_str()).await
+    }
+
+    /// Changes a server. Where its secrets could go elsewhere afterwards, they are dropped.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was changed.
+    pub async fn edit(&self, name: &str, changes: Changes) -> Result<Edited, Error> {
+        let before = self.stored(self.entry(name).await?).await?;
+        let mut after = before.clone();
+        if let Some(name) = changes.name {
+            after.entry.name = name;
+        }
+        if let Some(url) = changes.url {
+            after.entry.url = url;
+        }
+        if let Some(label) = changes.default_account {
+            if !before.entry.has_account(&label) {
+                return Err(Error::UnknownAccount { server: before.entry.name, label });
+            }
+            after.entry.default_account = Some(label);
+        }
+        options::check_paths(&changes.options)?;
+        after.unset(&changes.unset)?;
+        after.apply(&changes.options)?;
+        let drops = loosens(&before.entry, &after.entry);
+        if drops {
+            after = after.without_secrets();
+            after.apply(&changes.options)?;
+        }
+        self.settle_class(&mut after, &before.entry).await?;
+        if drops {
+            self.wake_accounts(&before.entry).await;
+        }
+        self.commit(&before, &after, &changes.options).await?;
+        let changed = drops || !before.same_trust(&after) || before.entry.url != after.entry.url;
+        if changed {
+            self.end_accounts(&before.entry, drops).await;
+        }
+        let had_something = before.entry.has_secrets() || !before.entry.accounts.is_empty();
+        let server = self.server(after.entry.name.as_str()).await?;
+        Ok(Edited { server, secrets_dropped: drops && had_something })
+    }
+
+    /// Removes a server, its secrets, its sign-ins and what is remembered of it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`], or why the registry could not be written.
+    pub async fn remove(&self, name: &str) -> Result<(), Error> {
+        let entry = self.entry(name).await?;
+        let id = entry.id.clone();
+        self.wake_accounts(&entry).await;
+        self.inner.controller.ask(move |state| state.remove(&id)).await??;
+        self.end_accounts(&entry, true).await;
+        self.inner.sessions.snapshots.delete(&format!("{}.", entry.id));
+        if let Err(error) = ServerSecrets::delete(&self.inner.vault, &entry.id).await {
+            tracing::warn!(server = %entry.name, %error, "its secrets could not be deleted");
+        }
+        Ok(())
+    }
+
+    /// An account's handle; its task starts with the first question for it. A label that is not
+    /// known yet becomes an account once somebody signs in with it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownServer`], or why the account's secrets cannot be read.
+    pub async fn account(&self, account: &AccountRef) -> Result<AccountHandle, Error> {
+        let entry = self.entry(&account.server).await?;
+        let label = account.label.clone().unwrap_or_else(|| entry.default_account());
+        Ok(self.live(&entry, &label).await?.handle)
+    }
+
+    /// Signs an account out: at the server if that can be reached, here in any case.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAccount`], or why the tokens could not be deleted here.
+    pub async fn sign_out(&self, account: &AccountRef) -> Result<(), Error> {
+        let entry = self.entry(&account.server).await?;
+        let label = account.label.clone().unwrap_or_else(|| entry.default_account());
+        let is_known = entry.has_account(&label) || account.label.is_none();
+        if !is_known {
+            return Err(Error::UnknownAccount { server: entry.name, label });
+        }
+        let live = self.live(&entry, &label).await?;
+        self.forget_answers(&entry.id, &label);
+        let signed_out = live.handle.sign_out().await;
+        signed_out.map_err(|error| Error::OAuth { server: entry.name, error })
+    }
+
+    /// Signs every account of every server out.
+    ///
+    /// # Errors
+    /// The first one that did not work; the others were still tried.
+    pub async fn sign_out_all(&self) -> Result<usize, Error> {
+        let entries = self.entries().await?;
+        let mut outcome = Ok(0);
+        for entry in entries {
+            for account in entry.accounts {
+                let account = AccountRef { server: entry.name.to_string(), label: Some(account.label) };
+                let one = self.sign_out(&account).await;
+                outcome = match (outcome, one) {
+                    (Ok(count), Ok(())) => Ok(count + 1),
+                    (Ok(_), Err(error)) | (Err(error), _) => Err(error),
+                };
+            }
+        }
+        outcome
+    }
+
+    /// Signs an account out and forgets it.
+    ///
+    /// # Errors
+    /// As [`sign_out`](Self::sign_out).
+    pub async fn remove_account(&self, account: &AccountRef) -> Result<(), Error> {
+        self.sign_out(account).await?;
+        let entry = self.entry(&account.server).await?;
+        let label = account.label.clone().unwrap_or_else(|| entry.default_account());
+        self.inner.controller.ask(move |state| state.remove_account(&entry.id, &label)).await?
+    }
+
+    /// What is going on, so that a Host that nobody needs can end.
+    pub fn activity(&self) -> &Activity {
+        &self.inner.activity
+    }
+
+    /// Where tasks of the Host run.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
+    /// Cancelled when the Host ends; cancel it to end the Host.
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.inner.shutdown
+    }
+
+    /// What every session shares.
+    pub fn session_deps(&self) -> SessionDeps {
+        self.inner.sessions.clone()
+    }
+
+    /// Starts the tasks of all accounts, so that their state is known and tokens stay fresh.
+    pub(super) async fn wake_all(&self) {
+        for entry in self.entries().await.unwrap_or_default() {
+            self.wake_accounts(&entry).await;
+        }
+    }
+
+    /// All outgoing HTTP.
+    pub fn network(&self) -> &Network {
+        &self.inner.network
+    }
+
+    /// Adds an entry after checking everything about it.
+    pub(super) async fn add_entry(&self, new: NewServer) -> Result<ServerEntry, Error> {
+        options::check_paths(&new.options)?;
+        let entry = ServerEntry::new(new.name, without_fragment(new.url), AddressClass::Public);
+        let mut server = Server { entry, secrets: ServerSecrets::default() };
+        server.apply(&new.options)?;
+        let free = server.entry.clone();
+        self.inner.controller.ask(move |state| state.check_free(&free)).await??;
+        server.entry.class = self.class_of(&server).await?;
+        let settings = dialling::settings(&server).await?;
+        self.inner.network.check(&server.entry.url, &settings)?;
+        let Server { entry, secrets } = server;
+        if !secrets.is_empty() {
+            secrets.write(&self.inner.vault, &entry.id).await?;
+        }
+        let (added, references, url) = (entry.clone(), new.options.references(), entry.url.clone());
+        let stored = self
+            .inner
+            .controller
+            .ask(move |state| state.add(added).and_then(|()| state.approve(&url, &references)))
+            .await?;
+        if let Err(error) = stored {
+            self.discard_secrets(&entry.id, &secrets).await;
+            return Err(error);
+        }
+        tracing::info!(server = %entry.name, class = ?entry.class, "added");
+        Ok(entry)
+    }
+
+    pub(super) async fn entry(&self, name: &str) -> Result<ServerEntry, Error> {
+        let name = name.to_owned();
+        self.inner.controller.ask(move |state| state.by_name(&name)).await?
+    }
+
+    pub(super) async fn entries(&self) -> Result<Vec<ServerEntry>, Error> {
+        self.inner.controller.ask(|state| state.registry().servers().to_vec()).await
+    }
+
+    /// An entry with its secrets.
+    pub(super) async fn stored(&self, entry: ServerEntry) -> Result<Server, Error> {
+        let secrets = match entry.has_secrets() {
+            true => ServerSecrets::read(&self.inner.vault, &entry.id).await?,
+            false => ServerSecrets::default(),
+        };
+        Ok(Server { entry, secrets })
+    }
+
+    /// The task of an account, started if need be.
+    pub(super) async fn live(&self, entry: &ServerEntry, label: &AccountLabel) -> Result<Live, Error> {
+        let key = AccountKey { entry: entry.id.clone(), label: label.to_string() };
+        let wanted = key.clone();
+        if let Some(live) = self.inner.controller.ask(move |state| state.live(&wanted)).await? {
+            return Ok(live);
+        }
+        let server = self.stored(entry.clone()).await?;
+        let spec = AccountSpec {
+            key: key.clone(),
+            server_name: entry.name.to_string(),
+            server_url: entry.url.clone(),
+            settings: dialling::settings(&server).await?,
+            oauth: dialling::oauth(&server),
+        };
+        let stop = self.inner.shutdown.child_token();
+        let deps = AccountDeps {
+            network: self.inner.network.clone(),
+            vault: self.inner.vault.clone(),
+            shutdown: stop.clone(),
+            opener: self.inner.opener.clone(),
+        };
+        let entry = entry.clone();
+        let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };
+        self.inner.controller.ask(move |state| state.live_or_start(key, &entry, start)).await?
+    }
+
+    /// Starts the tasks of a server's accounts, so that they can be signed out.
+    async fn wake_accounts(&self, entry: &ServerEntry) {
+        for account in &entry.accounts {
+            if let Err(error) = self.live(entry, &account.label).await {
+                tracing::warn!(server = %entry.name, account = %account.label, %error, "cannot be signed out");
+            }
+        }
+    }
+
+    /// Ends the tasks of a server's accounts; `for_good` signs them out first.
+    async fn end_accounts(&self, entry: &ServerEntry, for_good: bool) {
+        if for_good {
+            for account in &entry.accounts {
+                self.forget_answers(&entry.id, &account.label);
+            }
+        }
+        let id = entry.id.clone();
+        let all = self.inner.controller.ask(move |state| state.take_live(&id)).await.unwrap_or_default();
+        for Live { handle, stop } in all {
+            if for_good {
+                let signed_out = tokio::time::timeout(SIGN_OUT_LIMIT, handle.sign_out()).await;
+                if !matches!(signed_out, Ok(Ok(()))) {
+                    tracing::warn!(server = %entry.name, "an account may still be signed in at the server");
+                }
+            }
+            stop.cancel();
+        }
+    }
+
+    /// Deletes what the server last said to an account.
+    fn forget_answers(&self, entry: &ServerId, label: &AccountLabel) {
+        self.inner.sessions.snapshots.delete(&ConnectionKey::account_prefix(entry.as_str(), label.as_str()));
+    }
+
+    /// Fixes the class anew where the address changed, and checks the address in any case.
+    async fn settle_class(&self, after: &mut Server, before: &ServerEntry) -> Result<(), Error> {
+        after.entry.url = without_fragment(after.entry.url.clone());
+        if after.entry.url.origin() != before.url.origin() {
+            after.entry.class = self.class_of(after).await?;
+        }
+        let settings = dialling::settings(after).await?;
+        Ok(self.inner.network.check(&after.entry.url, &settings)?)
+    }
+
+    /// Where the server's address lies, after checking that it may be asked at all.
+    async fn class_of(&self, server: &Server) -> Result<AddressClass, Error> {
+        let settings = dialling::settings(server).await?;
+        // Any class is fine for a server that a person names; it is this check that finds it out.
+        let any = ConnectionSettings { class: AddressClass::Loopback, ..settings.clone() };
+        self.inner.network.check(&server.entry.url, &any)?;
+        Ok(self.inner.network.class_of(&server.entry.url, &settings).await?)
+    }
+
+    /// Stores secrets, then the entry; if the entry cannot be stored, the old secrets again.
+    async fn commit(&self, before: &Server, after: &Server, options: &ServerOptions) -> Result<(), Error> {
+        let changed = !before.secrets.same_as(&after.secrets);
+        let id = &before.entry.id;
+        if changed {
+            after.secrets.write(&self.inner.vault, id).await?;
+        }
+        let (old, new) = (before.entry.clone(), after.entry.clone());
+        let (references, url) = (options.references(), new.url.clone());
+        let job = self
+            .inner
+            .controller
+            .ask(move |state| state.replace(&old, new).and_then(|()| state.approve(&url, &references)));
+        let stored = job.await.and_then(|stored| stored);
+        if stored.is_err() && changed {
+            self.discard_secrets(id, &before.secrets).await;
+        }
+        stored
+    }
+
+    /// Puts the vault back to how it was before a change that did not happen.
+    async fn discard_secrets(&self, id: &ServerId, before: &ServerSecrets) {
+        if let Err(error) = before.write(&self.inner.vault, id).await {
+            tracing::warn!(%error, "a change that failed could not be undone in the secret store");
+        }
+    }
+
+    /// The entry of a URL or name.
+    pub(super) async fn find(&self, url: &Url) -> Result<Option<ServerEntry>, Error> {
+        let url = without_fragment(url.clone());
+        self.inner.controller.ask(move |state| state.registry().by_url(&url).cloned()).await
+    }
+
+    /// A name for a server that a program brought.
+    pub(super) async fn free_name(&self, url: &Url) -> Result<ServerName, Error> {
+        let url = url.clone();
+        let name = move |state: &mut super::controller::State| {
+            crate::registry::name_for(&url, |name| state.registry().by_name(name).is_some())
+        };
+        self.inner.controller.ask(name).await
+    }
+}
+
+impl std::fmt::Debug for HostHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("HostHandle")
+    }
+}
+
+/// A fragment never reaches a server.
+fn without_fragment(mut url: Url) -> Url {
+    url.set_fragment(None);
+    url
+}

@@ -1,0 +1,308 @@
+//! What server options do to an entry and its secrets.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::Error;
+use super::secrets::ServerSecrets;
+use crate::api::types::{ResourceOption, ServerOptions, Unset};
+use crate::registry::{OAuthEntry, ServerEntry, header};
+use crate::secret::{ClientSecret, StaticSecret};
+
+/// An entry and the secrets of its options.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) entry: ServerEntry,
+    pub(super) secrets: ServerSecrets,
+}
+
+impl Server {
+    /// Sets what was given.
+    pub(super) fn apply(&mut self, options: &ServerOptions) -> Result<(), Error> {
+        let Self { entry, secrets } = self;
+        for given in &options.headers {
+            let name = header::name(&given.name)?;
+            header::value(&name, given.secret.value.expose())?;
+            secrets.headers.insert(name.to_string(), StaticSecret::new(given.secret.value.expose()));
+        }
+        if let Some(bearer) = &options.bearer {
+            let name = http::header::AUTHORIZATION;
+            header::value(&name, bearer.value.expose())?;
+            secrets.bearer = Some(StaticSecret::new(bearer.value.expose()));
+        }
+        if let Some(secret) = &options.client_secret {
+            secrets.client_secret = Some(ClientSecret::new(secret.value.expose()));
+        }
+        if let Some(proxy) = &options.proxy {
+            apply_proxy(entry, secrets, proxy.expose())?;
+        }
+        set(&mut entry.transport, options.transport);
+        set(&mut entry.sign_in, options.sign_in);
+        entry.allow_http |= options.allow_http;
+        entry.allow_private |= options.allow_private;
+        set_some(&mut entry.ca, options.ca.as_ref());
+        set_some(&mut entry.client_cert, options.client_cert.as_ref());
+        apply_oauth(&mut entry.oauth, options);
+        self.settle()
+    }
+
+    /// Takes options back.
+    pub(super) fn unset(&mut self, all: &[Unset]) -> Result<(), Error> {
+        let Self { entry, secrets } = self;
+        let default = OAuthEntry::default();
+        for unset in all {
+            match unset {
+                Unset::Header(name) => drop(secrets.headers.remove(&name.to_ascii_lowercase())),
+                Unset::Bearer => secrets.bearer = None,
+                Unset::Transport => entry.transport = Default::default(),
+                Unset::ClientId => entry.oauth.client_id = None,
+                Unset::ClientSecret => secrets.client_secret = None,
+                Unset::Scope => entry.oauth.scope = None,
+                Unset::Resource => (entry.oauth.resource, entry.oauth.no_resource) = (None, false),
+                Unset::Issuer => entry.oauth.issuer = None,
+                Unset::CallbackPort => entry.oauth.callback_port = None,
+                Unset::CallbackHost => entry.oauth.callback_host = default.callback_host,
+                Unset::SignIn => entry.sign_in = Default::default(),
+                Unset::AllowHttp => entry.allow_http = false,
+                Unset::AllowPrivate => entry.allow_private = false,
+                Unset::Ca => entry.ca = None,
+                Unset::ClientCert => entry.client_cert = None,
+                Unset::Proxy => (entry.proxy, secrets.proxy) = (None, None),
+            }
+        }
+        self.settle()
+    }
+
+    /// The same server with nothing in the secret store.
+    pub(super) fn without_secrets(mut self) -> Self {
+        self.secrets = ServerSecrets::default();
+        self.settle_names();
+        self
+    }
+
+    /// Whether a connection with the other's options may use this one's credentials. How to talk
+    /// and where sign-in pages open makes no difference to where they go.
+    pub(super) fn same_trust(&self, other: &Self) -> bool {
+        self.secrets.same_as(&other.secrets) && trust(&self.entry) == trust(&other.entry)
+    }
+
+    /// A digest of everything that makes it a connection of its own; `salt` keeps it from being
+    /// guessed.
+    pub(super) fn digest(&self, salt: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(salt);
+        hash.update(serde_json::to_vec(&trust(&self.entry)).unwrap_or_default());
+        hash.update(self.secrets.to_json().expose_secret());
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        if self.secrets.bearer.is_some() && self.secrets.headers.contains_key("authorization") {
+            return Err(Error::Options("a bearer token and a header Authorization cannot both be given"));
+        }
+        if self.secrets.client_secret.is_some() && self.entry.oauth.client_id.is_none() {
+            return Err(Error::Options("a client secret needs its client id"));
+        }
+        self.settle_names();
+        Ok(())
+    }
+
+    fn settle_names(&mut self) {
+        self.entry.headers = self.secrets.headers.keys().cloned().collect();
+        self.entry.bearer = self.secrets.bearer.is_some();
+        self.entry.oauth.has_client_secret = self.secrets.client_secret.is_some();
+        self.entry.proxy_login = self.secrets.proxy.is_some();
+    }
+}
+
+/// Whether secrets given for `before` could go elsewhere, or over a less trusted way, in `after`.
+pub(super) fn loosens(before: &ServerEntry, after: &ServerEntry) -> bool {
+    let new = |before: &Option<std::path::PathBuf>, after: &Option<std::path::PathBuf>| {
+        after.is_some() && before != after
+    };
+    before.url.origin() != after.url.origin()
+        || (after.allow_http && !before.allow_http)
+        || (after.allow_private && !before.allow_private)
+        || new(&before.ca, &after.ca)
+        || (before.proxy != after.proxy)
+}
+
+/// What decides where credentials go, names and harmless choices left out.
+fn trust(entry: &ServerEntry) -> ServerEntry {
+    let mut trust = entry.clone();
+    trust.transport = Default::default();
+    trust.sign_in = Default::default();
+    trust.oauth.callback_port = None;
+    trust.oauth.callback_host = Default::default();
+    trust.tools = Default::default();
+    trust.accounts = Vec::new();
+    trust.default_account = None;
+    trust
+}
+
+fn apply_proxy(entry: &mut ServerEntry, secrets: &mut ServerSecrets, text: &str) -> Result<(), Error> {
+    let mut proxy = Url::parse(text).map_err(|_| Error::Options("the proxy is not an address"))?;
+    if !matches!(proxy.scheme(), "http" | "https" | "socks5" | "socks5h") || !proxy.has_host() {
+        return Err(Error::Options("the proxy's address begins with http, https or socks5"));
+    }
+    let has_login = !proxy.username().is_empty() || proxy.password().is_some();
+    secrets.proxy = has_login.then(|| StaticSecret::new(text));
+    let cleared = proxy.set_username("").and_then(|()| proxy.set_password(None));
+    cleared.map_err(|()| Error::Options("the proxy's address has a user name where none can be"))?;
+    entry.proxy = Some(proxy);
+    Ok(())
+}
+
+fn apply_oauth(oauth: &mut OAuthEntry, options: &ServerOptions) {
+    set_some(&mut oauth.client_id, options.client_id.as_ref());
+    set_some(&mut oauth.scope, options.scope.as_ref());
+    set_some(&mut oauth.issuer, options.issuer.as_ref());
+    set_some(&mut oauth.callback_port, options.callback_port.as_ref());
+    set(&mut oauth.callback_host, options.callback_host);
+    match &options.resource {
+        Some(ResourceOption::Given(resource)) => {
+            (oauth.resource, oauth.no_resource) = (Some(resource.clone()), false);
+        }
+        Some(ResourceOption::Omitted) => (oauth.resource, oauth.no_resource) = (None, true),
+        None => {}
+    }
+}
+
+fn set<T>(place: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *place = given;
+    }
+}
+
+fn set_some<T: Clone>(place: &mut Option<T>, given: Option<&T>) {
+    if given.is_some() {
+        *place = given.cloned();
+    }
+}
+
+/// Whether a file is named by an absolute path, as the Host's own folder means nothing.
+pub(super) fn check_paths(options: &ServerOptions) -> Result<(), Error> {
+    let mut files = options.ca.iter().chain(&options.client_cert);
+    if files.all(|path: &std::path::PathBuf| Path::is_absolute(path)) {
+        Ok(())
+    } else {
+        Err(Error::Options("files are named by absolute paths"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::types::{HeaderOption, SecretOption};
+    use crate::net::AddressClass;
+
+    fn server() -> Server {
+        let url = Url::parse("https://x.example/mcp").expect("url");
+        let entry = ServerEntry::new("x".parse().expect("a name"), url, AddressClass::Public);
+        let mut server = Server { entry, secrets: ServerSecrets::default() };
+        server.apply(&ServerOptions { headers: vec![header("X-Key", "stored")], ..options() }).expect("fine");
+        server
+    }
+
+    fn options() -> ServerOptions {
+        ServerOptions::default()
+    }
+
+    fn secret(value: &str) -> SecretOption {
+        SecretOption { value: value.to_owned().into(), references: Vec::new() }
+    }
+
+    fn header(name: &str, value: &str) -> HeaderOption {
+        HeaderOption { name: name.into(), secret: secret(value) }
+    }
+
+    #[test]
+    fn only_options_that_differ_in_trust_make_a_connection_of_its_own() {
+        let same: Vec<ServerOptions> = vec![
+            options(),
+            ServerOptions { headers: vec![header("x-key", "stored")], ..options() },
+            ServerOptions { transport: Some(crate::registry::TransportChoice::Sse), ..options() },
+            ServerOptions { sign_in: Some(crate::registry::SignInChoice::None), ..options() },
+            ServerOptions { callback_port: Some(1), ..options() },
+        ];
+        let different: Vec<ServerOptions> = vec![
+            ServerOptions { headers: vec![header("X-Key", "other")], ..options() },
+            ServerOptions { headers: vec![header("X-Other", "stored")], ..options() },
+            ServerOptions { bearer: Some(secret("token")), ..options() },
+            ServerOptions { client_id: Some("c".into()), ..options() },
+            ServerOptions { issuer: Some("https://as.example".into()), ..options() },
+            ServerOptions { resource: Some(ResourceOption::Omitted), ..options() },
+            ServerOptions { scope: Some("all".into()), ..options() },
+            ServerOptions { allow_http: true, ..options() },
+            ServerOptions { allow_private: true, ..options() },
+            ServerOptions { ca: Some("/ca.pem".into()), ..options() },
+            ServerOptions { client_cert: Some("/c.pem".into()), ..options() },
+            ServerOptions { proxy: Some("http://proxy.example".to_owned().into()), ..options() },
+        ];
+        let server = server();
+        for (same_trust, table) in [(true, same), (false, different)] {
+            for options in table {
+                let mut other = server.clone();
+                other.apply(&options).expect("fine");
+                assert_eq!(server.same_trust(&other), same_trust, "{options:?}");
+                assert_eq!(server.digest("s") == other.digest("s"), same_trust, "{options:?}");
+            }
+        }
+        assert_ne!(server.digest("one"), server.digest("two"));
+    }
+
+    #[test]
+    fn secrets_do_not_survive_a_new_origin_or_a_looser_way() {
+        let before = server().entry;
+        let changed = |change: &dyn Fn(&mut ServerEntry)| {
+            let mut after = before.clone();
+            change(&mut after);
+            loosens(&before, &after)
+        };
+        let url = |text: &str| Url::parse(text).expect("url");
+        assert!(changed(&|entry| entry.url = url("https://y.example/mcp")));
+        assert!(changed(&|entry| entry.url = url("https://x.example:444/mcp")));
+        assert!(changed(&|entry| entry.allow_http = true));
+        assert!(changed(&|entry| entry.ca = Some("/ca.pem".into())));
+        assert!(changed(&|entry| entry.proxy = Some(url("http://proxy.example"))));
+        assert!(!changed(&|entry| entry.url = url("https://x.example/other")));
+        assert!(!changed(&|entry| entry.name = "y".parse().expect("a name")));
+        let mut loose = before.clone();
+        loose.allow_http = true;
+        loose.ca = Some("/ca.pem".into());
+        assert!(!loosens(&loose, &before), "tightening keeps secrets");
+    }
+
+    #[test]
+    fn a_proxys_login_is_no_part_of_the_entry() {
+        let mut server = server();
+        let proxy = "http://me:marked@proxy.example:3128/".to_owned();
+        server.apply(&ServerOptions { proxy: Some(proxy.into()), ..options() }).expect("fine");
+        let entry = serde_json::to_string(&server.entry).expect("JSON");
+        assert!(!entry.contains("marked") && entry.contains("proxy.example:3128"), "{entry}");
+        assert!(server.entry.proxy_login);
+        server.unset(&[Unset::Proxy]).expect("fine");
+        assert!(!server.entry.proxy_login && server.entry.proxy.is_none());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bad in [
+            ServerOptions { headers: vec![header("Host", "x")], ..options() },
+            ServerOptions { headers: vec![header("X-A", "x\ny")], ..options() },
+            ServerOptions { bearer: Some(secret("a\nb")), ..options() },
+            ServerOptions {
+                bearer: Some(secret("a")),
+                headers: vec![header("authorization", "b")],
+                ..options()
+            },
+            ServerOptions { client_secret: Some(secret("a")), ..options() },
+            ServerOptions { proxy: Some("ftp://proxy.example".to_owned().into()), ..options() },
+        ] {
+            assert!(server().apply(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

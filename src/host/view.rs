@@ -1,0 +1,61 @@
+//! Servers and accounts as they are shown: nothing here may hold a secret.
+
+use super::account::AccountState;
+use crate::api::types::{AccountStateView, AccountView, OAuthView, ResourceOption, ServerView};
+use crate::redact::SafeUrl;
+use crate::registry::{AccountLabel, OAuthEntry, ServerEntry, ServerName};
+
+/// One server; `state` tells how its accounts stand, `further` which are not stored yet.
+pub(super) fn of_server(
+    entry: &ServerEntry,
+    further: impl IntoIterator<Item = AccountLabel>,
+    state: impl Fn(&AccountLabel) -> AccountStateView,
+) -> ServerView {
+    let stored = entry.accounts.iter().map(|account| account.label.clone());
+    let accounts = stored.chain(further).map(|label| AccountView { state: state(&label), label });
+    ServerView {
+        name: entry.name.clone(),
+        url: shown(&entry.url),
+        transport: entry.transport,
+        class: entry.class,
+        sign_in: entry.sign_in,
+        headers: entry.headers.clone(),
+        bearer: entry.bearer,
+        oauth: of_oauth(&entry.oauth),
+        allow_http: entry.allow_http,
+        allow_private: entry.allow_private,
+        ca: entry.ca.clone(),
+        client_cert: entry.client_cert.clone(),
+        proxy: entry.proxy.as_ref().map(|proxy| SafeUrl::from(proxy).to_string()),
+        default_account: entry.default_account(),
+        accounts: accounts.collect(),
+    }
+}
+
+/// How an account stands.
+pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountStateView {
+    let _ = server;
+    match state {
+        AccountState::Unknown => AccountStateView::Unknown,
+        AccountState::SignedOut => AccountStateView::SignedOut { why: "signed out".into() },
+    }
+}
+
+fn of_oauth(oauth: &OAuthEntry) -> OAuthView {
+    let given = oauth.resource.clone().map(ResourceOption::Given);
+    OAuthView {
+        client_id: oauth.client_id.clone(),
+        has_client_secret: oauth.has_client_secret,
+        scope: oauth.scope.clone(),
+        resource: given.or(oauth.no_resource.then_some(ResourceOption::Omitted)),
+        issuer: oauth.issuer.clone(),
+        callback_port: oauth.callback_port,
+        callback_host: oauth.callback_host,
+    }
+}
+
+/// A query may hold a key, so all that is said of it is that it is there.
+fn shown(url: &url::Url) -> String {
+    let query = if url.query().is_some() { "?…" } else { "" };
+    format!("{}{query}", SafeUrl::from(url))
+}

@@ -1,0 +1,227 @@
+//! One server as the registry knows it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{AccountLabel, ServerId, ServerName};
+use crate::net::AddressClass;
+
+/// How to talk to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransportChoice {
+    /// Streamable HTTP, else HTTP+SSE.
+    #[default]
+    Auto,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE (2024-11-05).
+    Sse,
+}
+
+/// Where its sign-in page opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignInChoice {
+    /// In Drawbridge's own window, where there is one; else in the browser.
+    #[default]
+    Window,
+    /// In the system's browser.
+    Browser,
+    /// Nowhere: nobody is ever asked to sign in.
+    None,
+}
+
+/// Which host the redirect URL of a sign-in names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum CallbackHost {
+    /// The address.
+    #[default]
+    #[serde(rename = "127.0.0.1")]
+    Address,
+    /// The name.
+    #[serde(rename = "localhost")]
+    Localhost,
+}
+
+impl CallbackHost {
+    /// The host as a URL spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "127.0.0.1",
+            Self::Localhost => "localhost",
+        }
+    }
+}
+
+/// One server: where it is and how to talk to it, without any secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerEntry {
+    /// Stays the same when the server is renamed.
+    pub id: ServerId,
+    /// What people call it.
+    pub name: ServerName,
+    /// Its MCP endpoint.
+    pub url: Url,
+    /// How to talk to it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub transport: TransportChoice,
+    /// Where its addresses lie, fixed when it was added.
+    pub class: AddressClass,
+    /// Names of the headers whose values are in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub headers: Vec<String>,
+    /// Whether a static bearer token is in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bearer: bool,
+    /// How to sign in.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub oauth: OAuthEntry,
+    /// Where the sign-in page opens.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sign_in: SignInChoice,
+    /// Whether plain http is fine.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub allow_http: bool,
+    /// Whether addresses of private networks are fine.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub allow_private: bool,
+    /// A PEM file of further certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// A PEM file with a client certificate and its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<PathBuf>,
+    /// The proxy, without user name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Url>,
+    /// Whether the proxy's user name and password are in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub proxy_login: bool,
+    /// Which of its tools clients may see.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tools: ToolRules,
+    /// The person's accounts there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub accounts: Vec<AccountEntry>,
+    /// The account a bare name means, where it is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_account: Option<AccountLabel>,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// How to sign in to a server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OAuthEntry {
+    /// The client id, where one was registered by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Whether its secret is in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub has_client_secret: bool,
+    /// The URL of a client metadata document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_metadata_url: Option<Url>,
+    /// The scopes to ask for, in place of the server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The resource to name, in place of the server's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Whether no resource is named at all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_resource: bool,
+    /// The authorization server, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The port of the redirect URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_port: Option<u16>,
+    /// The host of the redirect URL.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub callback_host: CallbackHost,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// Which tools clients may see: globs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolRules {
+    /// Only these, where there are any.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub allow: Vec<String>,
+    /// Never these.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub deny: Vec<String>,
+}
+
+/// One account at a server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountEntry {
+    /// What the person calls it.
+    pub label: AccountLabel,
+    /// Fields of other versions.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl AccountEntry {
+    /// An account of that label.
+    pub fn new(label: AccountLabel) -> Self {
+        Self { label, other: Map::new() }
+    }
+}
+
+impl ServerEntry {
+    /// A new entry with nothing special about it.
+    pub fn new(name: ServerName, url: Url, class: AddressClass) -> Self {
+        Self {
+            id: ServerId::random(),
+            name,
+            url,
+            transport: TransportChoice::default(),
+            class,
+            headers: Vec::new(),
+            bearer: false,
+            oauth: OAuthEntry::default(),
+            sign_in: SignInChoice::default(),
+            allow_http: false,
+            allow_private: false,
+            ca: None,
+            client_cert: None,
+            proxy: None,
+            proxy_login: false,
+            tools: ToolRules::default(),
+            accounts: Vec::new(),
+            default_account: None,
+            other: Map::new(),
+        }
+    }
+
+    /// The account a bare name means.
+    pub fn default_account(&self) -> AccountLabel {
+        let chosen = self.default_account.as_ref().filter(|label| self.has_account(label));
+        let first = self.accounts.first().map(|account| &account.label);
+        chosen.or(first).cloned().unwrap_or_else(AccountLabel::unnamed)
+    }
+
+    /// Whether there is an account of that label.
+    pub fn has_account(&self, label: &AccountLabel) -> bool {
+        self.accounts.iter().any(|account| account.label == *label)
+    }
+
+    /// Whether anything of it is in the secret store, tokens of accounts aside.
+    pub fn has_secrets(&self) -> bool {
+        !self.headers.is_empty() || self.bearer || self.oauth.has_client_secret || self.proxy_login
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

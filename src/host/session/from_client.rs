@@ -1,0 +1,163 @@
+//! What the client sends: requests get a task each, notifications go on their way.
+
+use super::*;
+
+impl Session {
+    pub(super) async fn on_frame(&mut self, line: Bytes) {
+        let Ok(Frame::Message(line)) = Frame::parse(line) else { return };
+        match Message::parse(line) {
+            Ok(message) => self.on_client(message).await,
+            Err(error) => tracing::debug!(%error, "the shim sent a line that is no message"),
+        }
+    }
+
+    pub(super) async fn on_client(&mut self, message: Message) {
+        self.deadline.get_or_insert_with(|| Instant::now() + self.context.limits.start_budget);
+        match message.kind().clone() {
+            Kind::Request { id } => self.on_request(id, message).await,
+            Kind::Notification => self.on_notification(message),
+            Kind::Response { .. } => self.post_aside(message),
+            Kind::Batch => {
+                for part in message.split().into_iter().flatten() {
+                    Box::pin(self.on_client(part)).await;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn on_request(&mut self, id: RequestId, message: Message) {
+        let method = message.method().unwrap_or_default().to_owned();
+        if method == "initialize" {
+            return self.on_initialize(id, message);
+        }
+        self.ensure_link(&message);
+        if self.era == Era::Legacy && method == "ping" {
+            return self.reply(mcp::result_response(&id, "{}")).await;
+        }
+        if let Some(answer) = self.answer_for_absent_capability(&id, &method) {
+            return self.reply(answer).await;
+        }
+        if sign_in_tool::is_call(&message) {
+            let task = sign_in_tool::run(self.context.clone(), self.link.clone(), message.clone());
+            self.spawn(id, &method, task);
+            return;
+        }
+        self.collector.on_request(&message);
+        let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
+        let Some(request) = self.request(message) else { return };
+        self.spawn(id.clone(), &method, request.run());
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.call = call;
+        }
+    }
+
+    pub(super) fn on_initialize(&mut self, id: RequestId, message: Message) {
+        self.note_client(&message);
+        self.era = Era::Legacy;
+        self.told = Told::default();
+        self.pending.insert(id, Pending { method: "initialize".into(), task: None, call: None });
+        self.initialize = Some(message.clone());
+        self.open_link(Opening::Legacy(Box::new(Handshake {
+            initialize: message,
+            resume: None,
+            initialized: None,
+        })));
+    }
+
+    pub(super) fn note_client(&self, initialize: &Message) {
+        if let Some(name) = initialize.string_at(&["params", "clientInfo", "name"]) {
+            self.context.client_name.send_replace(crate::redact::plain(&name, 60));
+        }
+    }
+
+    /// A client that starts without `initialize` is a modern one.
+    pub(super) fn ensure_link(&mut self, message: &Message) {
+        if message.meta_protocol_version().is_some() && self.initialize.is_none() && !self.told.initialize {
+            self.era = if self.link.is_none() { Era::Modern } else { self.era };
+        }
+        if self.link.is_none() {
+            self.era = Era::Modern;
+            self.open_link(Opening::Modern);
+        }
+    }
+
+    pub(super) fn open_link(&mut self, opening: Opening) {
+        std::mem::take(&mut self.end).leave.cancel();
+        self.link = Some(Link::spawn(self.context.clone(), opening, self.end.clone(), &mut self.tasks));
+    }
+
+    pub(super) fn request(&self, message: Message) -> Option<Request> {
+        let link = self.link.clone()?;
+        let after_initialized = link.is_client_initialized();
+        let list_deadline = self.deadline.unwrap_or_else(Instant::now);
+        let context = self.context.clone();
+        Some(Request {
+            context,
+            link,
+            message,
+            list_deadline,
+            after_initialized,
+            is_own: false,
+            refresh_tools: false,
+        })
+    }
+
+    pub(super) fn spawn(
+        &mut self,
+        id: RequestId,
+        method: &str,
+        task: impl Future<Output = Ending> + Send + 'static,
+    ) {
+        let own_id = id.clone();
+        let task = self.requests.spawn(async move { (own_id, task.await) });
+        self.pending.insert(id, Pending { method: method.into(), task: Some(task), call: None });
+    }
+
+    pub(super) fn on_notification(&mut self, message: Message) {
+        match message.method() {
+            Some("notifications/initialized") => {
+                if let Some(link) = &self.link {
+                    link.client_is_initialized(message);
+                }
+            }
+            Some("notifications/cancelled") => self.on_cancelled(message),
+            _ => self.post_aside(message),
+        }
+    }
+
+    /// Legacy servers are told; for modern ones closing the response stream says it.
+    pub(super) fn on_cancelled(&mut self, message: Message) {
+        let id = message.raw_at(&["params", "requestId"]).map(RequestId::from_raw);
+        let pending = id.and_then(|id| {
+            self.collector.forget(&id);
+            self.pending.remove(&id)
+        });
+        if self.era == Era::Legacy {
+            self.post_aside(message);
+        }
+        if let Some(task) = pending.and_then(|pending| pending.task) {
+            task.abort();
+        }
+    }
+
+    /// Sends what needs no answer: notifications, and answers to the server's own requests.
+    pub(super) fn post_aside(&mut self, message: Message) {
+        let Some(link) = &self.link else { return };
+        let mut state = link.state();
+        let context = self.context.clone();
+        self.tasks.spawn(async move {
+            let limit = context.limits.start_budget;
+            let ready = state.wait_for(|state| matches!(state, LinkState::Ready(_)));
+            let ready = match tokio::time::timeout(limit, ready).await {
+                Ok(Ok(state)) => state.clone(),
+                _ => return,
+            };
+            if let LinkState::Ready(ready) = ready {
+                let send = || ready.transport.post(message.clone(), context.incoming.clone());
+                if let Err(error) = context.authorized(send).await {
+                    tracing::debug!(server = %context.server(), ?error, "a notification was not delivered");
+                }
+            }
+        });
+    }
+}

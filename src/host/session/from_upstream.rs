@@ -1,0 +1,100 @@
+//! What the server sends, and how requests end: every answer passes here, exactly once.
+
+use super::*;
+
+impl Session {
+    pub(super) async fn on_upstream(&mut self, incoming: Incoming) {
+        let Some(message) = self.context.hand_over(incoming.message) else { return };
+        match message.kind() {
+            Kind::Response { id, .. } => {
+                let id = incoming.for_request.or_else(|| id.clone());
+                if let Some(id) = id {
+                    self.on_response(&id, message).await;
+                }
+            }
+            Kind::Request { .. } | Kind::Notification | Kind::Batch => {
+                self.reply(message.line().clone()).await
+            }
+        }
+    }
+
+    /// A modern server that found a call's headers wrong has changed its tools: they are read
+    /// again, and the call, which has not run, is sent once more.
+    pub(super) fn sent_again_with_other_headers(&mut self, id: &RequestId, response: &Message) -> bool {
+        if response.raw_at(&["error", "code"]) != Some(modern_tools::HEADER_MISMATCH) {
+            return false;
+        }
+        let call = self.pending.get_mut(id).and_then(|pending| pending.call.take());
+        let Some(request) = call.and_then(|call| self.request(call)) else { return false };
+        self.spawn(id.clone(), "tools/call", Request { refresh_tools: true, ..request }.run());
+        true
+    }
+
+    pub(super) async fn on_response(&mut self, id: &RequestId, message: Message) {
+        if self.sent_again_with_other_headers(id, &message) {
+            return;
+        }
+        let whole = self.collector.on_response(id, &message);
+        if let Some(pending) = self.pending.remove(id) {
+            let line = match &*pending.method {
+                "tools/list" => usable_tools(&message, self.context.server(), self.era),
+                _ => message.line().clone(),
+            };
+            self.told.lists.remove(&*pending.method);
+            self.reply(line).await;
+        }
+        if let Some(whole) = whole {
+            self.on_whole_list(whole).await;
+        }
+    }
+
+    /// A list is known whole: it is kept, and a client that was given another one is told.
+    pub(super) async fn on_whole_list(&mut self, whole: lists::Whole) {
+        if let Some(told) = self.told.lists.remove(&whole.method)
+            && told != whole.items.get()
+            && let Some(notification) = list_changed(&whole.method)
+        {
+            self.reply(Bytes::from_static(notification)).await;
+        }
+        self.context.note_list(&whole.method, whole.items);
+    }
+
+    pub(super) async fn on_ending(&mut self, id: &RequestId, ending: Ending) {
+        let Some(pending) = self.pending.get(id) else { return self.collector.forget(id) };
+        let method = pending.method.clone();
+        let answer = match ending {
+            Ending::Answered => return,
+            Ending::Answer(line) => line,
+            Ending::StandIn { sign_in } => self.stand_in_list(id, &method, sign_in),
+            Ending::Failed(failure) if &*method == "tools/call" => failure.tool_result(id),
+            Ending::Failed(failure) => failure.response(id),
+        };
+        self.pending.remove(id);
+        self.collector.forget(id);
+        self.reply(answer).await;
+    }
+}
+
+fn list_changed(method: &str) -> Option<&'static [u8]> {
+    match method {
+        "tools/list" => Some(br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#),
+        "prompts/list" => Some(br#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#),
+        "resources/list" | "resources/templates/list" => {
+            Some(br#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#)
+        }
+        _ => None,
+    }
+}
+
+/// A tool list without the tools that a client must not get; all else keeps its bytes.
+fn usable_tools(message: &Message, server: &str, era: Era) -> Bytes {
+    let line = message.line();
+    let Some(tools) = message.raw_at(&["result", "tools"]) else { return line.clone() };
+    let items: Option<Vec<&RawValue>> = mcp::json::elements(tools);
+    let Some(kept) = items.and_then(|items| stand_in::without_unusable(&items, server, era)) else {
+        return line.clone();
+    };
+    let start = tools.as_ptr() as usize - line.as_ptr() as usize;
+    let kept = kept.join(",");
+    [&line[..start], b"[", kept.as_bytes(), b"]", &line[start + tools.len()..]].concat().into()
+}

@@ -1,0 +1,109 @@
+//! Answers in the server's stead, and what follows once the server is there after all.
+
+use super::*;
+
+impl Session {
+    pub(super) fn stand_in_list(&mut self, id: &RequestId, method: &str, sign_in: bool) -> Bytes {
+        let server = self.context.server().to_owned();
+        let sign_in = sign_in.then_some(server.as_str());
+        let (result, items) = self.context.with_snapshot(|snapshot| {
+            let known = snapshot.list(method).unwrap_or("[]").to_owned();
+            (stand_in::list(method, snapshot, sign_in, self.era), known)
+        });
+        let given = if sign_in.is_some() && method == "tools/list" { String::new() } else { items };
+        self.told.lists.insert(method.to_owned(), given);
+        match result {
+            Some(result) => mcp::result_response(id, &result),
+            None => failures::signed_out(&server).response(id),
+        }
+    }
+
+    pub(super) async fn on_link(&mut self) {
+        let Some(link) = &self.link else { return };
+        let state = link.state().borrow().clone();
+        match state {
+            LinkState::Opening => {}
+            LinkState::Ready(ready) => {
+                if let Some(state) =
+                    ready.resume.as_ref().and_then(|resume| self.sealer.seal(resume, &self.key))
+                {
+                    let _ = self.context.downstream.control(Control::Resume { state }).await;
+                }
+                match &ready.response {
+                    Some(response) if self.initialize.is_some() => {
+                        self.answer_initialize(response.line().clone()).await
+                    }
+                    _ if ready.settled => self.prefetch(),
+                    _ => {}
+                }
+            }
+            LinkState::Rejected(answer) => {
+                if self.initialize.is_some() {
+                    self.answer_initialize(answer.line().clone()).await;
+                }
+            }
+            LinkState::SignedOut => {
+                let why = failures::signed_out(self.context.server());
+                self.stand_in_for_initialize(Some(why)).await;
+                let context = self.context.clone();
+                self.tasks.spawn(async move { sign_in_tool::offer(&context).await });
+            }
+            LinkState::Down(failure) => self.stand_in_for_initialize(Some(failure)).await,
+        }
+    }
+
+    pub(super) fn on_signed_in(&mut self) {
+        if let Some(link) = &self.link {
+            link.retry();
+        }
+        self.prefetch();
+    }
+
+    pub(super) async fn answer_initialize(&mut self, line: Bytes) {
+        let Some(id) = self.initialize.take().and_then(|message| message.request_id().cloned()) else {
+            return;
+        };
+        if self.pending.remove(&id).is_some() {
+            self.reply(line).await;
+        }
+    }
+
+    /// Answers `initialize` in the server's stead, if it still waits.
+    pub(super) async fn stand_in_for_initialize(&mut self, why: Option<Failure>) {
+        let Some(message) = self.initialize.as_ref() else { return };
+        let Some(id) = message.request_id().cloned() else { return };
+        let version = message.string_at(&["params", "protocolVersion"]);
+        let server = self.context.server().to_owned();
+        let result = self.context.with_snapshot(|snapshot| {
+            stand_in::initialize(snapshot, &server, version.as_deref(), why.as_ref())
+        });
+        self.told.initialize = true;
+        self.answer_initialize(mcp::result_response(&id, &result)).await;
+    }
+
+    /// What was promised in the server's stead, and the server does not have, is answered empty.
+    pub(super) fn answer_for_absent_capability(&self, id: &RequestId, method: &str) -> Option<Bytes> {
+        let capability = stand_in::capability_of(method).filter(|_| self.told.initialize)?;
+        let absent = self.context.with_snapshot(|snapshot| {
+            let initialize = snapshot.initialize.as_deref()?;
+            Some(mcp::json::member_at(initialize.get(), &["capabilities", capability]).is_none())
+        });
+        absent.filter(|absent| *absent).and_then(|_| stand_in::empty(id, method, self.era))
+    }
+
+    /// Asks for the lists the client was given from memory, to tell it of changes.
+    pub(super) fn prefetch(&mut self) {
+        let methods: Vec<String> = self.told.lists.keys().cloned().collect();
+        for method in methods {
+            self.prefetch += 1;
+            let line =
+                format!(r#"{{"jsonrpc":"2.0","id":"drawbridge-{}","method":"{method}"}}"#, self.prefetch);
+            let Ok(message) = Message::parse(line.into()) else { continue };
+            self.collector.on_request(&message);
+            if let (Some(id), Some(request)) = (message.request_id().cloned(), self.request(message)) {
+                let request = Request { is_own: true, ..request };
+                self.requests.spawn(async move { (id, request.run().await) });
+            }
+        }
+    }
+}

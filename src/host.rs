@@ -21,6 +21,7 @@ pub mod account;
 mod activity;
 mod approval;
 pub mod backoff;
+pub mod clients;
 mod connect;
 pub mod connection;
 mod controller;
@@ -43,6 +44,7 @@ pub use error::Error;
 pub use handle::{AccountRef, HostHandle};
 
 use approval::Approvals;
+use clients::Clients;
 use controller::Controller;
 use handle::Inner;
 use session::{Sealer, SessionDeps};
@@ -90,6 +92,8 @@ impl Host {
             warnings.push(broken_settings(&paths, &why));
             Settings::strict()
         });
+        let (clients, locked) = Clients::open(paths.state.join("clients.json"));
+        warnings.extend(locked);
         for warning in &warnings {
             tracing::warn!("{}", warning.text());
         }
@@ -112,6 +116,8 @@ impl Host {
             tasks,
             shutdown,
             warnings,
+            clients,
+            settings: paths.settings(),
         };
         Ok(Self { handle: HostHandle { inner: Arc::new(inner) }, idle_exit })
     }
@@ -129,6 +135,7 @@ impl Host {
     pub async fn run(self, listener: endpoint::Listener, shutdown: CancellationToken) -> Result<(), Error> {
         let own = self.handle.shutdown().clone();
         self.handle.wake_all().await;
+        self.handle.tasks().spawn(crate::api::mcp::run(self.handle.clone()));
         let serving = serving::serve(listener, crate::api::router(self.handle.clone()), own.clone());
         let idle = async {
             match self.idle_exit {

@@ -1,5 +1,6 @@
 //! What can be done with a Host: the same for shim, CLI and tray.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use url::Url;
 use super::account::{AccountDeps, AccountHandle, AccountKey, AccountSpec};
 use super::activity::Activity;
 use super::approval::Approvals;
+use super::clients::Clients;
 use super::connection::ConnectionKey;
 use super::controller::{Controller, Live};
 use super::dialling;
@@ -54,6 +56,8 @@ pub(super) struct Inner {
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
     pub(super) warnings: Vec<Failure>,
+    pub(super) clients: Clients,
+    pub(super) settings: PathBuf,
     pub(super) sessions: SessionDeps,
 }
 
@@ -92,6 +96,7 @@ impl HostHandle {
             pid: std::process::id(),
             sessions: self.inner.activity.sessions(),
             secrets,
+            http: self.inner.clients.endpoint().into(),
             warnings: self.inner.warnings.clone(),
             servers: self.servers().to_vec(),
         }
@@ -227,6 +232,16 @@ impl HostHandle {
     /// What is going on, so that a Host that nobody needs can end.
     pub fn activity(&self) -> &Activity {
         &self.inner.activity
+    }
+
+    /// The clients of the local HTTP endpoint.
+    pub fn clients(&self) -> &Clients {
+        &self.inner.clients
+    }
+
+    /// The file of the settings.
+    pub fn settings_file(&self) -> &Path {
+        &self.inner.settings
     }
 
     /// Where tasks of the Host run.

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::endpoint;
 use crate::failure::{Code, Failure};
 use crate::net::{Limits, Network};
-use crate::oauth::PageOpener;
+use crate::oauth::browser::PageOpener;
 use crate::paths::Paths;
 use crate::registry::{BrokenFile, Registry, write_atomically};
 use crate::secret::{StoreKind, Vault};
@@ -47,7 +47,8 @@ use approval::Approvals;
 use clients::Clients;
 use controller::Controller;
 use handle::Inner;
-use session::{Sealer, SessionDeps};
+use session::SessionDeps;
+use session::resume::Sealer;
 use settings::Settings;
 use snapshot::SnapshotStore;
 
@@ -118,6 +119,7 @@ impl Host {
             warnings,
             clients,
             settings: paths.settings(),
+            waking: tokio::sync::watch::Sender::new(0),
         };
         Ok(Self { handle: HostHandle { inner: Arc::new(inner) }, idle_exit })
     }

@@ -6,14 +6,17 @@
 //! `ARCHITECTURE.md` shows how a message travels.
 
 pub mod api;
+pub mod cli;
 pub mod endpoint;
 pub mod failure;
 pub mod host;
+pub mod logging;
 pub mod mcp;
 pub mod net;
 pub mod oauth;
 pub mod paths;
 pub mod private_file;
+pub mod process;
 pub mod redact;
 pub mod registry;
 pub mod secret;

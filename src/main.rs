@@ -1,2 +1,7 @@
-//! Drawbridge.
-fn main() {}
+//! The `drawbridge` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    drawbridge::cli::run()
+}

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, LOCATION, RETRY_AFTER};
+use bytes::Bytes;
+use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
@@ -21,6 +21,7 @@ mod dial;
 mod error;
 mod pool;
 mod proxy;
+mod response;
 mod settings;
 mod tls;
 
@@ -31,6 +32,7 @@ pub use address::AddressClass;
 pub use dial::{Lookup, SystemLookup};
 pub use error::{Error, TlsTrouble};
 pub use proxy::EnvProxies;
+pub use response::{Response, SmallResponse, retry_after};
 pub use settings::{ClientCert, ConnectionSettings};
 
 /// Sizes and times of the network; the design's defaults.
@@ -96,6 +98,8 @@ struct PoolKey {
 
 type TlsKey = (Option<Arc<[u8]>>, Option<Arc<ClientCert>>);
 
+/// Pools beyond which idle ones are dropped: metadata of strangers may name any number of origins.
+const MOST_POOLS: usize = 256;
 /// Redirects of a metadata document that are followed.
 const METADATA_REDIRECTS: usize = 3;
 
@@ -292,7 +296,11 @@ impl Network {
             Some(pool) => pool,
             None => {
                 let pool = Arc::new(self.pool(url, &key).await?);
-                Arc::clone(lock(&self.inner.pools).entry(key).or_insert(pool))
+                let mut pools = lock(&self.inner.pools);
+                if pools.len() >= MOST_POOLS {
+                    pools.retain(|_, pool| !pool.is_idle());
+                }
+                Arc::clone(pools.entry(key).or_insert(pool))
             }
         };
         pool.lease().map_err(|error| {
@@ -333,83 +341,6 @@ impl Network {
         lock(&self.inner.tls).insert(key, config.clone());
         Ok(config)
     }
-}
-
-/// The head of an answer, and its body as it comes.
-pub struct Response {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    url: SafeUrl,
-    body: reqwest::Response,
-    _lease: Lease,
-}
-
-impl Response {
-    fn new(mut body: reqwest::Response, url: SafeUrl, lease: Lease) -> Self {
-        let headers = std::mem::take(body.headers_mut());
-        Self { status: body.status(), headers, url, body, _lease: lease }
-    }
-
-    /// The next piece of the body; `None` at its end.
-    ///
-    /// # Errors
-    /// [`Error::Reset`] or [`Error::TimedOut`] when the connection broke before the end.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        self.body.chunk().await.map_err(|error| {
-            let error = error.without_url();
-            tracing::debug!(url = %self.url, ?error, "body broke off");
-            Error::of_body(&error, self.url.clone())
-        })
-    }
-
-    /// Reads the body to its end.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] beyond `limit` bytes, and what [`chunk`](Self::chunk) returns.
-    pub async fn read(&mut self, limit: usize) -> Result<Bytes, Error> {
-        let too_large = Error::TooLarge { url: self.url.clone(), limit };
-        if self.body.content_length().is_some_and(|length| length > limit as u64) {
-            return Err(too_large);
-        }
-        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
-        let Some(second) = self.chunk().await? else {
-            return if first.len() > limit { Err(too_large) } else { Ok(first) };
-        };
-        let mut whole = BytesMut::from(first);
-        let mut next = Some(second);
-        while let Some(piece) = next {
-            if whole.len() + piece.len() > limit {
-                return Err(too_large);
-            }
-            whole.extend_from_slice(&piece);
-            next = self.chunk().await?;
-        }
-        Ok(whole.freeze())
-    }
-
-    /// The address that answered.
-    pub fn url(&self) -> &SafeUrl {
-        &self.url
-    }
-}
-
-/// A whole answer.
-#[derive(Debug, Clone)]
-pub struct SmallResponse {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
-
-/// The seconds a `Retry-After` header names. Dates are rare and depend on two clocks.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }
 
 fn check(url: &Url, settings: &ConnectionSettings) -> Result<(), Error> {

@@ -1,50 +1,120 @@
-//! Stand-in until the sign-in module arrives.
+//! OAuth for MCP servers, by the authorization pages of the 2026-07-28 specification and, for older servers, of
+//! 2025-03-26.
+//!
+//! [`discovery`] finds who signs in for a server, [`registration`] makes us known there, [`login`] walks one person
+//! through it with the help of [`loopback`], [`token`] talks to the token endpoint. Owning an account's tokens over
+//! time is the host's work (`host::account`). Nothing in here logs a token, code, state or verifier.
+
+pub mod authorization;
+pub mod browser;
+pub mod challenge;
+pub mod discovery;
+pub mod endpoint;
+mod error;
+pub mod login;
+pub mod loopback;
+mod page;
+pub mod registration;
+pub mod scope;
+pub mod token;
+
+use std::fmt;
+
+pub use error::Error;
+use subtle::ConstantTimeEq;
+
 use crate::secret::ClientSecret;
-use url::Url;
-#[derive(Debug, thiserror::Error)]
-#[error("signing in is not possible yet")]
-pub struct Error;
-impl Error {
-    pub fn code(&self) -> crate::failure::Code {
-        crate::failure::Code::SignedOut
-    }
-    pub fn next_step(&self, _s: &str) -> String {
-        String::new()
-    }
-    pub fn into_authorize_error(&self) -> crate::upstream::AuthorizeError {
-        crate::upstream::AuthorizeError::SignedOut
-    }
-}
+
+/// What the registry entry of a server says about OAuth, secrets resolved.
 #[derive(Debug, Clone, Default)]
 pub struct OAuthOptions {
+    /// A client registered beforehand.
     pub client_id: Option<String>,
+    /// Its secret.
     pub client_secret: Option<ClientSecret>,
-    pub client_metadata_url: Option<Url>,
+    /// A client id metadata document of the user's own.
+    pub client_metadata_url: Option<String>,
+    /// Replaces the selection of scopes; an empty one asks for none.
     pub scope: Option<String>,
+    /// What is sent as `resource`.
     pub resource: ResourceOption,
+    /// The only issuer that may be used.
     pub issuer: Option<String>,
+    /// The port the redirect URI was registered with.
     pub callback_port: Option<u16>,
-    pub callback_host: Option<String>,
+    /// The host the redirect URI was registered with.
+    pub callback_host: CallbackHost,
 }
-#[derive(Debug, Clone, Default)]
+
+/// What is sent as the `resource` parameter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ResourceOption {
+    /// What the resource metadata says, else the server's URL.
     #[default]
     FromMetadata,
+    /// This text.
     Given(String),
+    /// Nothing, for authorization servers that choke on it.
     None,
 }
-pub trait PageOpener: Send + Sync {
-    fn open(&self, url: &Url) -> Result<(), OpenError>;
+
+/// The host part of our redirect URI.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CallbackHost {
+    /// `127.0.0.1`, as RFC 8252 §8.3 wants it.
+    #[default]
+    Ipv4,
+    /// `localhost`, for authorization servers that know no other; then both loopback addresses are held.
+    Localhost,
 }
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("no browser")]
-    NoBrowser,
-}
-#[derive(Debug)]
-pub struct SystemBrowser;
-impl PageOpener for SystemBrowser {
-    fn open(&self, _: &Url) -> Result<(), OpenError> {
-        Err(OpenError::NoBrowser)
+
+impl CallbackHost {
+    /// As it stands in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "127.0.0.1",
+            Self::Localhost => "localhost",
+        }
     }
+}
+
+/// An authorization server's name for itself, byte for byte; equal only to the same bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Issuer(String);
+
+impl Issuer {
+    /// Takes the text as it came from validated metadata or from our own store.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::redact::plain(&self.0, 200))
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Random text for URLs, from 32 bytes of the system's generator.
+pub(crate) fn random_text() -> String {
+    use base64::Engine;
+    use rand::Rng;
+    let bytes: [u8; 32] = rand::rng().random();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Compares without telling by its time where two texts differ.
+pub(crate) fn same(left: &str, right: &str) -> bool {
+    left.as_bytes().ct_eq(right.as_bytes()).into()
 }

@@ -5,7 +5,7 @@
 //! what waits for the other side stays small, and never blocks on a write. When the Host goes
 //! away it connects to the next one and the session continues.
 
-mod link;
+pub(crate) mod link;
 mod pending;
 mod stdio;
 

@@ -21,6 +21,7 @@ mod answer;
 mod backoff;
 mod error;
 mod exchange;
+mod follow;
 mod http_sse;
 mod sse;
 mod streamable_http;
@@ -171,3 +172,6 @@ impl fmt::Debug for SessionId {
         formatter.write_str("[redacted]")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,14 +15,16 @@ use axum::{Json, Router};
 use futures_util::stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::task::TaskTracker;
 
 use super::types::{
     Changes, ClientsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ServerView, SignInBody,
     SignInEvent, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
-use crate::host::account::{AskedBy, OpenWith, SignIn, SignInRequest};
+use crate::host::account::{self, AccountHandle, AskedBy, OpenWith, SignIn, SignInRequest};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
+use crate::oauth;
 use crate::registry::{AccountLabel, ClientName, ServerName};
 
 /// Where these routes are.
@@ -85,6 +87,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
 }
 
 async fn status(State(host): State<HostHandle>) -> Json<StatusView> {
+    host.settled().await;
     Json(host.status().await)
 }
 
@@ -114,10 +117,12 @@ async fn revoke_client(
 }
 
 async fn servers(State(host): State<HostHandle>) -> Json<Vec<ServerView>> {
+    host.settled().await;
     Json(host.servers().to_vec())
 }
 
 async fn show(State(host): State<HostHandle>, Path(name): Path<String>) -> Result<Json<ServerView>, Refusal> {
+    host.settled().await;
     Ok(Json(host.server(&name).await?))
 }
 
@@ -162,6 +167,8 @@ async fn sign_out_all(State(host): State<HostHandle>) -> Result<Json<SignedOut>,
     Ok(Json(SignedOut { accounts }))
 }
 
+/// Takes a redirect URL that a person pasted. How the sign-in goes on is told to whoever watches
+/// it; only what leaves it waiting is an error here.
 async fn redirect(
     State(host): State<HostHandle>,
     Path((server, label)): Path<(ServerName, AccountLabel)>,
@@ -169,9 +176,18 @@ async fn redirect(
 ) -> Result<StatusCode, Refusal> {
     let account = AccountRef { server: server.to_string(), label: Some(label) };
     let handle = host.account(&account).await?;
-    let taken = handle.sign_in_redirect(pasted.url.expose()).await;
-    taken.map_err(|error| Refusal(failures::of_oauth(server.as_str(), &error)))?;
-    Ok(StatusCode::NO_CONTENT)
+    let failed = handle.sign_in_redirect(pasted.url.expose()).await.err();
+    let still_waits = |error: &account::Error| match error {
+        account::Error::OAuth(error) => {
+            matches!(**error, oauth::Error::NotARedirect | oauth::Error::StateMismatch)
+        }
+        account::Error::NoSignIn => true,
+        account::Error::SignedOut { .. } | account::Error::Vault(_) | account::Error::Stopped => false,
+    };
+    match failed.filter(still_waits) {
+        Some(error) => Err(Refusal(failures::of_account(server.as_str(), &error))),
+        None => Ok(StatusCode::NO_CONTENT),
+    }
 }
 
 /// Starts a sign-in and tells how it goes, until it ends or whoever asked hangs up.
@@ -187,10 +203,11 @@ async fn sign_in(
         OpenBy::Host => OpenWith::Host,
     };
     let sign_in = handle
-        .sign_in(SignInRequest { asked_by: AskedBy::Person, open_with })
+        .sign_in(SignInRequest { asked_by: AskedBy::Person, open: open_with, challenge: Vec::new() })
         .await
-        .map_err(|error| Refusal(failures::of_oauth(server.as_str(), &error)))?;
-    let steps = Steps { server, sign_in, next: Step::Url, _busy: host.activity().other() };
+        .map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
+    let watch = Watch { handle, tasks: host.tasks().clone(), ended: false };
+    let steps = Steps { server, sign_in, next: Step::Url, watch, _busy: host.activity().other() };
     let mut response = Body::from_stream(stream::unfold(steps, Steps::tell)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)
@@ -201,7 +218,24 @@ struct Steps {
     server: ServerName,
     sign_in: SignIn,
     next: Step,
+    watch: Watch,
     _busy: Busy,
+}
+
+/// Calls a sign-in off when the person who watches it goes away before its end.
+struct Watch {
+    handle: AccountHandle,
+    tasks: TaskTracker,
+    ended: bool,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.ended {
+            let handle = self.handle.clone();
+            self.tasks.spawn(async move { handle.cancel_sign_in().await });
+        }
+    }
 }
 
 enum Step {
@@ -215,11 +249,13 @@ impl Steps {
         let event = match self.next {
             Step::Url => {
                 self.next = Step::Outcome;
-                SignInEvent::Url { url: self.sign_in.url.clone() }
+                SignInEvent::Url { url: self.sign_in.url.expose().clone() }
             }
             Step::Outcome => {
                 self.next = Step::End;
-                match self.sign_in.outcome().await {
+                let outcome = self.sign_in.clone().outcome().await;
+                self.watch.ended = true;
+                match outcome {
                     Ok(()) => SignInEvent::Done,
                     Err(error) => {
                         SignInEvent::Failed { failure: failures::of_oauth(self.server.as_str(), &error) }

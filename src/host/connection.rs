@@ -10,7 +10,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 use url::{Origin, Url};
 
-use crate::host::account::AccountHandle;
+use crate::host::account::{self, AccountHandle};
 use crate::net::ConnectionSettings;
 use crate::registry::ServerEntry;
 use crate::upstream::{AuthorizeError, Authorizer, ResponseHead};
@@ -88,7 +88,10 @@ impl Authorizer for ConnectionAuthorizer {
             }
             let mut headers = self.static_headers.clone();
             let Some(account) = &self.account else { return Ok(headers) };
-            let token = account.access_token().await.map_err(|error| error.into_authorize_error())?;
+            let token = account
+                .access_token()
+                .await
+                .map_err(|error| AuthorizeError::Unavailable(error.to_string()))?;
             if let Some(token) = token {
                 headers.insert(AUTHORIZATION, bearer(token.expose())?);
             }
@@ -98,6 +101,16 @@ impl Authorizer for ConnectionAuthorizer {
     }
 
     fn observe(&self, _response: ResponseHead<'_>) {}
+}
+
+fn authorize_error(error: account::Error) -> AuthorizeError {
+    match error {
+        account::Error::SignedOut { .. } => AuthorizeError::SignedOut,
+        account::Error::OAuth(_)
+        | account::Error::Vault(_)
+        | account::Error::NoSignIn
+        | account::Error::Stopped => AuthorizeError::Unavailable(error.to_string()),
+    }
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, AuthorizeError> {

@@ -11,9 +11,9 @@ use url::Url;
 use super::Error;
 use super::options::Server;
 use crate::net::{ClientCert, ConnectionSettings};
-use crate::oauth::{OAuthOptions, ResourceOption};
+use crate::oauth::{CallbackHost, OAuthOptions, ResourceOption};
 use crate::private_file::{self, LARGEST_CERTIFICATES, Owner};
-use crate::registry::header;
+use crate::registry::{self, header};
 
 const CERTIFICATE_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const CERTIFICATE_END: &str = "-----END CERTIFICATE-----";
@@ -55,12 +55,15 @@ pub(super) fn oauth(server: &Server) -> OAuthOptions {
     OAuthOptions {
         client_id: oauth.client_id.clone(),
         client_secret: server.secrets.client_secret.clone(),
-        client_metadata_url: oauth.client_metadata_url.clone(),
+        client_metadata_url: oauth.client_metadata_url.as_ref().map(ToString::to_string),
         scope: oauth.scope.clone(),
         resource,
         issuer: oauth.issuer.clone(),
         callback_port: oauth.callback_port,
-        callback_host: Some(oauth.callback_host.as_str().to_owned()),
+        callback_host: match oauth.callback_host {
+            registry::CallbackHost::Address => CallbackHost::Ipv4,
+            registry::CallbackHost::Localhost => CallbackHost::Localhost,
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::failure::{Code, Failure};
 use crate::registry::header::InvalidHeader;
 use crate::registry::{self, AccountLabel, ClientName, ServerName};
-use crate::{net, oauth, private_file, secret};
+use crate::{net, private_file, secret};
 
 /// Why the Host did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum Error {
         name: String,
     },
     /// The server is there, the account is not.
-    #[error("{server} has no account {label}")]
+    #[error("there is no account {label} at {server}")]
     UnknownAccount {
         /// The server.
         server: ServerName,
@@ -67,7 +67,7 @@ pub enum Error {
         command: String,
     },
     /// Somebody else changed the server at the same time.
-    #[error("{name} was changed by somebody else at the same time")]
+    #[error("somebody else changed {name} at the same time")]
     Conflict {
         /// The server.
         name: ServerName,
@@ -102,7 +102,7 @@ pub enum Error {
         /// The server.
         server: ServerName,
         /// Why.
-        error: std::sync::Arc<oauth::Error>,
+        error: super::account::Error,
     },
     /// A folder cannot be made or used.
     #[error("could not use {}", path.display())]
@@ -163,7 +163,7 @@ impl From<&Error> for Failure {
             Error::Secret(_) => {
                 (Code::Keychain, "Unlock your keychain and try again, or see DRAWBRIDGE_SECRETS".into())
             }
-            Error::OAuth { server, error } => return super::failures::of_oauth(server.as_str(), error),
+            Error::OAuth { server, error } => return super::failures::of_account(server.as_str(), error),
             Error::Stopped => (Code::HostGone, "Try again".into()),
         };
         Failure::new(code, error.to_string(), next_step)

@@ -2,6 +2,7 @@
 //! code, sentence and next step.
 
 use crate::failure::{Code, Failure};
+use crate::host::account;
 use crate::mcp::method;
 use crate::{net, oauth, upstream};
 
@@ -88,7 +89,58 @@ pub fn of_net(server: &str, error: &net::Error) -> Failure {
     Failure::new(code, error.to_string(), next_step)
 }
 
+/// Trouble of an account.
+pub fn of_account(server: &str, error: &account::Error) -> Failure {
+    match error {
+        account::Error::SignedOut { .. } => signed_out(server),
+        account::Error::OAuth(error) => of_oauth(server, error),
+        account::Error::Vault(error) => {
+            Failure::new(Code::Keychain, error.to_string(), "Unlock your keychain and try again")
+        }
+        account::Error::NoSignIn => {
+            Failure::new(Code::SignInFailed, error.to_string(), format!("Run `drawbridge login {server}`"))
+        }
+        account::Error::Stopped => Failure::new(Code::HostGone, error.to_string(), "Try again"),
+    }
+}
+
 /// Trouble with a sign-in or a token.
 pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
-    Failure::new(error.code(), error.to_string(), error.next_step(server))
+    use oauth::Error;
+    let ask_operator = "Tell the server's operator".to_owned();
+    let again = format!("Run `drawbridge login {server}` and sign in again");
+    let (code, next_step) = match error {
+        Error::Network(error) => return of_net(server, error),
+        Error::Unavailable { .. } => (Code::Unreachable, "Try again in a moment".to_owned()),
+        Error::NoAuthorizationServer { .. }
+        | Error::ResourceMismatch { .. }
+        | Error::InvalidMetadata { .. }
+        | Error::NoMetadata { .. }
+        | Error::NoPkce { .. }
+        | Error::InvalidTokenResponse { .. } => (Code::SignInFailed, ask_operator),
+        Error::IssuerMismatch { .. } | Error::UnsafeEndpoint { .. } | Error::WrongResponder { .. } => {
+            (Code::Forbidden, "Do not sign in there; tell the server's operator".to_owned())
+        }
+        Error::NoRegistration { .. } | Error::RegistrationRefused { .. } => (
+            Code::SignInFailed,
+            format!("Ask for a client id, then run `drawbridge edit {server} --client-id ID`"),
+        ),
+        Error::ForeignCredentials { .. } => (
+            Code::Forbidden,
+            format!("If that is right, run `drawbridge edit {server} --client-id ID` with a new one"),
+        ),
+        Error::PortTaken { .. } => (
+            Code::SignInFailed,
+            format!("End that program, or run `drawbridge edit {server} --callback-port PORT`"),
+        ),
+        Error::Listener(_) => (Code::SignInFailed, again),
+        Error::StateMismatch | Error::NotARedirect => {
+            (Code::SignInFailed, "Paste the whole address the browser ended at".to_owned())
+        }
+        Error::Denied { .. } | Error::TokenRefused { .. } | Error::Cancelled | Error::TimedOut { .. } => {
+            (Code::SignInFailed, again)
+        }
+        Error::NotSaved(_) => (Code::Keychain, "Unlock the keychain and try again".to_owned()),
+    };
+    Failure::new(code, error.to_string(), next_step)
 }

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::account::{AccountDeps, AccountHandle, AccountKey, AccountSpec};
-use super::activity::Activity;
+use super::account::{AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, Clock};
+use super::activity::{Activity, Busy};
 use super::approval::Approvals;
 use super::clients::Clients;
 use super::connection::ConnectionKey;
@@ -23,12 +23,15 @@ use super::{Error, options::loosens};
 use crate::api::types::{Changes, Edited, NewServer, ServerOptions, ServerView, StatusView, VaultView};
 use crate::failure::Failure;
 use crate::net::{AddressClass, ConnectionSettings, Network};
-use crate::oauth::PageOpener;
+use crate::oauth::browser::PageOpener;
 use crate::registry::{AccountLabel, ServerEntry, ServerId, ServerName};
 use crate::secret::{Vault, VaultState};
 
 /// How long a sign-out at the server may hold up the one here.
 const SIGN_OUT_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long a list of servers waits for accounts that have just been started.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// One account, as people name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub(super) struct Inner {
     pub(super) warnings: Vec<Failure>,
     pub(super) clients: Clients,
     pub(super) settings: PathBuf,
+    /// Accounts that have not looked at their tokens yet.
+    pub(super) waking: watch::Sender<usize>,
     pub(super) sessions: SessionDeps,
 }
 
@@ -259,11 +264,33 @@ impl HostHandle {
         self.inner.sessions.clone()
     }
 
-    /// Starts the tasks of all accounts, so that their state is known and tokens stay fresh.
+    /// Starts the tasks of all accounts and has each look at its tokens, so that their state is
+    /// known and tokens stay fresh.
     pub(super) async fn wake_all(&self) {
         for entry in self.entries().await.unwrap_or_default() {
-            self.wake_accounts(&entry).await;
+            for account in entry.accounts.clone() {
+                let (host, entry) = (self.clone(), entry.clone());
+                let waking = Busy::new(&self.inner.waking);
+                self.inner.tasks.spawn(async move {
+                    let _waking = waking;
+                    match host.live(&entry, &account.label).await {
+                        // How it stands is told by its state.
+                        Ok(live) => drop(live.handle.access_token().await),
+                        Err(error) => {
+                            tracing::warn!(server = %entry.name, account = %account.label, %error, "cannot be looked at");
+                        }
+                    }
+                });
+            }
         }
+    }
+
+    /// Returns once every stored account has looked at its tokens, so that its state is known; not
+    /// later than in a moment.
+    pub async fn settled(&self) {
+        let mut waking = self.inner.waking.subscribe();
+        // Too late is no trouble: the state is then shown as it is known.
+        let _ = tokio::time::timeout(SETTLE_LIMIT, waking.wait_for(|count| *count == 0)).await;
     }
 
     /// All outgoing HTTP.
@@ -339,6 +366,9 @@ impl HostHandle {
             vault: self.inner.vault.clone(),
             shutdown: stop.clone(),
             opener: self.inner.opener.clone(),
+            tasks: self.inner.tasks.clone(),
+            limits: AccountLimits::default(),
+            clock: Clock::system(),
         };
         let entry = entry.clone();
         let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };

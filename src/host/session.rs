@@ -14,10 +14,11 @@ mod link;
 mod lists;
 mod modern_tools;
 mod open;
+pub mod probe;
 mod request;
 pub mod resume;
 mod sign_in_tool;
-mod stand_in;
+pub(crate) mod stand_in;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ use link::{End, Link, LinkState};
 use lists::Collector;
 use open::{Handshake, Opening};
 use request::{Ending, Request};
-pub use resume::Sealer;
+use resume::Sealer;
 
 /// Messages from upstream that may wait for this session.
 const INCOMING_QUEUE: usize = 256;

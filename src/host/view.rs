@@ -1,6 +1,8 @@
 //! Servers and accounts as they are shown: nothing here may hold a secret.
 
-use super::account::AccountState;
+use std::time::UNIX_EPOCH;
+
+use super::{account::AccountState, failures};
 use crate::api::types::{AccountStateView, AccountView, OAuthView, ResourceOption, ServerView};
 use crate::redact::SafeUrl;
 use crate::registry::{AccountLabel, OAuthEntry, ServerEntry, ServerName};
@@ -34,10 +36,20 @@ pub(super) fn of_server(
 
 /// How an account stands.
 pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountStateView {
-    let _ = server;
     match state {
         AccountState::Unknown => AccountStateView::Unknown,
-        AccountState::SignedOut => AccountStateView::SignedOut { why: "signed out".into() },
+        AccountState::SignedIn { expires, scopes, identity, unsaved: _ } => AccountStateView::SignedIn {
+            expires: expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs()),
+            scopes: scopes.clone(),
+            identity: identity.clone(),
+        },
+        AccountState::SigningIn { facts } => {
+            AccountStateView::SigningIn { host: facts.as_ref().map(|facts| facts.sign_in_host.clone()) }
+        }
+        AccountState::SignedOut { why } => AccountStateView::SignedOut { why: why.to_string() },
+        AccountState::Failed { error } => {
+            AccountStateView::Failed { failure: failures::of_account(server.as_str(), error) }
+        }
     }
 }
 

@@ -119,14 +119,15 @@ impl Message {
     /// # Errors
     /// [`Error`] when the bytes are no JSON-RPC message.
     pub fn parse(line: Bytes) -> Result<Self, Error> {
-        let line = json::compact(line);
         let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
-        if first == Some(&b'[') {
+        let (kind, method) = if first == Some(&b'[') {
             serde_json::from_slice::<Vec<&RawValue>>(&line).map_err(|_| Error::NotJson)?;
-            return Ok(Self { line, kind: Kind::Batch, method: None });
-        }
-        let (kind, method) = read_envelope(&line)?;
-        Ok(Self { line, kind, method })
+            (Kind::Batch, None)
+        } else {
+            read_envelope(&line)?
+        };
+        // Only now: a line break inside a string or number is no JSON, and must not become some.
+        Ok(Self { line: json::compact(line), kind, method })
     }
 
     /// The message on one line, as it came.
@@ -251,6 +252,8 @@ mod tests {
         let parse = |text: &'static str| Message::parse(Bytes::from_static(text.as_bytes()));
         assert!(matches!(parse("{\"id\":1,"), Err(Error::NotJson)));
         assert!(matches!(parse("\u{1}"), Err(Error::NotJson)));
+        assert!(matches!(parse("{\"id\":1\n2,\"method\":\"m\"}"), Err(Error::NotJson)));
+        assert!(matches!(parse("{\"id\":1,\"method\":\"m\",\"params\":\"a\nb\"}"), Err(Error::NotJson)));
         assert!(matches!(parse("42"), Err(Error::NotJsonRpc { id: None })));
         assert!(
             matches!(parse(r#"{"id":7}"#), Err(Error::NotJsonRpc { id: Some(found) }) if found == id("7"))

@@ -9,6 +9,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::AddressClass;
 use super::dial::DialError;
+use super::tls::is_authority_as_server;
 use crate::redact::SafeUrl;
 
 /// Why an HTTP exchange did not happen or did not end well.
@@ -215,9 +216,14 @@ impl Error {
             if let Some(refusal) = cause.downcast_ref::<DialError>() {
                 return refusal.at(url);
             }
-            if let Some(trouble) = cause.downcast_ref::<rustls::Error>().and_then(tls_trouble) {
-                return Self::Tls { url, why: trouble };
+            let trouble = cause.downcast_ref::<rustls::Error>().and_then(tls_trouble);
+            if let Some(why) = trouble.or_else(|| cause.downcast_ref::<io::Error>().and_then(alert_in_words))
+            {
+                return Self::Tls { url, why };
             }
+        }
+        if error.is_builder() {
+            return Self::InvalidUrl { url, why: "no request can be made of it" };
         }
         let sent = !error.is_connect() && !causes.any(is_unsent);
         if error.is_timeout() {
@@ -255,45 +261,62 @@ fn is_unsent(cause: &(dyn StdError + 'static)) -> bool {
     cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
 }
 
+/// rustls's enums grow, so these are questions rather than matches.
 fn tls_trouble(error: &rustls::Error) -> Option<TlsTrouble> {
-    match error {
-        rustls::Error::InvalidCertificate(why) => Some(certificate_trouble(why)),
-        // TLS 1.3: the server reads our certificate after our side of the handshake is done,
-        // so this alert answers the first request. The server has not read that.
-        rustls::Error::AlertReceived(
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::AccessDenied
-            | AlertDescription::UnknownCA,
-        ) => Some(TlsTrouble::ClientCertificate),
-        rustls::Error::AlertReceived(
-            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion,
-        )
-        | rustls::Error::PeerIncompatible(_) => Some(TlsTrouble::Handshake),
-        _ => None,
+    use AlertDescription as Alert;
+    if is_authority_as_server(error) {
+        return Some(TlsTrouble::SelfSigned);
     }
+    if let rustls::Error::InvalidCertificate(why) = error {
+        return Some(certificate_trouble(why));
+    }
+    // TLS 1.3: the server reads our certificate after our side of the handshake is done, so such
+    // an alert answers the first request, which the server has not read.
+    let about_our_certificate = matches!(
+        error,
+        rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateUnknown
+                | Alert::CertificateExpired
+                | Alert::CertificateRevoked
+                | Alert::AccessDenied
+                | Alert::UnknownCA
+        )
+    );
+    if about_our_certificate {
+        return Some(TlsTrouble::ClientCertificate);
+    }
+    let no_agreement = matches!(
+        error,
+        rustls::Error::AlertReceived(Alert::HandshakeFailure | Alert::ProtocolVersion)
+            | rustls::Error::PeerIncompatible(_)
+    );
+    no_agreement.then_some(TlsTrouble::Handshake)
+}
+
+/// HTTP/2 keeps only the text of an alert that answers the first request.
+fn alert_in_words(error: &io::Error) -> Option<TlsTrouble> {
+    let text = if error.kind() == io::ErrorKind::InvalidData { error.to_string() } else { return None };
+    let alert = text.strip_prefix("received fatal alert: ")?;
+    let about_our_certificate =
+        alert.contains("Certificate") || matches!(alert, "AccessDenied" | "UnknownCA");
+    about_our_certificate.then_some(TlsTrouble::ClientCertificate)
 }
 
 fn certificate_trouble(why: &CertificateError) -> TlsTrouble {
-    match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsTrouble::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            TlsTrouble::NotYetValid
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsTrouble::WrongHost
-        }
-        CertificateError::Revoked => TlsTrouble::Revoked,
-        CertificateError::UnknownIssuer => TlsTrouble::UnknownAuthority,
-        // webpki: a self-signed certificate that calls itself an authority, as `openssl req -x509` makes it.
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            TlsTrouble::SelfSigned
-        }
-        _ => TlsTrouble::UnknownAuthority,
+    use CertificateError as Why;
+    if matches!(why, Why::Expired | Why::ExpiredContext { .. }) {
+        TlsTrouble::Expired
+    } else if matches!(why, Why::NotValidYet | Why::NotValidYetContext { .. }) {
+        TlsTrouble::NotYetValid
+    } else if matches!(why, Why::NotValidForName | Why::NotValidForNameContext { .. }) {
+        TlsTrouble::WrongHost
+    } else if matches!(why, Why::Revoked) {
+        TlsTrouble::Revoked
+    } else {
+        TlsTrouble::UnknownAuthority
     }
 }
 

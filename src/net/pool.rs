@@ -71,6 +71,12 @@ impl Pool {
         Ok(lease)
     }
 
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().all(|slot| slot.in_flight.load(Ordering::Relaxed) == 0)
+    }
+
     #[cfg(test)]
     pub(super) fn clients(&self) -> usize {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).len()

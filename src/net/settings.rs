@@ -33,10 +33,8 @@ pub struct ConnectionSettings {
 impl ConnectionSettings {
     /// The least public class that may be dialled.
     pub(super) fn least_class(&self) -> AddressClass {
-        match self.class {
-            AddressClass::Public if self.allow_private => AddressClass::Private,
-            class => class,
-        }
+        let opened = self.class == AddressClass::Public && self.allow_private;
+        if opened { AddressClass::Private } else { self.class }
     }
 }
 

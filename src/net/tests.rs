@@ -11,11 +11,14 @@ use axum::extract::Request;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
+use http::header::RETRY_AFTER;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
+
+mod secure;
 
 /// Starts an HTTP server on a free port.
 async fn serve(router: Router) -> SocketAddr {
@@ -145,7 +148,7 @@ fn urls_are_checked_before_anything_is_dialled() {
 async fn a_name_that_moves_to_a_private_address_is_not_followed() {
     let server = serve(Router::new().route("/", get(|| async { "inside" }))).await;
     let (network, names) =
-        with_names(&[&["127.0.0.1"], &["169.254.169.254"], &["10.0.0.1", "::ffff:127.0.0.1"]]);
+        with_names(&[&["169.254.169.254"], &["127.0.0.1"], &["10.0.0.1", "::ffff:127.0.0.1"]]);
     let url = Url::parse(&format!("http://rebound.example:{}/", server.port())).expect("a URL");
     for class in [AddressClass::Public, AddressClass::Loopback, AddressClass::Public] {
         let settings = ConnectionSettings { class, allow_http: true, ..Default::default() };

@@ -14,14 +14,14 @@ const LONGEST_HEAD: usize = 8 * 1024;
 
 /// An open stream to the Host.
 #[derive(Debug)]
-pub(super) struct Link {
-    pub(super) frames: LineReader<OwnedReadHalf>,
-    pub(super) writer: OwnedWriteHalf,
+pub(crate) struct Link {
+    pub(crate) frames: LineReader<OwnedReadHalf>,
+    pub(crate) writer: OwnedWriteHalf,
 }
 
 /// Why there is no link.
 #[derive(Debug)]
-pub(super) enum NoLink {
+pub(crate) enum NoLink {
     /// Nothing listens, and nothing was started.
     NotRunning,
     /// The Host will not serve this target at all.
@@ -31,7 +31,7 @@ pub(super) enum NoLink {
 }
 
 /// Connects to the Host, starting one if `may_start`, and opens the session.
-pub(super) async fn open(place: &Place, hello: Hello, may_start: bool) -> Result<Link, NoLink> {
+pub(crate) async fn open(place: &Place, hello: Hello, may_start: bool) -> Result<Link, NoLink> {
     let stream = match endpoint::connect(place).await {
         Ok(stream) => stream,
         Err(endpoint::Error::NotRunning) if may_start => {

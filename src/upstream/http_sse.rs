@@ -55,7 +55,11 @@ impl HttpSse {
         let (end, ended) = watch::channel(None);
         let mut reader = JoinSet::new();
         reader.spawn(async move {
-            let why = deliver(events, sink).await;
+            let gone = sink.clone();
+            let why = tokio::select! {
+                () = gone.closed() => Error::SinkClosed,
+                why = deliver(events, sink) => why,
+            };
             end.send_replace(Some(why));
         });
         Ok(Self { upstream, endpoint, ended, _reader: reader })

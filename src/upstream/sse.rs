@@ -100,13 +100,8 @@ fn ends_block(chunk: &[u8]) -> bool {
 }
 
 fn broken(error: sse_stream::Error) -> Broken {
-    match error {
-        sse_stream::Error::Body(source) => match source.downcast::<Broken>() {
-            Ok(broken) => *broken,
-            Err(_) => Broken::NotText,
-        },
-        _ => Broken::NotText,
-    }
+    let sse_stream::Error::Body(source) = error else { return Broken::NotText };
+    source.downcast().map_or(Broken::NotText, |broken| *broken)
 }
 
 #[cfg(test)]
@@ -195,6 +190,9 @@ mod tests {
         let event = Bytes::from_static(b"data: 0123456789\n\n");
         let (events, broken) = events_of(vec![event; 100], 100).await;
         assert!(events.len() == 100 && broken.is_none(), "{} {broken:?}", events.len());
+        let across = Bytes::from_static(b"6789\n\ndata: 012345");
+        let (events, broken) = events_of(vec![across; 100], 100).await;
+        assert!(events.len() == 99 && broken.is_none(), "{} {broken:?}", events.len());
         let comment = Bytes::from_static(b": keep-alive\r\n\r\n");
         assert!(events_of(vec![comment; 100], 100).await.1.is_none());
     }

@@ -2,7 +2,7 @@
 //! (<https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http>,
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Awaited, read_messages};
-use super::backoff::Backoff;
 use super::exchange::{Outgoing, discard, is_error, media_type, refusal, status_error};
-use super::sse::{Broken, Events};
-use super::{Error, Incoming, ListenEnd, Posted, SessionId, Sink, Upstream};
+use super::follow::{Delivery, Follow, Position, step};
+use super::sse::Events;
+use super::{Error, ListenEnd, Posted, SessionId, Sink, Upstream};
 use crate::mcp::header::{LAST_EVENT_ID, MCP_METHOD, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
-use crate::mcp::{self, Kind, Message, RequestId};
+use crate::mcp::{self, Kind, Message};
 use crate::net::{Lane, Response};
 
 const JSON: &str = "application/json";
@@ -41,12 +41,6 @@ pub struct StreamableHttp {
 struct State {
     session: Option<SessionId>,
     version: Option<HeaderValue>,
-}
-
-/// Where in a stream we are: what to resume with, and when.
-struct Position {
-    last_event: Option<Arc<str>>,
-    backoff: Backoff,
 }
 
 impl StreamableHttp {
@@ -111,7 +105,15 @@ impl StreamableHttp {
     /// # Errors
     /// `Unauthorized`, `SessionGone`, `Authorize`, `Redirect` and `TooLarge`; whatever may pass is tried again.
     pub async fn listen(&self, sink: Sink) -> Result<ListenEnd, Error> {
-        let mut position = Position { last_event: None, backoff: Backoff::new(&self.upstream.limits) };
+        let gone = sink.clone();
+        tokio::select! {
+            () = gone.closed() => Ok(ListenEnd::SinkClosed),
+            end = self.keep_listening(sink) => end,
+        }
+    }
+
+    async fn keep_listening(&self, sink: Sink) -> Result<ListenEnd, Error> {
+        let mut position = Position::start(&self.upstream.limits);
         let mut delivery = Delivery { awaited: Awaited::default(), sink };
         loop {
             let wait = match self.open_stream(position.last_event.as_deref()).await {
@@ -123,10 +125,7 @@ impl StreamableHttp {
                 Ok(None) => return Ok(ListenEnd::NotOffered),
                 Err(error) => position.backoff.after_failure(passing(error)?),
             };
-            tokio::select! {
-                () = delivery.sink.closed() => return Ok(ListenEnd::SinkClosed),
-                () = sleep(wait) => {}
-            }
+            sleep(wait).await;
         }
     }
 
@@ -196,31 +195,43 @@ impl StreamableHttp {
             discard(response).await;
             return Ok(None);
         }
-        let media_type = media_type(&response.headers);
-        if media_type.as_deref() == Some(EVENTS) {
-            return self.read_events(response, delivery, resumable).await;
+        let content_type = media_type(&response.headers);
+        let asked = !delivery.awaited.is_empty();
+        match content_type.as_deref() {
+            Some(EVENTS) if asked => return self.read_events(response, delivery, resumable).await.map(Some),
+            Some(EVENTS) => {
+                self.read_tail(Events::new(response, self.upstream.limits.message_bytes), delivery);
+                return Ok(None);
+            }
+            Some(JSON) => {}
+            // Some servers answer a notification with a word of their own.
+            _ if !asked => {
+                discard(response).await;
+                return Ok(None);
+            }
+            _ => {
+                let said_something = response.chunk().await?.is_some();
+                return if said_something { Err(Error::NotMcp { content_type }) } else { Ok(None) };
+            }
         }
         let body = response.read(self.upstream.limits.message_bytes).await.map_err(Error::of_body)?;
         if body.trim_ascii().is_empty() {
             return Ok(None);
         }
-        let asked = !delivery.awaited.is_empty();
-        let is_json = media_type.as_deref() == Some(JSON);
-        match read_messages(body) {
-            Ok(messages) if is_json => {
-                if asked && messages.iter().all(names_no_request) {
-                    return Err(status_error(&response, messages.into_iter().find(is_error)));
-                }
-                delivery.all(messages, None).await?;
-                let complete = !asked || delivery.awaited.is_empty();
-                if complete { Ok(asked.then_some(())) } else { Err(Error::Cut { may_have_run: true }) }
-            }
-            // Some servers answer a notification with a word of their own.
-            _ if !asked => Ok(None),
-            Err(mcp::Error::NotJson) if is_json => Err(Error::InvalidJson),
-            Ok(_) | Err(mcp::Error::NotJson | mcp::Error::NotJsonRpc { .. }) => {
-                Err(Error::NotMcp { content_type: media_type })
-            }
+        let messages = match read_messages(body) {
+            Ok(messages) => messages,
+            Err(_) if !asked => return Ok(None),
+            Err(mcp::Error::NotJson) => return Err(Error::InvalidJson),
+            Err(mcp::Error::NotJsonRpc { .. }) => return Err(Error::NotMcp { content_type }),
+        };
+        if asked && messages.iter().all(names_no_request) {
+            return Err(status_error(&response, messages.into_iter().find(is_error)));
+        }
+        delivery.all(messages, None).await?;
+        match (asked, delivery.awaited.is_empty()) {
+            (true, true) => Ok(Some(())),
+            (true, false) => Err(Error::Cut { may_have_run: true }),
+            (false, _) => Ok(None),
         }
     }
 
@@ -230,48 +241,42 @@ impl StreamableHttp {
         response: Response,
         delivery: &mut Delivery,
         resumable: bool,
-    ) -> Result<Option<()>, Error> {
-        let asked = !delivery.awaited.is_empty();
-        let mut position = Position { last_event: None, backoff: Backoff::new(&self.upstream.limits) };
+    ) -> Result<(), Error> {
+        let mut position = Position::start(&self.upstream.limits);
         let mut end = self.follow(response, delivery, &mut position).await;
-        let mut failures = 0;
         loop {
-            let wait = match end {
-                Ok(()) => return Ok(asked.then_some(())),
+            match end {
+                Ok(()) => return Ok(()),
                 Err(Follow::SinkClosed) => return Err(Error::SinkClosed),
                 Err(Follow::TooLarge) => return Err(Error::TooLarge),
-                Err(_) if !asked => return Ok(None),
-                Err(Follow::NotJson) if !resumable || position.last_event.is_none() => {
-                    return Err(Error::InvalidJson);
-                }
-                Err(Follow::Ended | Follow::NotJson) if failures == 0 => position.backoff.after_end(),
-                Err(Follow::Ended | Follow::NotJson) => position.backoff.after_failure(None),
-            };
-            let Some(event) = position.last_event.clone().filter(|_| resumable) else {
-                return Err(Error::Cut { may_have_run: true });
-            };
-            sleep(wait).await;
-            end = match self.open_stream(Some(&event)).await {
-                Ok(Some(response)) => {
-                    failures = 0;
-                    self.follow(response, delivery, &mut position).await
-                }
-                // Whatever refuses here refuses only the resumption: the request itself has run.
-                Err(error) if failures < self.upstream.limits.resume_failures => {
-                    passing(error).map_err(|_| Error::Cut { may_have_run: true })?;
-                    failures += 1;
-                    Err(Follow::Ended)
-                }
-                Ok(None) | Err(_) => return Err(Error::Cut { may_have_run: true }),
-            };
+                Err(Follow::Ended | Follow::NotJson) if resumable && position.last_event.is_some() => {}
+                Err(Follow::NotJson) => return Err(Error::InvalidJson),
+                Err(Follow::Ended) => return Err(Error::Cut { may_have_run: true }),
+            }
+            let resumed = self.resume(&mut position).await;
+            // Whatever refuses here refuses only the resumption: the request itself has run.
+            let response = resumed.ok_or(Error::Cut { may_have_run: true })?;
+            end = self.follow(response, delivery, &mut position).await;
         }
+    }
+
+    /// Opens a broken stream again behind the last event seen, trying several times.
+    async fn resume(&self, position: &mut Position) -> Option<Response> {
+        let mut wait = position.backoff.after_end();
+        for _ in 0..=self.upstream.limits.resume_failures {
+            sleep(wait).await;
+            match self.open_stream(position.last_event.as_deref()).await {
+                Ok(response) => return response,
+                Err(error) => wait = position.backoff.after_failure(passing(error).ok()?),
+            }
+        }
+        None
     }
 
     /// Opens a stream by GET; `None` where the server offers none.
     async fn open_stream(&self, last_event: Option<&str>) -> Result<Option<Response>, Error> {
         let (mut headers, names_session) = self.headers(EVENTS_ONLY, HeaderMap::new(), true);
-        if let Some(id) = last_event {
-            let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) else { return Ok(None) };
+        if let Some(id) = last_event.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
         let response = self.send(Lane::Stream, Method::GET, headers, Bytes::new()).await?;
@@ -306,86 +311,32 @@ impl StreamableHttp {
                 Err(end) => return Err(end),
             }
         }
-        self.read_tail(events, delivery.sink.clone(), delivery.awaited.single().cloned());
+        self.read_tail(events, delivery);
         Ok(())
     }
 
-    fn read_tail(&self, mut events: Events, sink: Sink, request: Option<RequestId>) {
+    #[cfg(test)]
+    pub(super) async fn tails_are_read(&self) {
+        let mut tails = std::mem::take(&mut *self.tails.lock().unwrap_or_else(PoisonError::into_inner));
+        while tails.join_next().await.is_some() {}
+    }
+
+    /// Delivers, for a short while, what comes behind the end of an answer.
+    fn read_tail(&self, mut events: Events, delivery: &Delivery) {
+        let (sink, request) = (delivery.sink.clone(), delivery.awaited.single().cloned());
         let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
         while tails.try_join_next().is_some() {}
         let limits = self.upstream.limits.clone();
         tails.spawn(async move {
             let mut delivery = Delivery { awaited: Awaited::about(request), sink };
-            let mut position = Position { last_event: None, backoff: Backoff::new(&limits) };
+            let mut position = Position::start(&limits);
             let rest = async {
-                loop {
-                    match step(&mut events, &mut delivery, &mut position).await {
-                        Ok(()) | Err(Follow::NotJson) => {}
-                        Err(Follow::Ended | Follow::TooLarge | Follow::SinkClosed) => break,
-                    }
-                }
+                while let Ok(()) | Err(Follow::NotJson) =
+                    step(&mut events, &mut delivery, &mut position).await
+                {}
             };
             let _ = timeout(TAIL, rest).await;
         });
-    }
-}
-
-/// Why following a stream ended before everything was answered.
-#[derive(Debug)]
-enum Follow {
-    Ended,
-    NotJson,
-    TooLarge,
-    SinkClosed,
-}
-
-impl From<Error> for Follow {
-    fn from(_: Error) -> Self {
-        Self::SinkClosed
-    }
-}
-
-/// Reads one event and delivers what it carries.
-async fn step(events: &mut Events, delivery: &mut Delivery, position: &mut Position) -> Result<(), Follow> {
-    let event = match events.next().await {
-        Ok(Some(event)) => event,
-        Ok(None) | Err(Broken::Connection(_)) => return Err(Follow::Ended),
-        Err(Broken::TooLarge) => return Err(Follow::TooLarge),
-        Err(Broken::NotText) => return Err(Follow::NotJson),
-    };
-    position.backoff.reset();
-    if let Some(retry) = event.retry {
-        position.backoff.obey(retry);
-    }
-    let is_message = event.is_message();
-    if let Some(id) = event.id {
-        position.last_event = (!id.is_empty()).then(|| id.into());
-    }
-    let Some(data) = event.data.filter(|_| is_message) else { return Ok(()) };
-    match read_messages(data) {
-        Ok(messages) => Ok(delivery.all(messages, position.last_event.clone()).await?),
-        Err(error) => {
-            tracing::debug!(%error, "an event carried no message");
-            Err(Follow::NotJson)
-        }
-    }
-}
-
-/// Where messages go, and what is still to come.
-struct Delivery {
-    awaited: Awaited,
-    sink: Sink,
-}
-
-impl Delivery {
-    async fn all(&mut self, messages: Vec<Message>, event_id: Option<Arc<str>>) -> Result<(), Error> {
-        for message in messages {
-            self.awaited.note(&message);
-            let for_request = self.awaited.single().cloned();
-            let incoming = Incoming { message, for_request, event_id: event_id.clone() };
-            self.sink.send(incoming).await.map_err(|_| Error::SinkClosed)?;
-        }
-        Ok(())
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod connect;
 mod faults;
+mod modern;
+mod peers;
 mod restart;
 mod security;
 mod sign_in;

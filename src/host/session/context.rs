@@ -125,10 +125,19 @@ impl Context {
             match account.refused(used.as_ref(), status, challenge).await {
                 Ok(Retry::WithNewToken) => {}
                 Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),
-                Err(error) => return Err(Refused::Failed(failures::of_oauth(self.server(), &error))),
+                Ok(Retry::Forbidden) => return Err(Refused::Failed(self.forbidden())),
+                Err(error) => return Err(Refused::Failed(failures::of_account(self.server(), &error))),
             }
         }
         Err(Refused::SignInNeeded)
+    }
+
+    fn forbidden(&self) -> Failure {
+        Failure::new(
+            Code::ServerError,
+            format!("{} does not allow this to your account", self.server()),
+            "Ask for access, or sign in with another account",
+        )
     }
 
     fn credentials_refused(&self) -> Failure {

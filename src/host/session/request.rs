@@ -8,7 +8,6 @@ use http::HeaderMap;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::failure::{Code, Failure};
-use crate::host::account::{AskedBy, OpenWith, SignInRequest};
 use crate::host::failures;
 use crate::mcp::{Message, method};
 use crate::upstream::{self, Posted};
@@ -233,18 +232,13 @@ impl Request {
 
     /// Parks the call: one prompt opens, and progress keeps the client patient.
     async fn park(&self, until: Instant) -> Result<(), Failure> {
-        let Some(account) = self.context.account() else { return Err(self.signed_out()) };
-        let asked_by = AskedBy::Client(self.context.client_name.borrow().clone());
-        let request = SignInRequest { asked_by, open_with: OpenWith::Host };
-        let sign_in = account.sign_in(request).await;
-        let mut sign_in = sign_in.map_err(|error| failures::of_oauth(self.context.server(), &error))?;
+        let signing_in = sign_in_tool::sign_in(&self.context);
+        tokio::pin!(signing_in);
         let mut ticks = interval(PROGRESS_EVERY);
         let mut progress = 0;
         loop {
             tokio::select! {
-                outcome = sign_in.outcome() => {
-                    return outcome.map_err(|error| failures::of_oauth(self.context.server(), &error));
-                }
+                outcome = &mut signing_in => return outcome,
                 _ = ticks.tick() => {
                     progress += 1;
                     self.report_progress(progress).await;

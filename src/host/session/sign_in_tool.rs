@@ -1,7 +1,8 @@
 //! `drawbridge_sign_in`, the one tool of ours, and the sign-in that opens by itself.
 
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 
+use crate::failure::Failure;
 use crate::host::account::{AskedBy, OpenWith, SignInRequest};
 use crate::host::failures;
 use crate::mcp::{Message, json, result_response};
@@ -27,26 +28,38 @@ pub(super) async fn offer(context: &Context) {
     if !account.state().borrow().was_never_signed_in() {
         return;
     }
-    let asked_by = AskedBy::Client(context.client_name.borrow().clone());
-    if let Err(error) = account.sign_in(SignInRequest { asked_by, open_with: OpenWith::Host }).await {
-        tracing::info!(server = %context.server(), "{error}");
+    match account.sign_in(request(context)).await {
+        Ok(sign_in) if sign_in.not_opened.is_some() => account.cancel_sign_in().await,
+        Ok(_) => {}
+        Err(error) => tracing::info!(server = %context.server(), "{error}"),
     }
+}
+
+/// A sign-in that this session's client asks for and the Host opens.
+fn request(context: &Context) -> SignInRequest {
+    let asked_by = AskedBy::Client(context.client_name.borrow().clone());
+    SignInRequest { asked_by, open: OpenWith::Host, challenge: Vec::new() }
+}
+
+/// Signs in and waits for the end; where no page can be opened, says so at once.
+pub(super) async fn sign_in(context: &Context) -> Result<(), Failure> {
+    let signed_out = || failures::signed_out(context.server());
+    let account = context.account().ok_or_else(signed_out)?;
+    let sign_in = account.sign_in(request(context)).await;
+    let sign_in = sign_in.map_err(|error| failures::of_account(context.server(), &error))?;
+    if sign_in.not_opened.is_some() {
+        account.cancel_sign_in().await;
+        return Err(signed_out());
+    }
+    sign_in.outcome().await.map_err(|error| failures::of_oauth(context.server(), &error))
 }
 
 /// Signs in, and answers the call with the names of the tools that are there now.
 pub(super) async fn run(context: Shared, link: Option<Link>, message: Message) -> Ending {
-    let Some(account) = context.account() else {
-        return Ending::Failed(failures::signed_out(context.server()));
-    };
-    let asked_by = AskedBy::Client(context.client_name.borrow().clone());
     let deadline = Instant::now() + context.limits.park;
-    let signed_in = tokio::time::timeout_at(deadline, async {
-        let mut sign_in = account.sign_in(SignInRequest { asked_by, open_with: OpenWith::Host }).await?;
-        sign_in.outcome().await
-    });
-    match signed_in.await {
+    match timeout_at(deadline, sign_in(&context)).await {
         Err(_) => return Ending::Failed(failures::signed_out(context.server())),
-        Ok(Err(error)) => return Ending::Failed(failures::of_oauth(context.server(), &error)),
+        Ok(Err(failure)) => return Ending::Failed(failure),
         Ok(Ok(())) => {}
     }
     let names = match link {

@@ -1,0 +1,76 @@
+//! `drawbridge edit`.
+
+use http::Method;
+use url::Url;
+
+use super::client::{Client, server_path};
+use super::options::{OptionArgs, server_url};
+use super::{output, servers};
+use crate::api::types::{Changes, Edited, Unset};
+use crate::failure::Failure;
+use crate::registry::{AccountLabel, ServerName, header};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The server's name
+    name: ServerName,
+    /// Call it something else
+    #[arg(long, value_name = "NAME")]
+    rename: Option<ServerName>,
+    /// Give it another address
+    #[arg(long, value_name = "URL", value_parser = server_url)]
+    url: Option<Url>,
+    /// The account that the bare name means
+    #[arg(long, value_name = "LABEL")]
+    default: Option<AccountLabel>,
+    /// Take an option back, as in `--unset scope` or `--unset header:X-Key`
+    #[arg(long, value_name = "OPTION", value_parser = unset)]
+    unset: Vec<Unset>,
+    #[command(flatten)]
+    options: OptionArgs,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    servers::check("edit", &args.options);
+    let changes = Changes {
+        name: args.rename,
+        url: args.url,
+        default_account: args.default,
+        unset: args.unset,
+        options: args.options.read()?,
+    };
+    let path = server_path(&args.name);
+    let edited: Edited = Client::connect().await?.ask(Method::PATCH, &path, Some(&changes)).await?;
+    output::tell(&format!("Changed {}.", edited.server.name));
+    if edited.secrets_dropped {
+        output::tell(
+            "Its stored secrets and sign-ins were dropped, because they were given for another address or a \
+             stricter connection. Give them again, or sign in again.",
+        );
+    }
+    Ok(())
+}
+
+fn unset(text: &str) -> Result<Unset, String> {
+    if let Some(name) = text.strip_prefix("header:") {
+        let name = header::name(name).map_err(|error| error.to_string())?;
+        return Ok(Unset::Header(name.to_string()));
+    }
+    let word = serde_json::Value::String(text.replace('-', "_"));
+    serde_json::from_value(word).map_err(|_| "name an option without its dashes, or `header:NAME`".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_taken_back_by_their_names() {
+        assert_eq!(unset("client-id"), Ok(Unset::ClientId));
+        assert_eq!(unset("allow-http"), Ok(Unset::AllowHttp));
+        assert_eq!(unset("header:X-Key"), Ok(Unset::Header("x-key".into())));
+        for bad in ["", "--scope", "header", "header:", "name", "colour"] {
+            assert!(unset(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `drawbridge login`: the Host signs in, this process opens the page, because the browser and the
+//! display are the person's own.
+
+use std::io::BufRead as _;
+
+use http::Method;
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::client::{Client, Events, account_path};
+use super::output;
+use super::target::NamedAccount;
+use crate::api::types::{OpenBy, PastedRedirect, SecretText, SignInBody, SignInEvent};
+use crate::failure::{Code, Failure};
+use crate::oauth::browser::{PageOpener, SystemBrowser};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A server's name, or `name@account`; a new account label creates the account
+    account: NamedAccount,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let mut client = Client::connect().await?;
+    let (server, label) = client.account(&args.account).await?;
+    let path = account_path(&server, &label);
+    let body = SignInBody { open_by: OpenBy::Caller };
+    let mut events = client.follow(&format!("{path}/sign-in"), &body).await?;
+    tokio::select! {
+        outcome = watch(&mut events, &args.account, &path) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(cancelled(&args.account)),
+    }
+}
+
+async fn watch(events: &mut Events, account: &NamedAccount, path: &str) -> Result<(), Failure> {
+    let mut pasted = pasted_lines();
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event?,
+            Some(line) = pasted.recv() => {
+                hand_over(path, line).await;
+                continue;
+            }
+        };
+        match event {
+            Some(SignInEvent::Url { url }) => open(&url),
+            Some(SignInEvent::Done) => {
+                output::tell(&format!("Signed in to {account}."));
+                return Ok(());
+            }
+            Some(SignInEvent::Failed { failure }) => return Err(failure),
+            None => {
+                return Err(Failure::new(
+                    Code::HostGone,
+                    "Drawbridge went away during the sign-in",
+                    "Try again",
+                ));
+            }
+        }
+    }
+}
+
+fn open(url: &Url) {
+    match SystemBrowser::from_environment().open(url) {
+        Ok(()) => output::tell(&format!(
+            "Opened a sign-in page in your browser. If none shows, open this:\n\n  {url}\n"
+        )),
+        Err(error) => {
+            tracing::debug!(%error, "no page was opened");
+            output::tell(&format!("Open this page in a browser to sign in:\n\n  {url}\n"));
+            if let Some(line) = tunnel(url) {
+                output::tell(&format!(
+                    "If the browser is on another computer, run this there first:\n\n  {line}\n\n\
+                     or sign in there and paste the address of the page that then fails to load here:"
+                ));
+            }
+        }
+    }
+}
+
+/// The command that lets a browser elsewhere reach the callback on this computer.
+fn tunnel(url: &Url) -> Option<String> {
+    let is_redirect = |name: &str| name == "redirect_uri";
+    let redirect = url.query_pairs().find(|(name, _)| is_redirect(name)).map(|(_, value)| value)?;
+    let port = Url::parse(&redirect).ok()?.port()?;
+    let user = std::env::var("USER").unwrap_or_else(|_| "USER".into());
+    Some(format!("ssh -N -L {port}:127.0.0.1:{port} {user}@THIS-COMPUTER"))
+}
+
+/// Gives the Host a redirect URL that a person pasted. What is wrong with it leaves the sign-in
+/// as it was, so the person can paste another.
+async fn hand_over(path: &str, line: String) {
+    let body = PastedRedirect { url: SecretText::from(line) };
+    let handed = async {
+        let mut client = Client::connect().await?;
+        client.tell(Method::POST, &format!("{path}/redirect"), Some(&body)).await
+    };
+    if let Err(failure) = handed.await {
+        output::failure(&failure);
+    }
+}
+
+/// Lines from stdin that may be redirect URLs. A plain thread reads them, as nothing else can be
+/// left waiting there when the program ends.
+fn pasted_lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        for line in lines.map(|line| line.trim().to_owned()).filter(|line| line.contains("://")) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn cancelled(account: &NamedAccount) -> Failure {
+    Failure::new(
+        Code::SignInFailed,
+        "the sign-in was cancelled",
+        format!("Start it again with `drawbridge login {account}`"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tunnel_leads_to_the_callback() {
+        let url = Url::parse(
+            "https://as.example/authorize?state=x&redirect_uri=http%3A%2F%2F127.0.0.1%3A41234%2Fcallback",
+        )
+        .expect("url");
+        assert!(tunnel(&url).expect("a line").starts_with("ssh -N -L 41234:127.0.0.1:41234 "));
+        assert_eq!(tunnel(&Url::parse("https://as.example/device").expect("url")), None);
+    }
+}

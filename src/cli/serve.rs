@@ -1,0 +1,223 @@
+//! `drawbridge serve`: the Host without a window.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{self, Client, NOTHING};
+use super::{no_runtime, output};
+use crate::endpoint::{self, Place};
+use crate::failure::{Code, Failure};
+use crate::host::{Host, HostConfig};
+use crate::logging;
+use crate::oauth::browser::SystemBrowser;
+use crate::paths::Paths;
+use crate::process;
+use crate::secret::StoreKind;
+
+/// How long a Host that a shim started stays without anybody who needs it.
+const USUAL_IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
+/// How long a Host may take to end.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// End the one that is running
+    #[arg(long, conflicts_with = "background")]
+    stop: bool,
+    /// Log to a file, and end when nobody has needed it for some time
+    #[arg(long, hide = true)]
+    background: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    if args.stop {
+        logging::to_stderr();
+        return super::block_on(stop());
+    }
+    process::protect_memory();
+    let place = client::place()?;
+    let paths = Paths::find().ok_or_else(|| {
+        Failure::new(Code::HostGone, "no home folder is known", "Set HOME or DRAWBRIDGE_HOME")
+    })?;
+    start_logging(&args, &paths)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?;
+    let result = runtime.block_on(serve(&place, paths, args.background));
+    runtime.shutdown_background();
+    if let Err(failure) = &result {
+        tracing::error!("{}", failure.text());
+    }
+    result
+}
+
+async fn serve(place: &Place, paths: Paths, background: bool) -> Result<(), Failure> {
+    let claim = endpoint::claim(place).map_err(|error| not_claimed(&error))?;
+    let has_display = has_display();
+    let config = HostConfig {
+        secrets: store_kind()?,
+        opener: Arc::new(SystemBrowser::from_environment()),
+        approver: None,
+        has_display,
+        idle_exit: if background { Some(idle_exit()?) } else { None },
+        paths,
+    };
+    // Built before the socket is there: whoever can connect is served.
+    let host = Host::build(config)?;
+    let listener = claim.listen().map_err(|error| not_claimed(&error))?;
+    if !background {
+        output::tell(&format!("Drawbridge is running ({}). Ctrl-C ends it.", place.socket().display()));
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
+    let shutdown = CancellationToken::new();
+    let running = host.run(listener, shutdown.clone());
+    tokio::pin!(running);
+    tokio::select! {
+        result = &mut running => return Ok(result?),
+        () = asked_to_end() => shutdown.cancel(),
+    }
+    Ok(running.await?)
+}
+
+async fn stop() -> Result<(), Failure> {
+    let Some(mut client) = Client::connect_to_running().await? else {
+        output::tell("Drawbridge is not running.");
+        return Ok(());
+    };
+    client.tell(Method::POST, "/shutdown", NOTHING).await?;
+    let place = client::place()?;
+    let gone = async {
+        while endpoint::claim(&place).is_err() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    match tokio::time::timeout(STOP_LIMIT, gone).await {
+        Ok(()) => output::tell("Drawbridge has ended."),
+        Err(_) => {
+            return Err(Failure::new(
+                Code::TimedOut,
+                "Drawbridge has not ended yet",
+                "Try again in a moment",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_end() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn start_logging(args: &Args, paths: &Paths) -> Result<(), Failure> {
+    if !args.background && std::io::stderr().is_terminal() {
+        logging::to_terminal();
+        return Ok(());
+    }
+    let failed = |why: String| {
+        let sentence = format!("no log can be written to {} ({why})", paths.logs().display());
+        Failure::new(Code::Internal, sentence, "Check the disk and the folder's permissions")
+    };
+    paths.create().map_err(|error| failed(error.kind().to_string()))?;
+    logging::to_files(&paths.logs()).map_err(|error| failed(error.to_string()))
+}
+
+fn not_claimed(error: &endpoint::Error) -> Failure {
+    let next_step = match error {
+        endpoint::Error::AlreadyRunning => "Use it, or end it with `drawbridge serve --stop`",
+        endpoint::Error::NoHome
+        | endpoint::Error::NotPrivate { .. }
+        | endpoint::Error::ForeignPeer { .. }
+        | endpoint::Error::NotRunning
+        | endpoint::Error::Io { .. } => "Check the folder and its permissions",
+    };
+    Failure::new(Code::HostGone, error.to_string(), next_step)
+}
+
+fn has_display() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(not(target_os = "linux")) || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
+
+fn store_kind() -> Result<StoreKind, Failure> {
+    match std::env::var("DRAWBRIDGE_SECRETS").as_deref() {
+        Err(_) | Ok("" | "keychain") => Ok(StoreKind::Keychain),
+        Ok("file") => Ok(StoreKind::File),
+        Ok("memory") => Ok(StoreKind::Memory),
+        Ok(_) => Err(Failure::new(
+            Code::Invalid,
+            "DRAWBRIDGE_SECRETS names no secret store",
+            "Set it to keychain, file or memory, or leave it away",
+        )),
+    }
+}
+
+fn idle_exit() -> Result<Duration, Failure> {
+    match std::env::var("DRAWBRIDGE_IDLE_EXIT") {
+        Ok(text) if !text.is_empty() => duration(&text).ok_or_else(|| {
+            Failure::new(
+                Code::Invalid,
+                "DRAWBRIDGE_IDLE_EXIT is no length of time",
+                "Write seconds, or a number with s, m or h, as in 10m",
+            )
+        }),
+        Ok(_) | Err(_) => Ok(USUAL_IDLE_EXIT),
+    }
+}
+
+/// Seconds, or a number with `ms`, `s`, `m` or `h`.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    let number: u64 = text[..end].trim().parse().ok()?;
+    match &text[end..] {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        let table = [
+            ("90", Some(90_000)),
+            ("90s", Some(90_000)),
+            (" 10m ", Some(600_000)),
+            ("1 h", Some(3_600_000)),
+            ("50ms", Some(50)),
+            ("", None),
+            ("m", None),
+            ("-1", None),
+            ("10 parsecs", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615h", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(duration(text), expected.map(Duration::from_millis), "{text}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `add`, `remove`, `list` and `show`.
+
+use http::Method;
+use url::Url;
+
+use super::client::{Client, NOTHING, server_path};
+use super::options::{OptionArgs, server_url};
+use super::{output, usage};
+use crate::api::types::{AccountStateView, NewServer, ResourceOption, ServerView};
+use crate::failure::Failure;
+use crate::registry::{ServerName, SignInChoice, TransportChoice};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AddArgs {
+    /// What to call it
+    name: ServerName,
+    /// Its address
+    #[arg(value_parser = server_url)]
+    url: Url,
+    #[command(flatten)]
+    options: OptionArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RemoveArgs {
+    /// The server's name
+    name: ServerName,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// The server's name
+    name: ServerName,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn add(args: AddArgs) -> Result<(), Failure> {
+    check("add", &args.options);
+    let new = NewServer { name: args.name, url: args.url, options: args.options.read()? };
+    let added: ServerView = Client::connect().await?.ask(Method::POST, "/servers", Some(&new)).await?;
+    output::tell(&format!("Added {} ({}).", added.name, added.url));
+    Ok(())
+}
+
+pub(super) async fn remove(args: RemoveArgs) -> Result<(), Failure> {
+    let path = server_path(&args.name);
+    Client::connect().await?.tell(Method::DELETE, &path, NOTHING).await?;
+    output::tell(&format!("Removed {}, its secrets and its sign-ins.", args.name));
+    Ok(())
+}
+
+pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
+    let servers: Vec<ServerView> = Client::connect().await?.get("/servers").await?;
+    if args.json {
+        output::print_json(&servers);
+    } else if servers.is_empty() {
+        output::tell("There are no servers yet. Add one with `drawbridge add NAME URL`.");
+    } else {
+        output::print_table(&rows(&servers));
+    }
+    Ok(())
+}
+
+pub(super) async fn show(args: ShowArgs) -> Result<(), Failure> {
+    let server: ServerView = Client::connect().await?.get(&server_path(&args.name)).await?;
+    if args.json {
+        output::print_json(&server);
+    } else {
+        output::print(&output::table(&details(&server)));
+    }
+    Ok(())
+}
+
+/// Refuses what fits each option alone and not all of them together; warns of what is unwise.
+pub(super) fn check(verb: &str, options: &OptionArgs) {
+    if options.reads_of_stdin() > 1 {
+        usage(verb, "only one option can be read from stdin");
+    }
+    if options.has_literal_authorization() {
+        output::tell(
+            "Warning: the Authorization value stands on the command line, where other programs and your \
+             shell's history keep it. Next time use `--bearer env:NAME`, `--bearer file:PATH` or `--bearer -`.",
+        );
+    }
+}
+
+/// Servers and accounts as a table, with its heading.
+pub(super) fn rows(servers: &[ServerView]) -> Vec<Vec<String>> {
+    let mut rows = vec![["NAME", "ACCOUNT", "STATE", "ADDRESS"].map(str::to_owned).to_vec()];
+    for server in servers {
+        let (name, url) = (server.name.to_string(), server.url.clone());
+        let mut accounts = server.accounts.iter();
+        let first = accounts.next();
+        let (label, state) = match first {
+            Some(account) => (account.label.to_string(), state_of(&account.state)),
+            None => ("-".into(), without_account(server).into()),
+        };
+        rows.push(vec![name, label, state, url]);
+        rows.extend(accounts.map(|account| {
+            vec![String::new(), account.label.to_string(), state_of(&account.state), String::new()]
+        }));
+    }
+    rows
+}
+
+/// How an account stands, in a few words.
+pub(super) fn state_of(state: &AccountStateView) -> String {
+    match state {
+        AccountStateView::Unknown => "not signed in yet".into(),
+        AccountStateView::SignedIn { identity: Some(identity), .. } => {
+            format!("signed in as {}", crate::redact::plain(identity, 60))
+        }
+        AccountStateView::SignedIn { identity: None, .. } => "signed in".into(),
+        AccountStateView::SigningIn { .. } => "signing in".into(),
+        AccountStateView::SignedOut { .. } => "signed out".into(),
+        AccountStateView::Failed { failure } => failure.sentence.trim_end_matches('.').to_owned(),
+    }
+}
+
+fn without_account(server: &ServerView) -> &'static str {
+    let has_own = server.bearer || server.headers.iter().any(|name| name == "authorization");
+    if has_own { "fixed token" } else { "no sign-in yet" }
+}
+
+fn details(server: &ServerView) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, value: String| rows.push(vec![name.to_owned(), value]);
+    row("Name", server.name.to_string());
+    row("Address", server.url.clone());
+    row("Network", serde_word(&server.class));
+    if server.transport != TransportChoice::Auto {
+        row("Transport", serde_word(&server.transport));
+    }
+    for (number, account) in server.accounts.iter().enumerate() {
+        let default = if account.label == server.default_account { " (default)" } else { "" };
+        let text = format!("{}{default}: {}", account.label, state_of(&account.state));
+        row(if number == 0 { "Accounts" } else { "" }, text);
+    }
+    if server.bearer {
+        row("Bearer token", "stored".into());
+    }
+    for header in &server.headers {
+        row("Header", format!("{header} (stored)"));
+    }
+    let oauth = &server.oauth;
+    let resource = oauth.resource.as_ref().map(|resource| match resource {
+        ResourceOption::Given(resource) => resource.clone(),
+        ResourceOption::Omitted => "none".into(),
+    });
+    let secret = if oauth.has_client_secret { " (secret stored)" } else { "" };
+    let optional = [
+        ("Client id", oauth.client_id.as_ref().map(|id| format!("{id}{secret}"))),
+        ("Scopes", oauth.scope.clone()),
+        ("Resource", resource),
+        ("Issuer", oauth.issuer.clone()),
+        ("Callback port", oauth.callback_port.map(|port| port.to_string())),
+        ("Callback host", Some(oauth.callback_host.as_str().to_owned()).filter(|host| host != "127.0.0.1")),
+        ("Sign-in", Some(serde_word(&server.sign_in)).filter(|_| server.sign_in != SignInChoice::Window)),
+        ("Certificates", server.ca.as_ref().map(|path| path.display().to_string())),
+        ("Client certificate", server.client_cert.as_ref().map(|path| path.display().to_string())),
+        ("Proxy", server.proxy.clone()),
+        ("Unencrypted http", server.allow_http.then(|| "allowed".into())),
+        ("Private addresses", server.allow_private.then(|| "allowed".into())),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            row(name, value);
+        }
+    }
+    rows
+}
+
+/// The word that stands for a choice in JSON.
+fn serde_word(choice: &impl serde::Serialize) -> String {
+    match serde_json::to_value(choice) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(_) | Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! A look at a server without a client: says what is there or the first thing that is wrong, and
+//! fills the snapshot, so that the first client start is full.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::failure::{Code, Failure};
+use crate::host::connection::Connection;
+use crate::host::failures;
+use crate::mcp::era::NEWEST_LEGACY;
+use crate::mcp::{Kind, Message, json, method};
+
+use super::ask::ask;
+use super::context::Context;
+use super::downstream::Downstream;
+use super::open::{self, Handshake, OpenError, Opening, Transport};
+use super::{INCOMING_QUEUE, INITIALIZED, SessionDeps};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const MOST_PAGES: usize = 200;
+
+/// What a server turned out to be.
+#[derive(Debug, Clone, Default)]
+pub struct Probe {
+    /// The name it gives itself.
+    pub server: String,
+    /// The protocol version it agreed to.
+    pub protocol_version: String,
+    /// How many tools it lists.
+    pub tools: usize,
+}
+
+/// Opens a session of our own, reads the lists, and ends it.
+///
+/// # Errors
+/// The first thing that is wrong; [`Code::SignedOut`] where signing in would help.
+pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, Failure> {
+    let (downstream, _writing) = Downstream::spawn(tokio::io::sink());
+    let (sender, mut incoming) = mpsc::channel(INCOMING_QUEUE);
+    let context = Context::new(connection, deps.network, downstream, deps.limits, sender, deps.snapshots);
+    let context = Arc::new(context);
+    let mut tasks = JoinSet::new();
+    let reader = context.clone();
+    tasks.spawn(async move {
+        while let Some(incoming) = incoming.recv().await {
+            reader.hand_over(incoming.message);
+        }
+    });
+    let looked = timeout(LIMIT, look(&context)).await;
+    looked.unwrap_or_else(|_| {
+        let sentence = format!("{} did not answer within {} s", context.server(), LIMIT.as_secs());
+        Err(Failure::new(Code::TimedOut, sentence, "Try again later, or check the address"))
+    })
+}
+
+async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
+    let mut opening =
+        Opening::Legacy(Box::new(Handshake { initialize: initialize(), resume: None, initialized: None }));
+    let opened = open::open(context, &mut opening).await.map_err(|error| failure(context, error))?;
+    let initialized = Message::parse(Bytes::from_static(INITIALIZED)).expect("a message");
+    let _ = context.authorized(|| opened.transport.post(initialized.clone(), context.incoming.clone())).await;
+    let answer = opened.response.as_ref();
+    let mut probe = Probe {
+        server: answer
+            .and_then(|answer| answer.string_at(&["result", "serverInfo", "name"]))
+            .unwrap_or_default(),
+        protocol_version: answer
+            .and_then(|answer| answer.string_at(&["result", "protocolVersion"]))
+            .unwrap_or_default(),
+        tools: 0,
+    };
+    for (list, capability) in [
+        ("tools/list", "tools"),
+        ("prompts/list", "prompts"),
+        ("resources/list", "resources"),
+        ("resources/templates/list", "resources"),
+    ] {
+        if answer.is_some_and(|answer| answer.raw_at(&["result", "capabilities", capability]).is_some()) {
+            let items = read_list(context, &opened.transport, list).await;
+            if list == "tools/list" {
+                probe.tools = items.as_ref().map_or(0, Vec::len);
+            }
+            keep(context, list, items);
+        }
+    }
+    opened.transport.delete().await;
+    Ok(probe)
+}
+
+fn keep(context: &Context, list: &str, items: Option<Vec<String>>) {
+    let raw = items.and_then(|items| RawValue::from_string(format!("[{}]", items.join(","))).ok());
+    if let Some(raw) = raw {
+        context.note_list(list, raw);
+    }
+}
+
+/// All pages of a list; `None` where the server does not give them.
+async fn read_list(context: &Arc<Context>, transport: &Transport, list: &str) -> Option<Vec<String>> {
+    let member = method::list_member(list)?;
+    let mut items = Vec::new();
+    let mut params = "{}".to_owned();
+    for page in 0..MOST_PAGES {
+        let line =
+            format!(r#"{{"jsonrpc":"2.0","id":"drawbridge-{page}","method":"{list}","params":{params}}}"#);
+        let request = Message::parse(line.into()).ok()?;
+        let (_, response) = ask(context, transport, &request).await.ok()?;
+        let raw = response.raw_at(&["result", member])?;
+        items.extend(json::elements(raw)?.into_iter().map(|item| item.get().to_owned()));
+        match response
+            .raw_at(&["result", "nextCursor"])
+            .filter(|cursor| cursor.len() > 2 && *cursor != "null")
+        {
+            Some(cursor) => params = format!(r#"{{"cursor":{cursor}}}"#),
+            None => return Some(items),
+        }
+    }
+    None
+}
+
+fn initialize() -> Message {
+    let line = format!(
+        r#"{{"jsonrpc":"2.0","id":"drawbridge-initialize","method":"initialize","params":{{"protocolVersion":"{NEWEST_LEGACY}","capabilities":{{}},"clientInfo":{{"name":"drawbridge","version":"{}"}}}}}}"#,
+        env!("CARGO_PKG_VERSION")
+    );
+    Message::parse(line.into()).expect("a request made of plain values")
+}
+
+fn failure(context: &Context, error: OpenError) -> Failure {
+    match error {
+        OpenError::Failed(failure) => failure,
+        OpenError::SignedOut => failures::signed_out(context.server()),
+        OpenError::Rejected(answer) => {
+            debug_assert!(matches!(answer.kind(), Kind::Response { is_error: true, .. }));
+            let said = answer.string_at(&["error", "message"]).unwrap_or_default();
+            let said = crate::redact::plain(&said, 200);
+            Failure::new(
+                Code::ServerError,
+                format!("{} refused to open a session: {said}", context.server()),
+                "Tell the server's operator",
+            )
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Why a sign-in or refresh did not succeed.
+
+use std::io;
+use std::time::Duration;
+
+use crate::redact::SafeUrl;
+use crate::{net, secret};
+
+/// Why a sign-in or refresh did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The resource metadata names nobody who signs in for it, or not the issuer that was asked for.
+    #[error("{server} does not name {wanted} as its authorization server")]
+    NoAuthorizationServer {
+        /// The MCP server.
+        server: SafeUrl,
+        /// The issuer from the options, or "anyone".
+        wanted: String,
+    },
+    /// The resource metadata is about something else.
+    #[error("the metadata of {server} is about another resource, {named}")]
+    ResourceMismatch {
+        /// The MCP server.
+        server: SafeUrl,
+        /// What the document names.
+        named: String,
+    },
+    /// A metadata document lacks what it must have.
+    #[error("the metadata at {url} cannot be used: {why}")]
+    InvalidMetadata {
+        /// Where it came from.
+        url: SafeUrl,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The authorization server calls itself by another name than the one that led to it.
+    #[error("the authorization server says it is {found}, not {expected}")]
+    IssuerMismatch {
+        /// The name that led there.
+        expected: String,
+        /// The name it gives.
+        found: String,
+    },
+    /// The authorization server publishes nothing about itself.
+    #[error("{issuer} publishes no authorization server metadata")]
+    NoMetadata {
+        /// The issuer.
+        issuer: String,
+    },
+    /// An endpoint that must not be opened or posted to.
+    #[error("the {what} is not an address that can be used: {why}")]
+    UnsafeEndpoint {
+        /// Which one.
+        what: &'static str,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The authorization server does not protect the code against interception.
+    #[error("{issuer} does not support PKCE with S256, which MCP requires")]
+    NoPkce {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The authorization server registers nobody, and no client id was given.
+    #[error("{issuer} does not let programs register themselves; it needs a client id from its operator")]
+    NoRegistration {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The authorization server did not register us.
+    #[error("{issuer} refused to register Drawbridge{}", reason(code, description))]
+    RegistrationRefused {
+        /// The issuer.
+        issuer: String,
+        /// Its error code.
+        code: Option<String>,
+        /// Its words.
+        description: Option<String>,
+    },
+    /// Client id and secret belong to another authorization server.
+    #[error("the client id was registered with {expected}, but the server now names {found}")]
+    ForeignCredentials {
+        /// The issuer they were used with.
+        expected: String,
+        /// The issuer that is named now.
+        found: String,
+    },
+    /// The port that the redirect URI needs is in use.
+    #[error("port {port}, which the sign-in must return to, is in use by another program")]
+    PortTaken {
+        /// The port.
+        port: u16,
+    },
+    /// The listener for the browser's return could not be opened.
+    #[error("could not listen for the browser's return")]
+    Listener(#[source] io::Error),
+    /// A response belongs to no sign-in under way.
+    #[error("this response belongs to another sign-in, or to one that has ended")]
+    StateMismatch,
+    /// The pasted text is not where the browser was sent.
+    #[error("this is not the address the sign-in page ended at")]
+    NotARedirect,
+    /// The response does not come from the authorization server that was asked, or does not say so.
+    #[error("the response did not come from {expected}")]
+    WrongResponder {
+        /// The issuer that was asked.
+        expected: String,
+    },
+    /// The authorization server said no.
+    #[error("the sign-in was refused{}", reason(&Some(code.clone()), description))]
+    Denied {
+        /// RFC 6749 §4.1.2.1.
+        code: String,
+        /// Its words.
+        description: Option<String>,
+    },
+    /// The token endpoint said no.
+    #[error("the authorization server refused{}", reason(&Some(code.clone()), description))]
+    TokenRefused {
+        /// RFC 6749 §5.2, or `http_<status>` where the answer had none.
+        code: String,
+        /// Its words.
+        description: Option<String>,
+    },
+    /// The token endpoint is in trouble; nothing is lost.
+    #[error("the authorization server answered with status {status}")]
+    Unavailable {
+        /// The status.
+        status: u16,
+        /// How long to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The token endpoint said yes in a way that cannot be used.
+    #[error("the authorization server's answer cannot be used: {why}")]
+    InvalidTokenResponse {
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The person said no on our own page, or the sign-in was called off.
+    #[error("the sign-in was cancelled")]
+    Cancelled,
+    /// Nobody finished the sign-in.
+    #[error("nobody finished the sign-in within {} minutes", limit.as_secs() / 60)]
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The sign-in worked, but its tokens cannot be kept.
+    #[error("the sign-in could not be saved")]
+    NotSaved(#[source] secret::Error),
+    /// An exchange over the network failed.
+    #[error(transparent)]
+    Network(#[from] net::Error),
+}
+
+impl Error {
+    /// Whether the same attempt may succeed a little later, with nothing lost.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Network(error) => !matches!(
+                error,
+                net::Error::InvalidUrl { .. }
+                    | net::Error::InsecureUrl { .. }
+                    | net::Error::ForbiddenAddress { .. }
+            ),
+            Self::NoAuthorizationServer { .. }
+            | Self::ResourceMismatch { .. }
+            | Self::InvalidMetadata { .. }
+            | Self::IssuerMismatch { .. }
+            | Self::NoMetadata { .. }
+            | Self::UnsafeEndpoint { .. }
+            | Self::NoPkce { .. }
+            | Self::NoRegistration { .. }
+            | Self::RegistrationRefused { .. }
+            | Self::ForeignCredentials { .. }
+            | Self::PortTaken { .. }
+            | Self::Listener(_)
+            | Self::StateMismatch
+            | Self::NotARedirect
+            | Self::WrongResponder { .. }
+            | Self::Denied { .. }
+            | Self::TokenRefused { .. }
+            | Self::InvalidTokenResponse { .. }
+            | Self::Cancelled
+            | Self::TimedOut { .. }
+            | Self::NotSaved(_) => false,
+        }
+    }
+
+    /// How long the other side asked us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } | Self::Network(net::Error::Status { retry_after, .. }) => {
+                *retry_after
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the token endpoint refused with this code.
+    pub(crate) fn refused_with(&self, wanted: &str) -> bool {
+        matches!(self, Self::TokenRefused { code, .. } if code == wanted)
+    }
+}
+
+/// ` (code: words)`, as much of it as there is.
+fn reason(code: &Option<String>, description: &Option<String>) -> String {
+    match (code, description) {
+        (Some(code), Some(words)) => format!(" ({code}: {words})"),
+        (Some(text), None) | (None, Some(text)) => format!(" ({text})"),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,411 @@
+//! One sign-in, from finding the authorization server to its tokens.
+//!
+//! [`Login::prepare`] discovers, listens and registers, so that [`Login::url`] can be opened; [`Login::finish`] waits
+//! for the browser's return and exchanges the code. A client the server has forgotten is registered again, once, and
+//! the browser sent round again by itself.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::authorization::Attempt;
+use super::challenge::Challenge;
+use super::discovery::{self, Discovered};
+use super::loopback::{Answer, Confirm, Event, EventKind, Listener, Serving, confirm_path};
+use super::registration::{self, ClientRegistration, RedirectUri, Registrations};
+use super::token::{TokenClient, TokenSet};
+use super::{CallbackHost, Error, OAuthOptions, endpoint, page, random_text};
+use crate::net::{ConnectionSettings, Network};
+use crate::secret::AuthorizationCode;
+
+/// What a sign-in is about.
+#[derive(Debug, Clone)]
+pub struct LoginRequest {
+    /// What the person calls the server.
+    pub server_name: String,
+    /// The MCP server.
+    pub server_url: Url,
+    /// How it is reached.
+    pub settings: ConnectionSettings,
+    /// What its entry says about OAuth.
+    pub options: OAuthOptions,
+    /// The challenge that asked for it.
+    pub challenge: Option<Challenge>,
+    /// Who wants it; a person's own wish goes straight to the authorization server unless there is a warning.
+    pub asked_by: AskedBy,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// Who wants a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskedBy {
+    /// The person, just now.
+    Person,
+    /// A program in the person's name; this one.
+    Client(String),
+}
+
+/// What a person should see before a sign-in goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInFacts {
+    /// What the person calls the server.
+    pub server_name: String,
+    /// Where the server is.
+    pub server_host: String,
+    /// Where the sign-in page is.
+    pub sign_in_host: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// The program that asked, if not the person.
+    pub asked_by: Option<String>,
+    /// What is unusual about it.
+    pub warnings: Vec<String>,
+}
+
+/// A sign-in that waits for its browser.
+pub struct Login {
+    network: Network,
+    registrations: Registrations,
+    request: LoginRequest,
+    discovered: Discovered,
+    registration: ClientRegistration,
+    /// Whether the registration was made before this sign-in, so that the server may have forgotten it.
+    reused: bool,
+    attempt: Attempt,
+    facts: SignInFacts,
+    url: Url,
+    serving: Serving,
+    events: mpsc::Receiver<Event>,
+    pasted: (mpsc::Sender<Pasted>, mpsc::Receiver<Pasted>),
+}
+
+/// A redirect address that a person pasted.
+pub struct Pasted {
+    query: String,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// Hands pasted redirect addresses to a sign-in.
+#[derive(Clone)]
+pub struct PasteBox(mpsc::Sender<Pasted>);
+
+impl PasteBox {
+    /// Resolves once the sign-in has taken or refused it.
+    ///
+    /// # Errors
+    /// [`Error::NotARedirect`] or [`Error::StateMismatch`]; the sign-in then still waits. How it ends otherwise, the
+    /// sign-in itself tells.
+    pub async fn paste(&self, text: &str) -> Result<(), Error> {
+        let url = Url::parse(text.trim()).map_err(|_| Error::NotARedirect)?;
+        let query =
+            url.query().filter(|_| url.path() == RedirectUri::PATH).ok_or(Error::NotARedirect)?.to_owned();
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Pasted { query, reply }).await.map_err(|_| Error::StateMismatch)?;
+        match answer.await {
+            Ok(Answer::Stale) | Err(_) => Err(Error::StateMismatch),
+            Ok(Answer::Open(_) | Answer::Cancelled | Answer::SignedIn(_) | Answer::Failed(_)) => Ok(()),
+        }
+    }
+}
+
+/// A sign-in that worked; its browser still waits for a word.
+pub struct Finished {
+    /// What it brought.
+    pub tokens: TokenSet,
+    /// Shows the last page.
+    pub farewell: Farewell,
+}
+
+/// The last page of a sign-in, not yet shown.
+pub struct Farewell {
+    server_name: String,
+    reply: oneshot::Sender<Answer>,
+    serving: Serving,
+}
+
+impl Farewell {
+    /// Says how it ended and closes the listener.
+    pub async fn say(self, outcome: Result<(), String>) {
+        let answer = match outcome {
+            Ok(()) => Answer::SignedIn(self.server_name),
+            Err(why) => Answer::Failed(why),
+        };
+        // The tab may be gone.
+        self.reply.send(answer).ok();
+        self.serving.close().await;
+    }
+}
+
+impl Login {
+    /// Finds out where to sign in and gets ready for the browser's return.
+    ///
+    /// # Errors
+    /// Any [`Error`] of discovery, registration and the listener.
+    pub async fn prepare(
+        network: Network,
+        registrations: Registrations,
+        request: LoginRequest,
+    ) -> Result<Self, Error> {
+        let LoginRequest { server_url, settings, options, challenge, .. } = &request;
+        let discovered =
+            discovery::discover(&network, settings, server_url, challenge.as_ref(), options).await?;
+        let client = client(&network, &registrations, &request, &discovered).await?;
+        let attempt = Attempt::new(&discovered, &client.registration);
+        let facts = facts(&request, &discovered);
+        let (url, confirm) = if facts.asked_by.is_some() || !facts.warnings.is_empty() {
+            let secret = random_text();
+            let html = page::confirm(&facts, &confirm_path(&secret));
+            (client.listener.confirm_url(&secret), Some(Confirm { secret, html }))
+        } else {
+            (attempt.authorize_url.clone(), None)
+        };
+        let (serving, events) = client.listener.serve(confirm);
+        Ok(Self {
+            network,
+            registrations,
+            request,
+            discovered,
+            registration: client.registration,
+            reused: client.reused,
+            attempt,
+            facts,
+            url,
+            serving,
+            events,
+            pasted: mpsc::channel(4),
+        })
+    }
+
+    /// What to open: our own page, or the authorization server's. Not for logs.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// What the person should know about it.
+    pub fn facts(&self) -> &SignInFacts {
+        &self.facts
+    }
+
+    /// Takes redirect addresses from people whose browser is on another computer.
+    pub fn paste_box(&self) -> PasteBox {
+        PasteBox(self.pasted.0.clone())
+    }
+
+    /// Waits for the person, then fetches the tokens.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], [`Error::TimedOut`], [`Error::Denied`], [`Error::WrongResponder`] and those of the token
+    /// endpoint.
+    pub async fn finish(mut self, cancel: CancellationToken) -> Result<Finished, Error> {
+        let limit = self.request.limit;
+        let deadline = tokio::time::sleep(limit);
+        tokio::pin!(deadline);
+        loop {
+            let (kind, reply) = tokio::select! {
+                () = cancel.cancelled() => return self.give_up(Error::Cancelled).await,
+                () = &mut deadline => return self.give_up(Error::TimedOut { limit }).await,
+                Some(event) = self.events.recv() => (event.kind, event.reply),
+                Some(pasted) = self.pasted.1.recv() => (EventKind::Returned(pasted.query), pasted.reply),
+            };
+            let query = match kind {
+                EventKind::Continued => {
+                    reply.send(Answer::Open(self.attempt.authorize_url.clone())).ok();
+                    continue;
+                }
+                EventKind::Declined => {
+                    reply.send(Answer::Cancelled).ok();
+                    self.serving.close().await;
+                    return Err(Error::Cancelled);
+                }
+                EventKind::Returned(query) => query,
+            };
+            let code = match self.attempt.check(&query) {
+                Ok(code) => code,
+                Err(Error::StateMismatch) => {
+                    reply.send(Answer::Stale).ok();
+                    continue;
+                }
+                Err(error) => return self.fail(error, reply).await,
+            };
+            let exchanged = tokio::select! {
+                () = cancel.cancelled() => Err(Error::Cancelled),
+                exchanged = self.exchange(&code) => exchanged,
+            };
+            match exchanged {
+                Ok(tokens) => {
+                    let server_name = self.request.server_name;
+                    let farewell = Farewell { server_name, reply, serving: self.serving };
+                    return Ok(Finished { tokens, farewell });
+                }
+                Err(error) if error.refused_with("invalid_client") && self.reused => {
+                    match self.register_again().await {
+                        Ok(()) => {
+                            reply.send(Answer::Open(self.attempt.authorize_url.clone())).ok();
+                        }
+                        Err(error) => return self.fail(error, reply).await,
+                    }
+                }
+                Err(error) => return self.fail(error, reply).await,
+            }
+        }
+    }
+
+    async fn exchange(&self, code: &AuthorizationCode) -> Result<TokenSet, Error> {
+        let client = TokenClient {
+            network: &self.network,
+            settings: &self.request.settings,
+            registration: &self.registration,
+        };
+        let Discovered { server, resource, scopes, .. } = &self.discovered;
+        let answer = client
+            .exchange(&server.token_endpoint, code, &self.attempt.verifier, resource.as_deref())
+            .await?;
+        let now = SystemTime::now();
+        if !self.registration.dynamic {
+            self.registrations
+                .bind_given(&self.registration.client_id, &server.issuer)
+                .await
+                .map_err(Error::NotSaved)?;
+        }
+        Ok(TokenSet {
+            issuer: server.issuer.clone(),
+            token_endpoint: server.token_endpoint.clone(),
+            revocation_endpoint: server.revocation_endpoint.clone(),
+            registration: self.registration.clone(),
+            access: Some(answer.access),
+            refresh: answer.refresh,
+            scopes: answer.scopes.unwrap_or_else(|| scopes.clone()),
+            resource: resource.clone(),
+            issued_at: now,
+            expires_at: answer.expires_in.map(|lifetime| now + lifetime),
+        })
+    }
+
+    async fn register_again(&mut self) -> Result<(), Error> {
+        tracing::info!(issuer = %self.registration.issuer, "the authorization server forgot us; registering again");
+        let redirect = self.registration.redirect;
+        self.registration =
+            new_client(&self.network, &self.registrations, &self.request, &self.discovered, redirect).await?;
+        self.reused = false;
+        self.attempt = Attempt::new(&self.discovered, &self.registration);
+        Ok(())
+    }
+
+    async fn fail<T>(self, error: Error, reply: oneshot::Sender<Answer>) -> Result<T, Error> {
+        reply.send(Answer::Failed(error.to_string())).ok();
+        self.serving.close().await;
+        Err(error)
+    }
+
+    /// Nobody came back. A server that forgot its client shows an error page and sends nobody back, so an old
+    /// registration is not trusted a second time.
+    async fn give_up<T>(self, error: Error) -> Result<T, Error> {
+        if self.reused && matches!(error, Error::TimedOut { .. }) {
+            // The next sign-in meets the same vault and says what is wrong with it.
+            self.registrations.forget(&self.registration.issuer).await.ok();
+        }
+        self.serving.close().await;
+        Err(error)
+    }
+}
+
+struct Client {
+    listener: Listener,
+    registration: ClientRegistration,
+    reused: bool,
+}
+
+/// The client to sign in as, with the listener its redirect URI needs.
+async fn client(
+    network: &Network,
+    registrations: &Registrations,
+    request: &LoginRequest,
+    discovered: &Discovered,
+) -> Result<Client, Error> {
+    let OAuthOptions { client_id, callback_port, callback_host, .. } = &request.options;
+    if let Some(client_id) = client_id {
+        registrations.check_given(client_id, &discovered.server.issuer).await?;
+        let listener = bind(*callback_host, *callback_port).await?;
+        let registration =
+            ClientRegistration::given(&request.options, &discovered.server, listener.redirect())
+                .ok_or_else(|| Error::NoRegistration { issuer: discovered.server.issuer.to_string() })?;
+        return Ok(Client { listener, registration, reused: false });
+    }
+    let stored = registrations.load(&discovered.server.issuer).await.map_err(Error::NotSaved)?;
+    let usable = |known: &ClientRegistration| {
+        known.dynamic
+            && known.redirect.host == *callback_host
+            && callback_port.is_none_or(|port| port == known.redirect.port)
+            && !known.has_expired(unix_now())
+    };
+    if let Some(registration) = stored.filter(usable) {
+        match Listener::bind(*callback_host, Some(registration.redirect.port)).await {
+            Ok(listener) => return Ok(Client { listener, registration, reused: true }),
+            Err(error) => tracing::info!(%error, "the port of our registration is in use; registering again"),
+        }
+    }
+    let listener = bind(*callback_host, *callback_port).await?;
+    let registration = new_client(network, registrations, request, discovered, listener.redirect()).await?;
+    Ok(Client { listener, registration, reused: false })
+}
+
+async fn new_client(
+    network: &Network,
+    registrations: &Registrations,
+    request: &LoginRequest,
+    discovered: &Discovered,
+    redirect: RedirectUri,
+) -> Result<ClientRegistration, Error> {
+    let Discovered { server, scopes, .. } = discovered;
+    let registration = registration::register(network, &request.settings, server, redirect, scopes).await?;
+    registrations.save(&registration).await.map_err(Error::NotSaved)?;
+    Ok(registration)
+}
+
+async fn bind(host: CallbackHost, port: Option<u16>) -> Result<Listener, Error> {
+    Listener::bind(host, port).await.map_err(|error| match port {
+        Some(port) if error.kind() == std::io::ErrorKind::AddrInUse => Error::PortTaken { port },
+        Some(_) | None => Error::Listener(error),
+    })
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn facts(request: &LoginRequest, discovered: &Discovered) -> SignInFacts {
+    let server = &discovered.server;
+    let mut warnings = Vec::new();
+    if let Ok(issuer) = Url::parse(server.issuer.as_str())
+        && !endpoint::same_site(&issuer, &server.authorization_endpoint)
+    {
+        warnings.push(format!(
+            "The sign-in page lies at {}, which is not where {} is.",
+            endpoint::site(&server.authorization_endpoint),
+            endpoint::shown_host(&issuer)
+        ));
+    }
+    if let (Some(listed), Some(resource)) = (&server.protected_resources, &discovered.resource)
+        && !listed.contains(resource)
+    {
+        warnings.push(format!(
+            "{} does not list {} among the servers it signs in for.",
+            server.issuer,
+            endpoint::shown_host(&request.server_url)
+        ));
+    }
+    SignInFacts {
+        server_name: request.server_name.clone(),
+        server_host: endpoint::shown_host(&request.server_url),
+        sign_in_host: endpoint::shown_host(&server.authorization_endpoint),
+        scopes: discovered.scopes.iter().map(str::to_owned).collect(),
+        asked_by: match &request.asked_by {
+            AskedBy::Person => None,
+            AskedBy::Client(name) => Some(name.clone()),
+        },
+        warnings,
+    }
+}

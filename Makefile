@@ -1,41 +1,41 @@
-# `make demo` shows what Drawbridge does, `make test` runs every test. Both set up what is missing.
-
-CARGO ?= cargo
+# `make` alone lists the targets.
+SHELL := /bin/bash
+CARGO_HOME ?= $(HOME)/.cargo
+export PATH := $(CURDIR)/target/tools/bin:$(CARGO_HOME)/bin:$(PATH)
 
 .PHONY: help demo test check audit bench clean
 
-help: ## these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: ## sets up, builds, and runs the main job (ARGS=--auto signs in by itself)
+demo: ## See it work: a demo server, a sign-in, a tool call (ARGS go to the demo)
 	@scripts/setup demo
-	@$(CARGO) build --quiet --bin drawbridge --example demo
-	@target/debug/examples/demo $(ARGS)
+	@cargo build --quiet --bin drawbridge
+	@cargo run --quiet --example demo -- $(ARGS)
 
-test: ## sets up, builds, and runs every test
+test: ## Build everything and run every test
 	@scripts/setup test
-	$(CARGO) build --workspace --all-targets
-	scripts/with-keyring $(CARGO) test --workspace --all-targets
-	$(CARGO) test --workspace --doc
+	cargo build --workspace --all-targets
+	set -o pipefail; scripts/with-keyring cargo test --workspace --no-fail-fast | scripts/tally
 
-check: ## format, lints, documentation, dependencies
+check: ## Format, lints, docs, licences, unused dependencies; needs no network once set up
 	@scripts/setup check
-	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps
-	$(CARGO) deny check bans licenses sources
-	cargo-machete
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	cargo deny check bans licenses sources
+	cargo machete
 
-audit: ## known security advisories of the dependencies
+audit: ## Look for known vulnerabilities in what we depend on
 	@scripts/setup check
-	@$(CARGO) deny fetch db >/dev/null 2>&1 && $(CARGO) deny check advisories \
-		|| { [ $$? = 0 ] || $(CARGO) deny fetch db >/dev/null 2>&1 && exit 1; echo 'audit skipped: the advisory database cannot be reached'; }
+	@cargo deny --log-level off fetch db \
+		|| { echo "Skipped: the advisory database cannot be reached from here."; exit 0; }; \
+	cargo deny check --disable-fetch advisories
 
-bench: ## what the bridge costs, against direct HTTP in the same run
+bench: ## Run the benchmarks
 	@scripts/setup test
-	$(CARGO) bench --bench bridge
-	$(CARGO) bench --bench paths
+	cargo bench --workspace
 
-clean: ## removes what was built
-	$(CARGO) clean
+clean: ## Remove what was built and installed in this folder
+	cargo clean
 	rm -rf tests/peers/node_modules

@@ -61,9 +61,9 @@ impl McpClient {
             initialize: None,
             initialized: false,
         };
-        let link = link::open(&client::place()?, hello, true).await.map_err(|error| match error {
+        let link = link::open(&client::place()?, &hello, true).await.map_err(|error| match error {
             NoLink::Refused(failure) | NoLink::Failed(failure) => failure,
-            NoLink::NotRunning => gone(),
+            NoLink::NotRunning | NoLink::Vanished => gone(),
         })?;
         let mut client = Self { link, server, next_id: 0 };
         let info = json!({ "name": "drawbridge", "version": env!("CARGO_PKG_VERSION") });

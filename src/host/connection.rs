@@ -88,10 +88,7 @@ impl Authorizer for ConnectionAuthorizer {
             }
             let mut headers = self.static_headers.clone();
             let Some(account) = &self.account else { return Ok(headers) };
-            let token = account
-                .access_token()
-                .await
-                .map_err(|error| AuthorizeError::Unavailable(error.to_string()))?;
+            let token = account.access_token().await.map_err(authorize_error)?;
             if let Some(token) = token {
                 headers.insert(AUTHORIZATION, bearer(token.expose())?);
             }

@@ -156,7 +156,8 @@ pub async fn continue_from_our_page(page: Url) -> Url {
     }
     let shown = http().get(page.clone()).send().await.expect("our page answers");
     assert!(shown.status().is_success());
-    let decided = http().post(page.clone()).form(&[("decision", "continue")]).send().await.expect("answers");
+    let go_on = page.join(&format!("{}/continue", page.path())).expect("a URL");
+    let decided = http().post(go_on).send().await.expect("answers");
     let location = decided.headers().get("location").expect("a redirect").to_str().expect("text");
     page.join(location).expect("a URL")
 }

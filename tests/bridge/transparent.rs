@@ -32,7 +32,7 @@ const AWKWARD: &[&str] = &[
     r#"{"nul":"\u0000"}"#,
     r#"{"del":""}"#,
     r#"{"emoji":"👩‍👩‍👧‍👦"}"#,
-    r#"{"rtl":"‮abc"}"#,
+    "{\"rtl\":\"\u{202e}abc\"}",
     r#"{"bom":"﻿"}"#,
     r#"{"separator":"  "}"#,
     r#"{"combining":"é"}"#,

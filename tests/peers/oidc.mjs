@@ -1,0 +1,136 @@
+// usage: oidc.mjs [--access-ttl SECONDS] [--refresh-ttl SECONDS]
+// A certified authorization server (`oidc-provider`: dynamic registration, PKCE,
+// resource indicators, revocation, every refresh token good for one use) and, on
+// the same loopback port, an MCP server of the official SDK that accepts only
+// tokens issued for it. Sign in with oidc-login.mjs, or by hand with any name.
+import { randomUUID } from "node:crypto";
+import http from "node:http";
+import { parseArgs } from "node:util";
+import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js";
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+import { InvalidTokenError } from "@modelcontextprotocol/sdk/server/auth/errors.js";
+import express from "express";
+import { Provider } from "oidc-provider";
+import { z } from "zod";
+import { endWithParent, logToStderr, onFreePort, ready } from "./launch.mjs";
+
+const SCOPE = "mcp:tools";
+const { values: options } = parseArgs({
+  options: {
+    "access-ttl": { type: "string", default: "3600" },
+    "refresh-ttl": { type: "string", default: "86400" },
+  },
+});
+
+endWithParent();
+logToStderr();
+
+// The issuer holds the port, so the server listens before anything is set up on it.
+const app = express();
+onFreePort((issuer) => {
+  const mcpUrl = `${issuer}/mcp`;
+  const provider = authorizationServer(issuer, mcpUrl);
+  resourceServer(app, provider, issuer, mcpUrl);
+  app.use(provider.callback());
+  ready({ url: mcpUrl, issuer });
+});
+http.createServer(app).listen();
+
+function authorizationServer(issuer, mcpUrl) {
+  return new Provider(issuer, {
+    scopes: ["openid", "offline_access"],
+    cookies: { keys: [randomUUID()] },
+    ttl: {
+      AccessToken: Number(options["access-ttl"]),
+      RefreshToken: Number(options["refresh-ttl"]),
+      Grant: 86_400,
+      Interaction: 3600,
+      Session: 86_400,
+    },
+    // oidc-provider gives one only for `offline_access` with `prompt=consent`, which MCP clients do not send.
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed("refresh_token"),
+    rotateRefreshToken: true,
+    findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    clientBasedCORS: () => false,
+    features: {
+      devInteractions: { enabled: true },
+      registration: { enabled: true },
+      revocation: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        // No default: a client that names no resource gets a token this MCP server refuses.
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource) => {
+          if (resource !== mcpUrl) throw new Error(`unknown resource ${resource}`);
+          return { scope: SCOPE, audience: mcpUrl, accessTokenFormat: "opaque" };
+        },
+      },
+    },
+  });
+}
+
+function resourceServer(app, provider, issuer, mcpUrl) {
+  const metadataUrl = `${issuer}/.well-known/oauth-protected-resource/mcp`;
+  app.get("/.well-known/oauth-protected-resource/mcp", (_request, response) => {
+    response.json({
+      resource: mcpUrl,
+      authorization_servers: [issuer],
+      scopes_supported: [SCOPE],
+      bearer_methods_supported: ["header"],
+    });
+  });
+
+  const verifier = {
+    async verifyAccessToken(token) {
+      const found = await provider.AccessToken.find(token);
+      if (!found) throw new InvalidTokenError("unknown or revoked token");
+      if (found.aud !== mcpUrl) throw new InvalidTokenError("the token is for another resource");
+      return {
+        token,
+        clientId: found.clientId,
+        scopes: [...found.scopes],
+        expiresAt: found.exp,
+        extra: { subject: found.accountId },
+      };
+    },
+  };
+  const bearer = requireBearerAuth({ verifier, requiredScopes: [SCOPE], resourceMetadataUrl: metadataUrl });
+
+  const sessions = new Map();
+  app.all("/mcp", bearer, async (request, response) => {
+    const id = request.headers["mcp-session-id"];
+    if (id && !sessions.has(id)) return response.status(404).end();
+    const transport = id ? sessions.get(id) : await openSession(sessions);
+    await transport.handleRequest(request, response);
+  });
+}
+
+async function openSession(sessions) {
+  const transport = new StreamableHTTPServerTransport({
+    sessionIdGenerator: randomUUID,
+    onsessioninitialized: (id) => sessions.set(id, transport),
+    onsessionclosed: (id) => sessions.delete(id),
+  });
+  await mcpServer().connect(transport);
+  return transport;
+}
+
+function mcpServer() {
+  const server = new McpServer({ name: "oidc-peer", version: "1.0.0" });
+  server.registerTool(
+    "whoami",
+    { description: "Names the account and client of the token" },
+    ({ authInfo }) => text(JSON.stringify({ subject: authInfo.extra.subject, client: authInfo.clientId, scopes: authInfo.scopes })),
+  );
+  server.registerTool(
+    "add",
+    { description: "Adds two numbers", inputSchema: { a: z.number(), b: z.number() } },
+    ({ a, b }) => text(String(a + b)),
+  );
+  return server;
+}
+
+function text(text) {
+  return { content: [{ type: "text", text }] };
+}

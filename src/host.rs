@@ -136,8 +136,8 @@ impl Host {
     /// [`Error::Folder`] when the socket breaks.
     pub async fn run(self, listener: endpoint::Listener, shutdown: CancellationToken) -> Result<(), Error> {
         let own = self.handle.shutdown().clone();
-        self.handle.wake_all().await;
         self.handle.tasks().spawn(crate::api::mcp::run(self.handle.clone()));
+        self.handle.wake_all().await;
         let serving = serving::serve(listener, crate::api::router(self.handle.clone()), own.clone());
         let idle = async {
             match self.idle_exit {

@@ -25,7 +25,7 @@ pub use token::{LocalToken, TokenDigest};
 /// The version of the file that this release writes.
 const VERSION: u64 = 1;
 /// How long the endpoint may take to follow a change.
-const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
 /// One client of the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -101,7 +101,7 @@ impl HostHandle {
             pid: std::process::id(),
             sessions: self.inner.activity.sessions(),
             secrets,
-            http: self.inner.clients.endpoint().into(),
+            http: self.inner.clients.settled().await.into(),
             warnings: self.inner.warnings.clone(),
             servers: self.servers().to_vec(),
         }

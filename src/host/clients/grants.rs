@@ -83,7 +83,6 @@ impl HostHandle {
             false => self.grants(&new.servers).await?,
         };
         self.clients().add(LocalClient::new(new.name, new.digest, servers))?;
-        self.clients().settled().await;
         self.clients_view().await
     }
 
@@ -105,7 +104,7 @@ impl HostHandle {
         let entries = self.entries().await?;
         let table = self.clients().watch().borrow().clone();
         let clients = table.clients.iter().map(|client| view(client, &entries)).collect();
-        Ok(ClientsView { endpoint: self.clients().endpoint().into(), clients })
+        Ok(ClientsView { endpoint: self.clients().settled().await.into(), clients })
     }
 
     async fn grants(&self, targets: &[String]) -> Result<Grants, Error> {

@@ -1,4 +1,5 @@
-//! The Host's HTTP interface on the local socket: the control API and the shim's stream.
+//! The Host's HTTP interfaces: on the local socket the control API and the shim's stream, and
+//! where it is switched on, the endpoint for MCP clients that speak HTTP.
 
 use axum::Router;
 use axum::routing::get;
@@ -7,6 +8,8 @@ use crate::endpoint::frame;
 use crate::host::HostHandle;
 
 pub mod control;
+pub mod guard;
+pub mod mcp;
 pub mod stream;
 pub mod types;
 

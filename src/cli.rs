@@ -13,6 +13,7 @@ use crate::logging;
 
 mod call;
 mod client;
+mod clients;
 mod completions;
 mod connect;
 mod edit;
@@ -59,6 +60,9 @@ enum Verb {
     Tools(call::ToolsArgs),
     /// Call one of a server's tools
     Call(call::Args),
+    /// Let MCP clients in that speak HTTP, each with a token of its own
+    #[command(subcommand)]
+    Clients(clients::Verb),
     /// Run Drawbridge in this terminal
     Serve(serve::Args),
     /// Print a completion script for a shell
@@ -83,6 +87,7 @@ pub fn run() -> ExitCode {
         Verb::Status(args) => block_on(status::run(args)),
         Verb::Tools(args) => block_on(call::tools(args)),
         Verb::Call(args) => block_on(call::run(args)),
+        Verb::Clients(verb) => block_on(clients::run(verb)),
         Verb::Serve(args) => serve::run(args),
         Verb::Completions(args) => completions::run(&args, &mut Cli::command()),
     };

@@ -22,6 +22,7 @@ mod accounts;
 mod activity;
 mod approval;
 pub mod backoff;
+pub mod clients;
 mod connect;
 pub mod connection;
 mod controller;
@@ -45,6 +46,7 @@ pub use error::Error;
 pub use handle::HostHandle;
 
 use approval::Approvals;
+use clients::Clients;
 use controller::Controller;
 use handle::Inner;
 use session::SessionDeps;
@@ -93,6 +95,8 @@ impl Host {
             warnings.push(broken_settings(&paths, &why));
             Settings::strict()
         });
+        let (clients, locked) = Clients::open(paths.state.join("clients.json"));
+        warnings.extend(locked);
         for warning in &warnings {
             tracing::warn!("{}", warning.text());
         }
@@ -115,6 +119,8 @@ impl Host {
             tasks,
             shutdown,
             warnings,
+            clients,
+            settings: paths.settings(),
             waking: tokio::sync::watch::Sender::new(0),
         };
         Ok(Self { handle: HostHandle { inner: Arc::new(inner) }, idle_exit })
@@ -132,6 +138,7 @@ impl Host {
     /// [`Error::Folder`] when the socket breaks.
     pub async fn run(self, listener: endpoint::Listener, shutdown: CancellationToken) -> Result<(), Error> {
         let own = self.handle.shutdown().clone();
+        self.handle.tasks().spawn(crate::api::mcp::run(self.handle.clone()));
         self.handle.wake_all().await;
         let serving = serving::serve(listener, crate::api::router(self.handle.clone()), own.clone());
         let idle = async {

@@ -27,3 +27,7 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub const INTERNAL_ERROR: i64 = -32603;
 /// The code of an error that the bridge raises in the server's stead.
 pub const BRIDGE_ERROR: i64 = -32000;
+/// MCP: headers and body of a request do not say the same (modern).
+pub const HEADER_MISMATCH: i64 = -32020;
+/// MCP: the request is of a version that is not spoken here (modern).
+pub const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;

@@ -19,7 +19,7 @@ mod name;
 pub use entry::{
     AccountEntry, CallbackHost, OAuthEntry, ServerEntry, SignInChoice, ToolRules, TransportChoice,
 };
-pub use name::{AccountLabel, InvalidName, ServerId, ServerName, name_for};
+pub use name::{AccountLabel, ClientName, InvalidName, ServerId, ServerName, name_for};
 
 /// The version of the file's layout.
 const VERSION: u64 = 1;

@@ -18,15 +18,15 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
 
 use super::types::{
-    Changes, Edited, NewServer, OpenBy, PastedRedirect, ProbeView, ServerView, SignInBody, SignInEvent,
-    SignedOut, StatusView,
+    Changes, ClientsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ProbeView, ServerView,
+    SignInBody, SignInEvent, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
 use crate::host::account::{self, AccountHandle, AskedBy, OpenWith, SignIn, SignInRequest};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
 use crate::oauth;
 use crate::redact::plain;
-use crate::registry::{AccountLabel, ServerName};
+use crate::registry::{AccountLabel, ClientName, ServerName};
 
 /// Where these routes are.
 pub const PREFIX: &str = "/control/v1";
@@ -39,6 +39,8 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/status", get(status))
         .route("/shutdown", post(shutdown))
         .route("/sign-out", post(sign_out_all))
+        .route("/clients", get(clients).post(add_client))
+        .route("/clients/{name}", delete(revoke_client))
         .route("/servers", get(servers).post(add))
         .route("/servers/{name}", get(show).patch(edit).delete(remove))
         .route("/servers/{name}/probe", post(probe))
@@ -94,6 +96,26 @@ async fn status(State(host): State<HostHandle>) -> Json<StatusView> {
 async fn shutdown(State(host): State<HostHandle>) -> StatusCode {
     host.shutdown().cancel();
     StatusCode::ACCEPTED
+}
+
+async fn clients(State(host): State<HostHandle>) -> Result<Json<ClientsView>, Refusal> {
+    Ok(Json(host.clients_view().await?))
+}
+
+async fn add_client(
+    State(host): State<HostHandle>,
+    Given(new): Given<NewClient>,
+) -> Result<Response, Refusal> {
+    let added = to_the_end(&host, |host| async move { host.add_client(new).await }).await?;
+    Ok((StatusCode::CREATED, Json(added)).into_response())
+}
+
+async fn revoke_client(
+    State(host): State<HostHandle>,
+    Path(name): Path<ClientName>,
+) -> Result<StatusCode, Refusal> {
+    to_the_end(&host, |host| async move { host.revoke_client(&name).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn servers(State(host): State<HostHandle>) -> Json<Vec<ServerView>> {

@@ -10,8 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+use crate::host::clients::TokenDigest;
 use crate::net::AddressClass;
-use crate::registry::{AccountLabel, CallbackHost, ServerName, SignInChoice, TransportChoice};
+use crate::registry::{AccountLabel, CallbackHost, ClientName, ServerName, SignInChoice, TransportChoice};
 
 pub use crate::failure::Failure as FailureView;
 
@@ -347,6 +348,67 @@ pub enum VaultView {
     },
 }
 
+/// How the local HTTP endpoint stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum EndpointView {
+    /// No client may use it, so no port is open.
+    #[default]
+    Off,
+    /// It listens.
+    On {
+        /// What the URL of every server starts with; `/` and the server's name follow.
+        url: String,
+    },
+    /// It should listen and cannot.
+    Failed {
+        /// Why.
+        failure: FailureView,
+    },
+}
+
+/// A client of the local HTTP endpoint to be added.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewClient {
+    /// Its name.
+    pub name: ClientName,
+    /// The digest of its token. The token itself stays with whoever shows it.
+    pub digest: TokenDigest,
+    /// The servers it may use, as `name` or `name@account`.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    /// Whether it may use all servers, later ones too.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// A client of the local HTTP endpoint as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientView {
+    /// Its name.
+    pub name: ClientName,
+    /// The servers it may use now.
+    pub servers: Vec<String>,
+    /// Whether it may use all servers, later ones too.
+    pub all: bool,
+    /// When it was added, in seconds since 1970.
+    pub created: u64,
+    /// Whether its token works; one that others may have seen does not.
+    pub is_valid: bool,
+}
+
+/// The local HTTP endpoint and its clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientsView {
+    /// The endpoint.
+    pub endpoint: EndpointView,
+    /// Its clients.
+    pub clients: Vec<ClientView>,
+}
+
 /// The Host as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -359,6 +421,9 @@ pub struct StatusView {
     pub sessions: usize,
     /// The secret store.
     pub secrets: VaultView,
+    /// The local HTTP endpoint.
+    #[serde(default)]
+    pub http: EndpointView,
     /// What was found wrong when it started.
     pub warnings: Vec<FailureView>,
     /// All servers.

@@ -1,7 +1,7 @@
 //! `drawbridge status`.
 
 use super::client::Client;
-use super::{output, servers};
+use super::{clients, output, servers};
 use crate::api::types::{StatusView, VaultView};
 use crate::failure::Failure;
 
@@ -21,6 +21,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     for warning in &status.warnings {
         output::failure(warning);
     }
+    clients::warn(&status.http);
     output::print(&output::table(&summary(&status)));
     if !status.servers.is_empty() {
         output::print("\n");
@@ -40,5 +41,6 @@ fn summary(status: &StatusView) -> Vec<Vec<String>> {
         row("Drawbridge", format!("{}, process {}", status.version, status.pid)),
         row("Clients", status.sessions.to_string()),
         row("Secret store", secrets),
+        row("HTTP endpoint", clients::endpoint(&status.http)),
     ]
 }

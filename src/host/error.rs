@@ -2,7 +2,7 @@
 
 use crate::failure::{Code, Failure};
 use crate::registry::header::InvalidHeader;
-use crate::registry::{self, AccountLabel, ServerName};
+use crate::registry::{self, AccountLabel, ClientName, ServerName};
 use crate::{net, private_file, secret};
 
 /// Why the Host did not do what it was asked.
@@ -72,6 +72,24 @@ pub enum Error {
         /// The server.
         name: ServerName,
     },
+    /// No such client of the HTTP endpoint.
+    #[error("there is no local HTTP client named {name}")]
+    UnknownClient {
+        /// The name.
+        name: ClientName,
+    },
+    /// The name is another client's.
+    #[error("there is already a local HTTP client named {name}")]
+    ClientExists {
+        /// The name.
+        name: ClientName,
+    },
+    /// The list of clients cannot be used.
+    #[error("{failure}")]
+    Clients {
+        /// Why.
+        failure: Failure,
+    },
     /// The registry cannot be read or written.
     #[error(transparent)]
     Registry(#[from] registry::Error),
@@ -108,6 +126,12 @@ impl From<&Error> for Failure {
             Error::UnknownAccount { server, label } => {
                 (Code::Unknown, format!("Create it with `drawbridge login {server}@{label}`"))
             }
+            Error::UnknownClient { .. } => (Code::Unknown, "See `drawbridge clients list`".into()),
+            Error::ClientExists { name } => (
+                Code::Exists,
+                format!("Choose another name, or run `drawbridge clients revoke {name}` first"),
+            ),
+            Error::Clients { failure } => return failure.clone(),
             Error::NameTaken { name } => {
                 (Code::Exists, format!("Choose another name, or change it with `drawbridge edit {name}`"))
             }

@@ -1,5 +1,6 @@
 //! What can be done with a Host: the same for shim, CLI and tray.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use url::Url;
 
 use super::activity::Activity;
 use super::approval::Approvals;
+use super::clients::Clients;
 use super::controller::Controller;
 use super::dialling;
 use super::options::{self, Server};
@@ -39,6 +41,8 @@ pub(super) struct Inner {
     pub(super) tasks: TaskTracker,
     pub(super) shutdown: CancellationToken,
     pub(super) warnings: Vec<Failure>,
+    pub(super) clients: Clients,
+    pub(super) settings: PathBuf,
     /// Accounts that have not looked at their tokens yet.
     pub(super) waking: watch::Sender<usize>,
     pub(super) sessions: SessionDeps,
@@ -79,6 +83,7 @@ impl HostHandle {
             pid: std::process::id(),
             sessions: self.inner.activity.sessions(),
             secrets,
+            http: self.inner.clients.settled().await.into(),
             warnings: self.inner.warnings.clone(),
             servers: self.servers().to_vec(),
         }
@@ -155,6 +160,16 @@ impl HostHandle {
     /// What is going on, so that a Host that nobody needs can end.
     pub fn activity(&self) -> &Activity {
         &self.inner.activity
+    }
+
+    /// The clients of the local HTTP endpoint.
+    pub fn clients(&self) -> &Clients {
+        &self.inner.clients
+    }
+
+    /// The file of the settings.
+    pub fn settings_file(&self) -> &Path {
+        &self.inner.settings
     }
 
     /// Where tasks of the Host run.

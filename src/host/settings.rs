@@ -17,12 +17,41 @@ pub enum ConnectUrl {
     Never,
 }
 
+/// What clients of the local HTTP endpoint may spend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HttpLimits {
+    /// The longest body of a request.
+    pub body_bytes: usize,
+    /// Requests a client may make in a second, in the long run.
+    pub requests_per_second: u32,
+    /// Requests a client may make at once.
+    pub burst: u32,
+    /// Sessions of one client.
+    pub sessions: usize,
+    /// How long a session may be left alone.
+    pub idle_seconds: u64,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        let body_bytes = crate::endpoint::frame::MESSAGE_CAP;
+        Self { body_bytes, requests_per_second: 100, burst: 200, sessions: 32, idle_seconds: 30 * 60 }
+    }
+}
+
 /// The settings. Never an option or a variable: those are a client's to set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Without it: ask with a display, allow without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_url: Option<ConnectUrl>,
+    /// The port of the local HTTP endpoint; chosen when the endpoint is first switched on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_port: Option<u16>,
+    /// What clients of the local HTTP endpoint may spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_limits: Option<HttpLimits>,
     /// Fields of other versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -41,6 +70,15 @@ impl Settings {
         }
     }
 
+    /// Replaces the file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        let text = serde_json::to_vec_pretty(self).expect("settings are plain JSON");
+        crate::registry::write_atomically(path, &text)
+    }
+
     /// What happens to something new. A file that cannot be read never makes it easier to get in.
     pub fn connect_url(&self, has_display: bool) -> ConnectUrl {
         let usual = if has_display { ConnectUrl::Ask } else { ConnectUrl::Allow };
@@ -49,7 +87,7 @@ impl Settings {
 
     /// The strictest settings.
     pub fn strict() -> Self {
-        Self { connect_url: Some(ConnectUrl::Never), other: Map::new() }
+        Self { connect_url: Some(ConnectUrl::Never), ..Self::default() }
     }
 }
 
@@ -66,6 +104,12 @@ mod tests {
         assert_eq!(settings.connect_url(false), ConnectUrl::Allow);
         std::fs::write(&path, r#"{"connect_url":"never","later":1}"#).expect("written");
         assert_eq!(Settings::load(&path).expect("read").connect_url(false), ConnectUrl::Never);
+        let mut settings = Settings::load(&path).expect("read");
+        settings.http_port = Some(7);
+        settings.save(&path).expect("saved");
+        let again = Settings::load(&path).expect("read");
+        assert_eq!(again, settings);
+        assert_eq!(again.other["later"], 1, "what another version wrote is kept");
         std::fs::write(&path, r#"{"connect_url":"perhaps"}"#).expect("written");
         assert!(Settings::load(&path).is_err());
     }

@@ -67,6 +67,11 @@ names! {
     AccountLabel, "account label"
 }
 
+names! {
+    /// What people call a client of the local HTTP endpoint.
+    ClientName, "client name"
+}
+
 impl AccountLabel {
     /// The label of an account that nobody named.
     pub fn unnamed() -> Self {

@@ -107,8 +107,11 @@ impl Home {
         let host =
             rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("the Host runs");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
-        let gone = tokio::io::unix::AsyncFd::register(host).expect("a pidfd can be watched");
-        let _ = timeout(LIMIT, gone.readable()).await.expect("the Host ends");
+        let gone = tokio::task::spawn_blocking(move || {
+            let mut ends = [rustix::event::PollFd::new(&host, rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut ends, None).map(|_| ())
+        });
+        timeout(LIMIT, gone).await.expect("the Host ends").expect("it was watched").expect("it can be watched");
     }
 
     /// The next page that was opened in the browser.

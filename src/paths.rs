@@ -64,7 +64,8 @@ impl Paths {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        [&self.config, &self.state, &self.cache].into_iter().try_for_each(|folder| builder.create(folder))
+        let folders = [&self.config, &self.state, &self.cache, &self.logs()].map(PathBuf::from);
+        folders.iter().try_for_each(|folder| builder.create(folder))
     }
 
     #[cfg(all(unix, not(target_os = "macos")))]

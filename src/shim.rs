@@ -240,7 +240,9 @@ impl Shim {
                     frame::put_message(&mut self.to_host, &line);
                 }
             }
-            Err(NoLink::NotRunning) => self.host = Host::Away { look_at: Some(Instant::now() + LOOK_AGAIN) },
+            Err(NoLink::NotRunning | NoLink::Vanished) => {
+                self.host = Host::Away { look_at: Some(Instant::now() + LOOK_AGAIN) }
+            }
             Err(NoLink::Refused(failure)) => self.refuse(failure),
             Err(NoLink::Failed(failure)) => {
                 self.abandon(&failure);
@@ -292,7 +294,7 @@ impl Shim {
             initialized,
         };
         let place = self.config.place.clone();
-        self.host = Host::Opening(Box::pin(async move { link::open(&place, hello, may_start).await }));
+        self.host = Host::Opening(Box::pin(async move { link::open(&place, &hello, may_start).await }));
     }
 
     fn say(&mut self, line: &[u8]) {

@@ -15,14 +15,17 @@ use axum::{Json, Router};
 use futures_util::stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::task::TaskTracker;
 
 use super::types::{
-    Changes, Edited, NewServer, OpenBy, PastedRedirect, ServerView, SignInBody, SignInEvent, SignedOut,
-    StatusView,
+    Changes, Edited, NewServer, OpenBy, PastedRedirect, ProbeView, ServerView, SignInBody, SignInEvent,
+    SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
-use crate::host::account::{AskedBy, OpenWith, SignIn, SignInRequest};
+use crate::host::account::{self, AccountHandle, AskedBy, OpenWith, SignIn, SignInRequest};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
+use crate::oauth;
+use crate::redact::plain;
 use crate::registry::{AccountLabel, ServerName};
 
 /// Where these routes are.
@@ -38,6 +41,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/sign-out", post(sign_out_all))
         .route("/servers", get(servers).post(add))
         .route("/servers/{name}", get(show).patch(edit).delete(remove))
+        .route("/servers/{name}/probe", post(probe))
         .route("/servers/{name}/accounts/{label}", delete(remove_account))
         .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in))
         .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
@@ -83,6 +87,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
 }
 
 async fn status(State(host): State<HostHandle>) -> Json<StatusView> {
+    host.settled().await;
     Json(host.status().await)
 }
 
@@ -92,10 +97,12 @@ async fn shutdown(State(host): State<HostHandle>) -> StatusCode {
 }
 
 async fn servers(State(host): State<HostHandle>) -> Json<Vec<ServerView>> {
+    host.settled().await;
     Json(host.servers().to_vec())
 }
 
 async fn show(State(host): State<HostHandle>, Path(name): Path<String>) -> Result<Json<ServerView>, Refusal> {
+    host.settled().await;
     Ok(Json(host.server(&name).await?))
 }
 
@@ -115,6 +122,20 @@ async fn edit(
 async fn remove(State(host): State<HostHandle>, Path(name): Path<String>) -> Result<StatusCode, Refusal> {
     to_the_end(&host, |host| async move { host.remove(&name).await }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Looks at a server as its default account sees it.
+async fn probe(
+    State(host): State<HostHandle>,
+    Path(server): Path<ServerName>,
+) -> Result<Json<ProbeView>, Refusal> {
+    let account = AccountRef { server: server.to_string(), label: None };
+    let probe = host.probe(&account).await.map_err(Refusal)?;
+    Ok(Json(ProbeView {
+        server: plain(&probe.server, 100),
+        protocol_version: plain(&probe.protocol_version, 20),
+        tools: probe.tools,
+    }))
 }
 
 async fn remove_account(
@@ -140,6 +161,8 @@ async fn sign_out_all(State(host): State<HostHandle>) -> Result<Json<SignedOut>,
     Ok(Json(SignedOut { accounts }))
 }
 
+/// Takes a redirect URL that a person pasted. How the sign-in goes on is told to whoever watches
+/// it; only what leaves it waiting is an error here.
 async fn redirect(
     State(host): State<HostHandle>,
     Path((server, label)): Path<(ServerName, AccountLabel)>,
@@ -147,9 +170,18 @@ async fn redirect(
 ) -> Result<StatusCode, Refusal> {
     let account = AccountRef { server: server.to_string(), label: Some(label) };
     let handle = host.account(&account).await?;
-    let taken = handle.sign_in_redirect(pasted.url.expose()).await;
-    taken.map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
-    Ok(StatusCode::NO_CONTENT)
+    let failed = handle.sign_in_redirect(pasted.url.expose()).await.err();
+    let still_waits = |error: &account::Error| match error {
+        account::Error::OAuth(error) => {
+            matches!(**error, oauth::Error::NotARedirect | oauth::Error::StateMismatch)
+        }
+        account::Error::NoSignIn => true,
+        account::Error::SignedOut { .. } | account::Error::Vault(_) | account::Error::Stopped => false,
+    };
+    match failed.filter(still_waits) {
+        Some(error) => Err(Refusal(failures::of_account(server.as_str(), &error))),
+        None => Ok(StatusCode::NO_CONTENT),
+    }
 }
 
 /// Starts a sign-in and tells how it goes, until it ends or whoever asked hangs up.
@@ -168,7 +200,9 @@ async fn sign_in(
         .sign_in(SignInRequest { asked_by: AskedBy::Person, open: open_with, challenge: Vec::new() })
         .await
         .map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
-    let steps = Steps { server, sign_in, next: Step::Url, _busy: host.activity().other() };
+    let watch = Watch { handle, tasks: host.tasks().clone(), ended: false };
+    let busy = host.activity().other();
+    let steps = Steps { host, account, server, sign_in, next: Step::Url, watch, _busy: busy };
     let mut response = Body::from_stream(stream::unfold(steps, Steps::tell)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)
@@ -176,10 +210,29 @@ async fn sign_in(
 
 /// A sign-in that somebody watches.
 struct Steps {
+    host: HostHandle,
+    account: AccountRef,
     server: ServerName,
     sign_in: SignIn,
     next: Step,
+    watch: Watch,
     _busy: Busy,
+}
+
+/// Calls a sign-in off when the person who watches it goes away before its end.
+struct Watch {
+    handle: AccountHandle,
+    tasks: TaskTracker,
+    ended: bool,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.ended {
+            let handle = self.handle.clone();
+            self.tasks.spawn(async move { handle.cancel_sign_in().await });
+        }
+    }
 }
 
 enum Step {
@@ -197,8 +250,16 @@ impl Steps {
             }
             Step::Outcome => {
                 self.next = Step::End;
-                match self.sign_in.clone().outcome().await {
-                    Ok(()) => SignInEvent::Done,
+                let outcome = self.sign_in.clone().outcome().await;
+                self.watch.ended = true;
+                match outcome {
+                    Ok(()) => {
+                        // What the account sees now is what the next client is started with.
+                        if let Err(failure) = self.host.probe(&self.account).await {
+                            tracing::info!(server = %self.server, "{}", failure.sentence);
+                        }
+                        SignInEvent::Done
+                    }
                     Err(error) => {
                         SignInEvent::Failed { failure: failures::of_oauth(self.server.as_str(), &error) }
                     }

@@ -19,7 +19,7 @@ pub(super) struct Args {
 
 /// Runs until stdin ends. Whatever else goes wrong is told over MCP.
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    if args.options.from_stdin() > 0 {
+    if args.options.reads_of_stdin() > 0 {
         usage("connect", "stdin carries MCP here: use `env:NAME` or `file:PATH`");
     }
     crate::process::protect_memory();

@@ -13,6 +13,7 @@ use crate::endpoint::Line;
 use crate::endpoint::frame::{self, Control, Frame, Hello};
 use crate::failure::{Code, Failure};
 use crate::host::failures;
+use crate::host::session::stand_in::{SIGN_IN_TOOL, STAND_IN};
 use crate::mcp::era::NEWEST_LEGACY;
 use crate::mcp::{self, Kind, Message, RequestId};
 use crate::redact::plain;
@@ -20,10 +21,6 @@ use crate::shim::link::{self, Link, NoLink};
 
 /// Pages of a list that are fetched before the server is taken for mad.
 const MOST_PAGES: usize = 1000;
-/// The tool that a Host shows while somebody has to sign in.
-const SIGN_IN_TOOL: &str = "drawbridge_sign_in";
-/// Where a Host tells why it answers in a server's stead.
-const STAND_IN: &str = "drawbridge/standIn";
 
 /// An open session with one server.
 pub(super) struct McpClient {
@@ -64,9 +61,9 @@ impl McpClient {
             initialize: None,
             initialized: false,
         };
-        let link = link::open(&client::place()?, hello, true).await.map_err(|error| match error {
+        let link = link::open(&client::place()?, &hello, true).await.map_err(|error| match error {
             NoLink::Refused(failure) | NoLink::Failed(failure) => failure,
-            NoLink::NotRunning => gone(),
+            NoLink::NotRunning | NoLink::Vanished => gone(),
         })?;
         let mut client = Self { link, server, next_id: 0 };
         let info = json!({ "name": "drawbridge", "version": env!("CARGO_PKG_VERSION") });
@@ -75,7 +72,7 @@ impl McpClient {
         client
             .send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string().as_bytes())
             .await?;
-        match stand_in(&answer) {
+        match client.stand_in(&answer) {
             Some(failure) => Err(failure),
             None => Ok(client),
         }
@@ -113,7 +110,7 @@ impl McpClient {
                     let reply = reply_to(id, message.method());
                     self.send(&reply).await?;
                 }
-                Kind::Response { .. } | Kind::Notification { .. } | Kind::Batch => {}
+                Kind::Response { .. } | Kind::Notification | Kind::Batch => {}
             }
         }
     }
@@ -137,6 +134,17 @@ impl McpClient {
             (Some(result), None) => Ok(result),
             (None, None) => Err(not_mcp(&self.server)),
         }
+    }
+
+    /// Why the Host answered in the server's stead, if it did.
+    fn stand_in(&self, answer: &RawValue) -> Option<Failure> {
+        let answer: Value = serde_json::from_str(answer.get()).ok()?;
+        let why = answer.get("_meta")?.get(STAND_IN)?;
+        let slow = || {
+            let sentence = format!("{} does not answer in time", self.server);
+            Failure::new(Code::TimedOut, sentence, "Try again in a moment")
+        };
+        Some(serde_json::from_value(why.clone()).unwrap_or_else(|_| slow()))
     }
 
     async fn send(&mut self, message: &[u8]) -> Result<(), Failure> {
@@ -174,11 +182,6 @@ fn failure_of(error: RpcError) -> Failure {
         }
         None => Failure::new(Code::ServerError, format!("the server answered: {text}"), ""),
     }
-}
-
-fn stand_in(answer: &RawValue) -> Option<Failure> {
-    let answer: Value = serde_json::from_str(answer.get()).ok()?;
-    serde_json::from_value(answer.get("_meta")?.get(STAND_IN)?.clone()).ok()
 }
 
 fn not_mcp(server: &NamedAccount) -> Failure {

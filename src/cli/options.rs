@@ -90,7 +90,7 @@ enum Callback {
 
 impl OptionArgs {
     /// How many of them are read from stdin.
-    pub(super) fn from_stdin(&self) -> usize {
+    pub(super) fn reads_of_stdin(&self) -> usize {
         let secrets = self.bearer.iter().chain(&self.client_secret);
         secrets.filter(|source| **source == Source::Stdin).count()
             + self.headers.iter().filter(|header| header.is_stdin()).count()

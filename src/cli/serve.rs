@@ -90,7 +90,7 @@ async fn stop() -> Result<(), Failure> {
     client.tell(Method::POST, "/shutdown", NOTHING).await?;
     let place = client::place()?;
     let gone = async {
-        while !matches!(endpoint::claim(&place), Ok(_)) {
+        while endpoint::claim(&place).is_err() {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     };

@@ -6,7 +6,7 @@ use url::Url;
 use super::client::{Client, NOTHING, server_path};
 use super::options::{OptionArgs, server_url};
 use super::{output, usage};
-use crate::api::types::{AccountStateView, NewServer, ResourceOption, ServerView};
+use crate::api::types::{AccountStateView, NewServer, ProbeView, ResourceOption, ServerView};
 use crate::failure::Failure;
 use crate::registry::{ServerName, SignInChoice, TransportChoice};
 
@@ -48,6 +48,12 @@ pub(super) async fn add(args: AddArgs) -> Result<(), Failure> {
     let new = NewServer { name: args.name, url: args.url, options: args.options.read()? };
     let added: ServerView = Client::connect().await?.ask(Method::POST, "/servers", Some(&new)).await?;
     output::tell(&format!("Added {} ({}).", added.name, added.url));
+    let path = format!("{}/probe", server_path(&added.name));
+    let probed: Result<ProbeView, Failure> = Client::connect().await?.ask(Method::POST, &path, NOTHING).await;
+    output::tell(&match probed {
+        Ok(probe) => format!("It is {} and offers {} tools.", probe.server, probe.tools),
+        Err(failure) => failure.text(),
+    });
     Ok(())
 }
 
@@ -82,7 +88,7 @@ pub(super) async fn show(args: ShowArgs) -> Result<(), Failure> {
 
 /// Refuses what fits each option alone and not all of them together; warns of what is unwise.
 pub(super) fn check(verb: &str, options: &OptionArgs) {
-    if options.from_stdin() > 1 {
+    if options.reads_of_stdin() > 1 {
         usage(verb, "only one option can be read from stdin");
     }
     if options.has_literal_authorization() {

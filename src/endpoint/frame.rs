@@ -56,7 +56,7 @@ pub enum Control {
 }
 
 /// How a shim opens its session.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hello {
     /// [`PROTOCOL`] of the shim.
     pub protocol: u32,

@@ -50,7 +50,7 @@ impl Activity {
 }
 
 impl Busy {
-    fn new(count: &watch::Sender<usize>) -> Self {
+    pub(super) fn new(count: &watch::Sender<usize>) -> Self {
         count.send_modify(|count| *count += 1);
         Self(count.clone())
     }

@@ -15,7 +15,7 @@ pub enum Error {
         name: String,
     },
     /// The server is there, the account is not.
-    #[error("{server} has no account {label}")]
+    #[error("there is no account {label} at {server}")]
     UnknownAccount {
         /// The server.
         server: ServerName,
@@ -67,7 +67,7 @@ pub enum Error {
         command: String,
     },
     /// Somebody else changed the server at the same time.
-    #[error("{name} was changed by somebody else at the same time")]
+    #[error("somebody else changed {name} at the same time")]
     Conflict {
         /// The server.
         name: ServerName,

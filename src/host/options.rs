@@ -125,7 +125,6 @@ pub(super) fn loosens(before: &ServerEntry, after: &ServerEntry) -> bool {
     };
     before.url.origin() != after.url.origin()
         || (after.allow_http && !before.allow_http)
-        || (after.allow_private && !before.allow_private)
         || new(&before.ca, &after.ca)
         || (before.proxy != after.proxy)
 }
@@ -270,6 +269,7 @@ mod tests {
         assert!(changed(&|entry| entry.proxy = Some(url("http://proxy.example"))));
         assert!(!changed(&|entry| entry.url = url("https://x.example/other")));
         assert!(!changed(&|entry| entry.name = "y".parse().expect("a name")));
+        assert!(!changed(&|entry| entry.allow_private = true));
         let mut loose = before.clone();
         loose.allow_http = true;
         loose.ca = Some("/ca.pem".into());

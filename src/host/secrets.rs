@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::registry::ServerId;
@@ -10,15 +11,15 @@ use crate::secret::{ClientSecret, Error, ItemName, StaticSecret, Vault};
 
 /// What the options of one server hold in secrets.
 #[derive(Debug, Clone, Default)]
-pub struct ServerSecrets {
+pub(super) struct ServerSecrets {
     /// Values of headers, by name in small letters.
-    pub headers: BTreeMap<String, StaticSecret>,
+    pub(super) headers: BTreeMap<String, StaticSecret>,
     /// A static bearer token.
-    pub bearer: Option<StaticSecret>,
+    pub(super) bearer: Option<StaticSecret>,
     /// The secret of a client that was registered by hand.
-    pub client_secret: Option<ClientSecret>,
+    pub(super) client_secret: Option<ClientSecret>,
     /// The proxy's URL with user name and password.
-    pub proxy: Option<StaticSecret>,
+    pub(super) proxy: Option<StaticSecret>,
 }
 
 impl ServerSecrets {
@@ -26,7 +27,7 @@ impl ServerSecrets {
     ///
     /// # Errors
     /// What the vault says.
-    pub async fn read(vault: &Vault, entry: &ServerId) -> Result<Self, Error> {
+    pub(super) async fn read(vault: &Vault, entry: &ServerId) -> Result<Self, Error> {
         let text = vault.read(&item(entry)).await?;
         Ok(text.map(|text| Self::from_json(&text)).unwrap_or_default())
     }
@@ -35,7 +36,7 @@ impl ServerSecrets {
     ///
     /// # Errors
     /// What the vault says.
-    pub async fn write(&self, vault: &Vault, entry: &ServerId) -> Result<(), Error> {
+    pub(super) async fn write(&self, vault: &Vault, entry: &ServerId) -> Result<(), Error> {
         if self.is_empty() {
             Self::delete(vault, entry).await
         } else {
@@ -47,12 +48,12 @@ impl ServerSecrets {
     ///
     /// # Errors
     /// What the vault says.
-    pub async fn delete(vault: &Vault, entry: &ServerId) -> Result<(), Error> {
+    pub(super) async fn delete(vault: &Vault, entry: &ServerId) -> Result<(), Error> {
         vault.delete(&item(entry)).await
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.headers.is_empty()
             && self.bearer.is_none()
             && self.client_secret.is_none()
@@ -60,7 +61,7 @@ impl ServerSecrets {
     }
 
     /// Whether the other ones are the same, in constant time for each value.
-    pub fn same_as(&self, other: &Self) -> bool {
+    pub(super) fn same_as(&self, other: &Self) -> bool {
         let same_headers = self.headers.len() == other.headers.len()
             && self
                 .headers
@@ -74,7 +75,7 @@ impl ServerSecrets {
     }
 
     /// The text that is stored; also what a digest is made of.
-    pub fn to_json(&self) -> SecretString {
+    pub(super) fn to_json(&self) -> SecretString {
         let mut all = Map::new();
         let headers: Map<String, Value> =
             self.headers.iter().map(|(name, value)| (name.clone(), value.expose().into())).collect();
@@ -90,30 +91,31 @@ impl ServerSecrets {
     }
 
     fn from_json(text: &SecretString) -> Self {
-        let Ok(mut all) = serde_json::from_str::<Map<String, Value>>(text.expose_secret()) else {
+        let Ok(stored) = serde_json::from_str::<Stored>(text.expose_secret()) else {
             tracing::warn!("the stored secrets of a server are unreadable");
             return Self::default();
         };
-        let mut take = |key: &str| match all.remove(key) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        };
-        let (bearer, client_secret, proxy) = (take("bearer"), take("client_secret"), take("proxy"));
-        let headers = match all.remove("headers") {
-            Some(Value::Object(headers)) => headers,
-            _ => Map::new(),
-        };
-        let headers = headers.into_iter().filter_map(|(name, value)| match value {
-            Value::String(text) => Some((name, StaticSecret::new(text))),
-            _ => None,
-        });
         Self {
-            headers: headers.collect(),
-            bearer: bearer.map(StaticSecret::new),
-            client_secret: client_secret.map(ClientSecret::new),
-            proxy: proxy.map(StaticSecret::new),
+            headers: stored
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name, StaticSecret::new(value)))
+                .collect(),
+            bearer: stored.bearer.map(StaticSecret::new),
+            client_secret: stored.client_secret.map(ClientSecret::new),
+            proxy: stored.proxy.map(StaticSecret::new),
         }
     }
+}
+
+/// How they are stored.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Stored {
+    headers: BTreeMap<String, String>,
+    bearer: Option<String>,
+    client_secret: Option<String>,
+    proxy: Option<String>,
 }
 
 fn same(one: &Option<StaticSecret>, other: &Option<StaticSecret>) -> bool {

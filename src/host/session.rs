@@ -18,7 +18,7 @@ pub mod probe;
 mod request;
 pub mod resume;
 mod sign_in_tool;
-mod stand_in;
+pub(crate) mod stand_in;
 
 use std::collections::HashMap;
 use std::sync::Arc;

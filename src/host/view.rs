@@ -48,7 +48,7 @@ pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountSt
         }
         AccountState::SignedOut { why } => AccountStateView::SignedOut { why: why.to_string() },
         AccountState::Failed { error } => {
-            AccountStateView::Failed { failure: failures::of_account(server.as_str(), error).into() }
+            AccountStateView::Failed { failure: failures::of_account(server.as_str(), error) }
         }
     }
 }

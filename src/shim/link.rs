@@ -3,12 +3,15 @@
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::endpoint::frame::{self, Control, Frame, Hello};
 use crate::endpoint::{self, Line, LineReader, Place, StartError, Stream};
 use crate::failure::{Code, Failure};
 
+/// Hosts that may vanish in a row before this is an error.
+const MOST_VANISHING_HOSTS: usize = 20;
+const VANISHED_PAUSE: Duration = Duration::from_millis(50);
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
 const LONGEST_HEAD: usize = 8 * 1024;
 
@@ -26,12 +29,25 @@ pub(crate) enum NoLink {
     NotRunning,
     /// The Host will not serve this target at all.
     Refused(Failure),
+    /// It hung up before the session was open.
+    Vanished,
     /// Trying again may help.
     Failed(Failure),
 }
 
-/// Connects to the Host, starting one if `may_start`, and opens the session.
-pub(crate) async fn open(place: &Place, hello: Hello, may_start: bool) -> Result<Link, NoLink> {
+/// Connects to the Host, starting one if `may_start`, and opens the session. A Host that is just
+/// ending may still take a connection and then drop it; the next one is looked for at once.
+pub(crate) async fn open(place: &Place, hello: &Hello, may_start: bool) -> Result<Link, NoLink> {
+    for _ in 0..MOST_VANISHING_HOSTS {
+        match open_once(place, hello, may_start).await {
+            Err(NoLink::Vanished) => sleep(VANISHED_PAUSE).await,
+            result => return result,
+        }
+    }
+    Err(no_answer())
+}
+
+async fn open_once(place: &Place, hello: &Hello, may_start: bool) -> Result<Link, NoLink> {
     let stream = match endpoint::connect(place).await {
         Ok(stream) => stream,
         Err(endpoint::Error::NotRunning) if may_start => {
@@ -42,11 +58,11 @@ pub(crate) async fn open(place: &Place, hello: Hello, may_start: bool) -> Result
     };
     match timeout(GREETING_LIMIT, greet(stream, hello)).await {
         Ok(result) => result,
-        Err(_) => Err(lost()),
+        Err(_) => Err(no_answer()),
     }
 }
 
-async fn greet(stream: Stream, hello: Hello) -> Result<Link, NoLink> {
+async fn greet(stream: Stream, hello: &Hello) -> Result<Link, NoLink> {
     let (mut reader, mut writer) = stream.into_split();
     let mut greeting = BytesMut::from(
         format!(
@@ -56,11 +72,11 @@ async fn greet(stream: Stream, hello: Hello) -> Result<Link, NoLink> {
         )
         .as_bytes(),
     );
-    frame::put_control(&mut greeting, &Control::Hello(hello));
-    writer.write_all(&greeting).await.map_err(|_| lost())?;
+    frame::put_control(&mut greeting, &Control::Hello(hello.clone()));
+    writer.write_all(&greeting).await.map_err(|_| NoLink::Vanished)?;
     let rest = read_head(&mut reader).await?;
     let mut frames = LineReader::with_buffer(reader, frame::LINE_CAP, rest);
-    let Ok(Some(Line::Full(line))) = frames.next().await else { return Err(lost()) };
+    let Ok(Some(Line::Full(line))) = frames.next().await else { return Err(NoLink::Vanished) };
     match Frame::parse(line) {
         Ok(Frame::Control(Control::Welcome)) => Ok(Link { frames, writer }),
         Ok(Frame::Control(Control::Refused { failure })) => Err(NoLink::Refused(failure)),
@@ -76,9 +92,9 @@ async fn read_head(reader: &mut OwnedReadHalf) -> Result<BytesMut, NoLink> {
             let head = buffer.split_to(end + 4);
             return if head.starts_with(b"HTTP/1.1 101") { Ok(buffer) } else { Err(skew()) };
         }
-        let read = reader.read_buf(&mut buffer).await.map_err(|_| lost())?;
+        let read = reader.read_buf(&mut buffer).await.map_err(|_| NoLink::Vanished)?;
         if read == 0 || buffer.len() > LONGEST_HEAD {
-            return Err(lost());
+            return Err(NoLink::Vanished);
         }
     }
 }
@@ -92,7 +108,7 @@ fn no_host(error: StartError) -> NoLink {
     ))
 }
 
-fn lost() -> NoLink {
+fn no_answer() -> NoLink {
     NoLink::Failed(Failure::new(Code::HostGone, "Drawbridge does not answer", "Quit it and try again"))
 }
 

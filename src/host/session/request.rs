@@ -211,6 +211,8 @@ impl Request {
                 {
                     return Ok(ready);
                 }
+                // Once somebody has signed in, the link opens by itself.
+                LinkState::SignedOut if self.is_signed_in() => {}
                 LinkState::SignedOut => return Err(NotReady::SignedOut),
                 LinkState::Down(failure) => {
                     if last_failure.is_some() || !patient {
@@ -228,6 +230,10 @@ impl Request {
                 }
             }
         }
+    }
+
+    fn is_signed_in(&self) -> bool {
+        self.context.account().is_some_and(|account| account.state().borrow().is_signed_in())
     }
 
     /// Parks the call: one prompt opens, and progress keeps the client patient.

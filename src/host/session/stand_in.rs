@@ -11,9 +11,12 @@ use crate::mcp::tool_headers::ToolHeaders;
 use crate::mcp::{RequestId, json, method, result_response};
 
 /// The tool that starts a sign-in; ours, answered by the Host always.
-pub(super) const SIGN_IN_TOOL: &str = "drawbridge_sign_in";
+pub(crate) const SIGN_IN_TOOL: &str = "drawbridge_sign_in";
 /// Names that no server may use for its own tools.
 pub(super) const OWN_PREFIX: &str = "drawbridge_";
+
+/// Where an `initialize` answered here says so, and why: the CLI reads it.
+pub(crate) const STAND_IN: &str = "drawbridge/standIn";
 
 /// The `result` of an `initialize` that the server does not answer in time.
 ///
@@ -33,6 +36,7 @@ pub(super) fn initialize(
         "protocolVersion": version,
         "capabilities": capabilities(known.get("capabilities")),
         "serverInfo": server_info(&known, server),
+        "_meta": { STAND_IN: why },
     });
     if let Some(instructions) = instructions(&known, why) {
         result["instructions"] = instructions.into();

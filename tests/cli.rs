@@ -1,0 +1,488 @@
+//! The built command against a Host of its own: what scripts rely on.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use demo_server::{Auth, Config, DemoServer, OAuthConfig, sign_in_with_form};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::Url;
+
+/// A home of its own, whose Host ends with it.
+struct Home {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// How a verb ended.
+struct Ended {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("home/config")
+    }
+
+    fn write_config(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.config()).expect("a folder");
+        fs::write(self.config().join(name), text).expect("written");
+    }
+
+    fn registry(&self) -> Value {
+        serde_json::from_str(&self.registry_text()).expect("JSON")
+    }
+
+    fn registry_text(&self) -> String {
+        fs::read_to_string(self.config().join("servers.json")).expect("there")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drawbridge"));
+        command.args(args).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path());
+        command.env("DRAWBRIDGE_HOME", self.folder.path().join("home")).env("DRAWBRIDGE_SECRETS", "memory");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        self.run_with("", args)
+    }
+
+    fn run_with(&self, stdin: &str, args: &[&str]) -> Ended {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        // A verb that never reads may have closed its end already.
+        let _ = child.stdin.take().expect("piped").write_all(stdin.as_bytes());
+        child.wait_with_output().expect("the command ends").into()
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert_eq!(ended.code, 0, "{args:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(args)).expect("JSON")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.command(&["serve", "--stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("no signal"),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+const SERVER: &str = "http://localhost:9/mcp";
+
+#[test]
+fn a_server_is_added_listed_shown_changed_and_removed() {
+    let home = Home::new();
+    let empty = home.run(&["list"]);
+    assert_eq!((empty.code, empty.stdout.as_str()), (0, ""));
+    assert!(empty.stderr.contains("drawbridge add"));
+
+    let added = home.run(&["add", "demo", SERVER, "--header", "X-Key: marked", "--scope", "a b"]);
+    assert_eq!((added.code, added.stdout.as_str()), (0, ""), "{}", added.stderr);
+    insta::assert_snapshot!(home.ok(&["list"]), @r"
+    NAME  ACCOUNT  STATE           ADDRESS
+    demo  -        no sign-in yet  http://localhost:9/mcp
+    ");
+    insta::assert_snapshot!(home.ok(&["show", "demo"]), @r"
+    Name     demo
+    Address  http://localhost:9/mcp
+    Network  loopback
+    Header   x-key (stored)
+    Scopes   a b
+    ");
+    let entry = &home.registry()["servers"][0];
+    assert_eq!(entry["headers"], json!(["x-key"]));
+
+    home.ok(&["edit", "demo", "--rename", "other", "--unset", "scope", "--transport", "http"]);
+    let shown = home.json(&["show", "other", "--json"]);
+    assert_eq!((&shown["oauth"]["scope"], &shown["transport"]), (&Value::Null, &json!("http")));
+    assert_eq!(shown["headers"], json!(["x-key"]), "what was not named stays");
+    assert_eq!(home.registry()["servers"][0]["id"], entry["id"], "a renamed server is the same one");
+
+    home.ok(&["remove", "other"]);
+    assert_eq!(home.json(&["list", "--json"]), json!([]));
+    assert_eq!(home.run(&["show", "other"]).code, 1);
+}
+
+#[test]
+fn no_secret_is_written_down_or_shown() {
+    let home = Home::new().with("TOKEN", "marked-token");
+    home.ok(&["add", "one", SERVER, "--header", "X-Key: marked-key-${TOKEN}", "--bearer", "env:TOKEN"]);
+    let proxied = "http://marked-user:marked-word@127.0.0.1:1";
+    home.ok(&["add", "two", "http://localhost:9/q?key=marked-query", "--proxy", proxied]);
+    let typed = home.run_with("marked-typed\n", &["edit", "one", "--client-id", "c", "--client-secret", "-"]);
+    assert_eq!(typed.code, 0, "{}", typed.stderr);
+    for verb in [&["list", "--json"][..], &["show", "one"], &["show", "two", "--json"], &["status", "--json"]]
+    {
+        let shown = home.ok(verb);
+        assert!(!shown.contains("marked"), "{verb:?}: {shown}");
+    }
+    assert!(home.json(&["show", "one", "--json"])["oauth"]["hasClientSecret"] == true);
+    let stored = home.registry_text().replace("key=marked-query", "");
+    assert!(!stored.contains("marked"), "{stored}");
+    let logs = home.folder.path().join("home/state/logs");
+    for log in fs::read_dir(logs).expect("logs").flatten() {
+        let text = fs::read_to_string(log.path()).expect("text");
+        assert!(text.contains("running") && !text.contains("marked"), "{text}");
+    }
+}
+
+#[test]
+fn failures_are_told_once_with_a_next_step() {
+    let home = Home::new();
+    home.ok(&["add", "demo", SERVER]);
+    let told = |args: &[&str]| {
+        let ended = home.run(args);
+        assert_eq!(ended.stdout, "", "{args:?}");
+        format!("{}\n{}", ended.code, ended.stderr)
+    };
+    insta::assert_snapshot!(told(&["add", "demo", "http://localhost:10/mcp"]), @r"
+    1
+    There is already a server named demo.
+    Choose another name, or change it with `drawbridge edit demo`.
+    ");
+    insta::assert_snapshot!(told(&["add", "other", "http://LOCALHOST:9/mcp"]), @r"
+    1
+    This address is already there as demo.
+    Use demo; a further account is created with `drawbridge login demo@LABEL`.
+    ");
+    insta::assert_snapshot!(told(&["remove", "nobody"]), @r"
+    1
+    There is no server named nobody.
+    See `drawbridge list`, or add it with `drawbridge add NAME URL`.
+    ");
+    insta::assert_snapshot!(told(&["logout", "demo@nobody"]), @r"
+    1
+    There is no account nobody at demo.
+    Create it with `drawbridge login demo@nobody`.
+    ");
+    insta::assert_snapshot!(told(&["add", "plain", "http://93.184.215.14/mcp"]), @r"
+    1
+    http://93.184.215.14/mcp is not encrypted.
+    Use an https address, or allow http with `--allow-http`.
+    ");
+    insta::assert_snapshot!(told(&["add", "link", "https://169.254.1.1/mcp"]), @r"
+    1
+    https://169.254.1.1/mcp leads to an address that no server can have.
+    Check the address.
+    ");
+    insta::assert_snapshot!(told(&["add", "b", "http://localhost:11/", "--bearer", "env:NOT_SET"]), @r"
+    1
+    The environment variable NOT_SET is not set.
+    Set it where the command is started; in an MCP client, in the entry's environment.
+    ");
+    insta::assert_snapshot!(told(&["edit", "demo", "--default", "nobody"]), @r"
+    1
+    There is no account nobody at demo.
+    Create it with `drawbridge login demo@nobody`.
+    ");
+    assert_eq!(home.json(&["list", "--json"]).as_array().expect("a list").len(), 1, "nothing else was added");
+}
+
+#[test]
+fn malformed_arguments_are_usage_errors_and_start_no_host() {
+    let home = Home::new();
+    for bad in [
+        &["add", "demo"][..],
+        &["add", "a b", SERVER],
+        &["add", "a__b", SERVER],
+        &["add", "demo", "not a url"],
+        &["add", "demo", "file:///etc/passwd"],
+        &["add", "demo", SERVER, "--bearer", "the-secret-itself"],
+        &["add", "demo", SERVER, "--header", "Mcp-Session-Id: x"],
+        &["add", "demo", SERVER, "--bearer", "-", "--header", "X-Key: -"],
+        &["connect", "a b"],
+        &["connect", "demo", "--bearer", "-"],
+        &["connect", "demo", "--header", "X-Key: -"],
+        &["call", "demo", "tool", "[]"],
+        &["edit", "demo", "--unset", "colour"],
+        &["logout"],
+        &["logout", "demo", "--all"],
+        &["frobnicate"],
+    ] {
+        let ended = home.run(bad);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{bad:?}");
+        assert!(!ended.stderr.contains("the-secret-itself") || ended.stderr.contains("never the secret"));
+    }
+    assert!(!home.folder.path().join("home").exists());
+}
+
+#[test]
+fn changing_where_secrets_go_drops_them() {
+    let home = Home::new().with("TOKEN", "t");
+    home.ok(&["add", "demo", SERVER, "--bearer", "env:TOKEN"]);
+    let kept = home.run(&["edit", "demo", "--url", "http://localhost:9/other"]);
+    assert!(!kept.stderr.contains("dropped"), "the same origin keeps them: {}", kept.stderr);
+    assert_eq!(home.json(&["show", "demo", "--json"])["bearer"], true);
+    let dropped = home.run(&["edit", "demo", "--url", "http://127.0.0.1:9/other"]);
+    assert!(dropped.code == 0 && dropped.stderr.contains("dropped"), "{}", dropped.stderr);
+    assert_eq!(home.json(&["show", "demo", "--json"])["bearer"], false);
+    home.ok(&["edit", "demo", "--url", SERVER, "--bearer", "env:TOKEN"]);
+    assert_eq!(home.json(&["show", "demo", "--json"])["bearer"], true, "what is given anew is kept");
+}
+
+#[test]
+fn a_broken_registry_is_reported_and_kept() {
+    let home = Home::new();
+    home.write_config("servers.json", "{ this is no JSON");
+    let status = home.run(&["status"]);
+    assert_eq!(status.code, 0);
+    assert!(status.stderr.contains("servers.broken-1.json"), "{}", status.stderr);
+    home.ok(&["add", "demo", SERVER]);
+    let kept = fs::read_to_string(home.config().join("servers.broken-1.json")).expect("kept");
+    assert_eq!(kept, "{ this is no JSON");
+}
+
+#[test]
+fn a_newer_registry_is_left_alone() {
+    let home = Home::new();
+    home.write_config("servers.json", r#"{"version": 99}"#);
+    let served = home.run(&["serve", "--background"]);
+    assert_eq!(served.code, 1);
+    assert!(served.stderr.contains("newer version"), "{}", served.stderr);
+    assert_eq!(home.registry_text(), r#"{"version": 99}"#);
+}
+
+#[test]
+fn there_is_one_host_and_it_can_be_stopped() {
+    let home = Home::new();
+    let first = home.json(&["status", "--json"]);
+    assert_eq!(home.json(&["status", "--json"])["pid"], first["pid"]);
+    let second = home.run(&["serve"]);
+    assert_eq!(second.code, 1);
+    assert!(second.stderr.contains("already running"), "{}", second.stderr);
+    home.ok(&["serve", "--stop"]);
+    let stopped = home.run(&["serve", "--stop"]);
+    assert!(stopped.code == 0 && stopped.stderr.contains("not running"));
+    assert_ne!(home.json(&["status", "--json"])["pid"], first["pid"]);
+}
+
+#[test]
+fn a_host_that_nobody_needs_ends() {
+    let home = Home::new().with("DRAWBRIDGE_IDLE_EXIT", "50ms");
+    let served = home.run(&["serve", "--background"]);
+    assert_eq!((served.code, served.stdout.as_str()), (0, ""), "{}", served.stderr);
+}
+
+#[test]
+fn connect_answers_every_trouble_over_mcp() {
+    let home = Home::new();
+    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+    let table: [(&[&str], &str); 4] = [
+        (&["connect", "nobody"], "unknown"),
+        (&["connect", "https://169.254.1.1/mcp"], "invalid"),
+        (&["connect", SERVER, "--bearer", "env:NOT_SET"], "invalid"),
+        (&["connect", SERVER, "--header", "X-A: file:/dev/zero"], "invalid"),
+    ];
+    for (args, code) in table {
+        let ended = home.run_with(&format!("{initialize}\n"), args);
+        assert_eq!(ended.code, 0, "{args:?}: {}", ended.stderr);
+        let answer: Value = serde_json::from_str(ended.stdout.trim()).expect("one message and nothing else");
+        assert_eq!(
+            (&answer["id"], &answer["error"]["data"]["code"]),
+            (&json!(1), &json!(code)),
+            "{args:?}: {answer}"
+        );
+    }
+    assert_eq!(home.json(&["list", "--json"]), json!([]), "nothing was added");
+}
+
+#[test]
+fn an_unknown_url_is_added_unless_the_settings_forbid_it() {
+    let home = Home::new();
+    let request = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    let ended = home.run_with(request, &["connect", SERVER, "--header", "X-Key: k"]);
+    assert_eq!(ended.code, 0);
+    let shown = home.json(&["show", "localhost", "--json"]);
+    assert_eq!(shown["headers"], json!(["x-key"]), "options given then are stored with it");
+
+    let strict = Home::new();
+    strict.write_config("settings.json", r#"{"connect_url": "never"}"#);
+    let ended = strict.run_with(request, &["connect", SERVER]);
+    assert!(ended.stdout.contains("\"forbidden\""), "{}", ended.stdout);
+    assert!(ended.stdout.contains("drawbridge add localhost"), "{}", ended.stdout);
+    assert_eq!(strict.json(&["list", "--json"]), json!([]));
+}
+
+/// A `login` without a browser, and what it tells the person.
+struct Login {
+    child: std::process::Child,
+    told: std::io::Lines<BufReader<std::process::ChildStderr>>,
+}
+
+impl Login {
+    fn start(home: &Home, account: &str) -> Self {
+        let mut command = home.command(&["login", account]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        let told = BufReader::new(child.stderr.take().expect("piped")).lines();
+        Self { child, told }
+    }
+
+    /// What is told up to the line that begins so, and that line.
+    fn read_to(&mut self, start: &str) -> String {
+        let mut lines = self.told.by_ref().map(|line| line.expect("text"));
+        let found = lines.find(|line| line.trim_start().starts_with(start));
+        found.unwrap_or_else(|| panic!("no line begins with {start}")).trim().to_owned()
+    }
+
+    fn paste(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().expect("piped");
+        writeln!(stdin, "{text}").expect("login reads");
+    }
+
+    fn code(mut self) -> Option<i32> {
+        self.child.wait().expect("login ends").code()
+    }
+}
+
+async fn protected() -> DemoServer {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let auth = vec![Auth::OAuth(OAuthConfig::default())];
+    DemoServer::start(Config { auth, ..Config::default() }).await.expect("the demo server starts")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_browser_login_takes_the_pasted_redirect() {
+    let server = protected().await;
+    let home = Home::new();
+    home.ok(&["add", "demo", server.url().as_str()]);
+    assert_eq!(home.run(&["tools", "demo"]).code, 3, "nobody has signed in yet");
+
+    let mut login = Login::start(&home, "demo@work");
+    let page = Url::parse(&login.read_to("http")).expect("a page to open");
+    assert!(login.read_to("ssh ").contains(" -L "));
+    let back = sign_in_with_form(&page, "demo", "demo123").await.expect("the form works");
+    let mut forged = back.clone();
+    forged.set_query(Some("code=x&state=forged"));
+    login.paste(forged.as_str());
+    login.paste(back.as_str());
+    login.read_to("Signed in to demo@work.");
+    assert_eq!(login.code(), Some(0));
+
+    let accounts = &home.json(&["show", "demo", "--json"])["accounts"];
+    assert_eq!((&accounts[0]["label"], &accounts[0]["state"]["kind"]), (&json!("work"), &json!("signedIn")));
+    assert!(home.ok(&["tools", "demo"]).contains("user_profile"));
+    assert!(home.ok(&["call", "demo", "echo_message", r#"{"message": "hello"}"#]).contains("hello"));
+    let failed = home.run(&["call", "demo", "no_such_tool"]);
+    assert_eq!((failed.code, failed.stdout.as_str()), (1, ""), "{}", failed.stderr);
+
+    home.ok(&["logout", "--all"]);
+    assert_eq!(home.run(&["tools", "demo"]).code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_calls_the_sign_in_off() {
+    let server = protected().await;
+    let home = Home::new();
+    home.ok(&["add", "demo", server.url().as_str()]);
+    let mut login = Login::start(&home, "demo");
+    login.read_to("http");
+    let pid = i32::try_from(login.child.id()).expect("a pid");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("interrupted");
+    login.read_to("The sign-in was cancelled.");
+    assert_eq!(login.code(), Some(1));
+    // Another one gets a page of its own, which it would not while the first still waited.
+    let mut again = Login::start(&home, "demo");
+    let page = Url::parse(&again.read_to("http")).expect("a page to open");
+    let back = sign_in_with_form(&page, "demo", "demo123").await.expect("the form works");
+    again.paste(back.as_str());
+    assert_eq!(again.code(), Some(0));
+}
+
+/// Sends raw HTTP to the control API; the status and the body of the answer.
+fn control(home: &Home, head: &str, body: &str) -> (u16, String) {
+    let socket = home.folder.path().join("home/run/host.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("the Host listens");
+    let length = body.len();
+    let request =
+        format!("{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    // A refusal may come before everything was sent.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    (head[9..12].parse().expect("a status"), body.to_owned())
+}
+
+#[test]
+fn every_refusal_of_the_control_api_is_a_failure_with_its_status() {
+    let home = Home::new();
+    home.ok(&["add", "demo", SERVER]);
+    let large = format!(r#"{{"name": "{}"}}"#, "x".repeat(300 * 1024));
+    let table = [
+        ("GET /control/v1/servers/nobody", "", 404, "unknown"),
+        ("POST /control/v1/servers", r#"{"name":"demo","url":"http://localhost:10/"}"#, 409, "exists"),
+        ("POST /control/v1/servers", r#"{"name":"x","url":"https://169.254.1.1/"}"#, 400, "invalid"),
+        ("POST /control/v1/servers", r#"{"name":"x","url":"http://192.0.2.1/"}"#, 403, "forbidden"),
+        (
+            "POST /control/v1/servers",
+            r#"{"name":"x","url":"http://localhost:10/","options":{"marked":1}}"#,
+            400,
+            "version_skew",
+        ),
+        ("POST /control/v1/servers", "{ marked", 400, "version_skew"),
+        ("POST /control/v1/servers", &large, 413, "limit"),
+        ("PATCH /control/v1/servers/demo", r#"{"options":{"ca":"relative.pem"}}"#, 400, "invalid"),
+        (
+            "POST /control/v1/servers/demo/accounts/default/redirect",
+            r#"{"url":"http://x/?code=marked"}"#,
+            409,
+            "sign_in_failed",
+        ),
+        ("GET /control/v1/no-such-thing", "", 400, "version_skew"),
+        ("DELETE /control/v1/status", "", 400, "version_skew"),
+    ];
+    for (head, body, status, code) in table {
+        let (answered, text) = control(&home, head, body);
+        assert_eq!(answered, status, "{head}: {text}");
+        let failure: Value = serde_json::from_str(&text).expect("a failure");
+        assert_eq!(failure["code"], code, "{head}: {text}");
+        assert!(!failure["nextStep"].as_str().expect("text").is_empty(), "{head}: {text}");
+        assert!(!text.contains("marked"), "a refusal quotes nothing: {text}");
+    }
+}
+
+#[test]
+fn completions_are_printed_for_a_shell() {
+    let home = Home::new();
+    assert!(home.ok(&["completions", "bash"]).contains("_drawbridge"));
+}
+
+#[test]
+fn help_names_what_there_is() {
+    let home = Home::new();
+    insta::assert_snapshot!(home.ok(&["--help"]));
+    insta::assert_snapshot!(home.ok(&["add", "--help"]));
+}

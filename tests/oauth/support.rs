@@ -142,6 +142,7 @@ pub(crate) fn by_client() -> SignInRequest {
     SignInRequest { asked_by, open: OpenWith::Host, challenge: Vec::new() }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it plays the browser, which is not ours")]
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }

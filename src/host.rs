@@ -18,6 +18,7 @@ use crate::registry::{BrokenFile, Registry, write_atomically};
 use crate::secret::{StoreKind, Vault};
 
 pub mod account;
+mod accounts;
 mod activity;
 mod approval;
 pub mod backoff;
@@ -37,11 +38,12 @@ pub mod settings;
 pub mod snapshot;
 mod view;
 
+pub use accounts::AccountRef;
 pub use activity::{Activity, Busy};
 pub use approval::{Approver, Wanted};
 pub use connect::Target;
 pub use error::Error;
-pub use handle::{AccountRef, HostHandle};
+pub use handle::HostHandle;
 
 use approval::Approvals;
 use clients::Clients;

@@ -15,7 +15,7 @@ use std::fmt;
 
 pub use memory::MemoryControl;
 pub use types::{AccessToken, AuthorizationCode, ClientSecret, PkceVerifier, RefreshToken, StaticSecret};
-pub use vault::{StoreKind, Vault, VaultState};
+pub use vault::{StoreKind, UnknownStore, Vault, VaultState};
 
 /// Why a secret could not be read, written or deleted.
 #[derive(Debug, thiserror::Error)]

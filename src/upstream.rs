@@ -28,6 +28,7 @@ mod streamable_http;
 
 pub use error::Error;
 pub use http_sse::HttpSse;
+pub use sse::data_of_events;
 pub use streamable_http::StreamableHttp;
 
 /// Where a transport's credentials come from.

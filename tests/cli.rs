@@ -1,12 +1,14 @@
 //! The built command against a Host of its own: what scripts rely on.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use demo_server::{Auth, Config, DemoServer, OAuthConfig, sign_in_with_form};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::Url;
 
 /// A home of its own, whose Host ends with it.
 struct Home {
@@ -330,6 +332,146 @@ fn an_unknown_url_is_added_unless_the_settings_forbid_it() {
     assert!(ended.stdout.contains("\"forbidden\""), "{}", ended.stdout);
     assert!(ended.stdout.contains("drawbridge add localhost"), "{}", ended.stdout);
     assert_eq!(strict.json(&["list", "--json"]), json!([]));
+}
+
+/// A `login` without a browser, and what it tells the person.
+struct Login {
+    child: std::process::Child,
+    told: std::io::Lines<BufReader<std::process::ChildStderr>>,
+}
+
+impl Login {
+    fn start(home: &Home, account: &str) -> Self {
+        let mut command = home.command(&["login", account]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        let told = BufReader::new(child.stderr.take().expect("piped")).lines();
+        Self { child, told }
+    }
+
+    /// What is told up to the line that begins so, and that line.
+    fn read_to(&mut self, start: &str) -> String {
+        let mut lines = self.told.by_ref().map(|line| line.expect("text"));
+        let found = lines.find(|line| line.trim_start().starts_with(start));
+        found.unwrap_or_else(|| panic!("no line begins with {start}")).trim().to_owned()
+    }
+
+    fn paste(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().expect("piped");
+        writeln!(stdin, "{text}").expect("login reads");
+    }
+
+    fn code(mut self) -> Option<i32> {
+        self.child.wait().expect("login ends").code()
+    }
+}
+
+async fn protected() -> DemoServer {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let auth = vec![Auth::OAuth(OAuthConfig::default())];
+    DemoServer::start(Config { auth, ..Config::default() }).await.expect("the demo server starts")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_browser_login_takes_the_pasted_redirect() {
+    let server = protected().await;
+    let home = Home::new();
+    home.ok(&["add", "demo", server.url().as_str()]);
+    assert_eq!(home.run(&["tools", "demo"]).code, 3, "nobody has signed in yet");
+
+    let mut login = Login::start(&home, "demo@work");
+    let page = Url::parse(&login.read_to("http")).expect("a page to open");
+    assert!(login.read_to("ssh ").contains(" -L "));
+    let back = sign_in_with_form(&page, "demo", "demo123").await.expect("the form works");
+    let mut forged = back.clone();
+    forged.set_query(Some("code=x&state=forged"));
+    login.paste(forged.as_str());
+    login.paste(back.as_str());
+    login.read_to("Signed in to demo@work.");
+    assert_eq!(login.code(), Some(0));
+
+    let accounts = &home.json(&["show", "demo", "--json"])["accounts"];
+    assert_eq!((&accounts[0]["label"], &accounts[0]["state"]["kind"]), (&json!("work"), &json!("signedIn")));
+    assert!(home.ok(&["tools", "demo"]).contains("user_profile"));
+    assert!(home.ok(&["call", "demo", "echo_message", r#"{"message": "hello"}"#]).contains("hello"));
+    let failed = home.run(&["call", "demo", "no_such_tool"]);
+    assert_eq!((failed.code, failed.stdout.as_str()), (1, ""), "{}", failed.stderr);
+
+    home.ok(&["logout", "--all"]);
+    assert_eq!(home.run(&["tools", "demo"]).code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_calls_the_sign_in_off() {
+    let server = protected().await;
+    let home = Home::new();
+    home.ok(&["add", "demo", server.url().as_str()]);
+    let mut login = Login::start(&home, "demo");
+    login.read_to("http");
+    let pid = i32::try_from(login.child.id()).expect("a pid");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("interrupted");
+    login.read_to("The sign-in was cancelled.");
+    assert_eq!(login.code(), Some(1));
+    // Another one gets a page of its own, which it would not while the first still waited.
+    let mut again = Login::start(&home, "demo");
+    let page = Url::parse(&again.read_to("http")).expect("a page to open");
+    let back = sign_in_with_form(&page, "demo", "demo123").await.expect("the form works");
+    again.paste(back.as_str());
+    assert_eq!(again.code(), Some(0));
+}
+
+/// Sends raw HTTP to the control API; the status and the body of the answer.
+fn control(home: &Home, head: &str, body: &str) -> (u16, String) {
+    let socket = home.folder.path().join("home/run/host.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).expect("the Host listens");
+    let length = body.len();
+    let request =
+        format!("{head} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    // A refusal may come before everything was sent.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    (head[9..12].parse().expect("a status"), body.to_owned())
+}
+
+#[test]
+fn every_refusal_of_the_control_api_is_a_failure_with_its_status() {
+    let home = Home::new();
+    home.ok(&["add", "demo", SERVER]);
+    let large = format!(r#"{{"name": "{}"}}"#, "x".repeat(300 * 1024));
+    let table = [
+        ("GET /control/v1/servers/nobody", "", 404, "unknown"),
+        ("POST /control/v1/servers", r#"{"name":"demo","url":"http://localhost:10/"}"#, 409, "exists"),
+        ("POST /control/v1/servers", r#"{"name":"x","url":"https://169.254.1.1/"}"#, 400, "invalid"),
+        ("POST /control/v1/servers", r#"{"name":"x","url":"http://192.0.2.1/"}"#, 403, "forbidden"),
+        (
+            "POST /control/v1/servers",
+            r#"{"name":"x","url":"http://localhost:10/","options":{"marked":1}}"#,
+            400,
+            "version_skew",
+        ),
+        ("POST /control/v1/servers", "{ marked", 400, "version_skew"),
+        ("POST /control/v1/servers", &large, 413, "limit"),
+        ("PATCH /control/v1/servers/demo", r#"{"options":{"ca":"relative.pem"}}"#, 400, "invalid"),
+        (
+            "POST /control/v1/servers/demo/accounts/default/redirect",
+            r#"{"url":"http://x/?code=marked"}"#,
+            409,
+            "sign_in_failed",
+        ),
+        ("GET /control/v1/no-such-thing", "", 400, "version_skew"),
+        ("DELETE /control/v1/status", "", 400, "version_skew"),
+    ];
+    for (head, body, status, code) in table {
+        let (answered, text) = control(&home, head, body);
+        assert_eq!(answered, status, "{head}: {text}");
+        let failure: Value = serde_json::from_str(&text).expect("a failure");
+        assert_eq!(failure["code"], code, "{head}: {text}");
+        assert!(!failure["nextStep"].as_str().expect("text").is_empty(), "{head}: {text}");
+        assert!(!text.contains("marked"), "a refusal quotes nothing: {text}");
+    }
 }
 
 #[test]

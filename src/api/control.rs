@@ -12,7 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
@@ -43,7 +43,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/servers", get(servers).post(add))
         .route("/servers/{name}", get(show).patch(edit).delete(remove))
         .route("/servers/{name}/accounts/{label}", delete(remove_account))
-        .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in))
+        .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in).delete(cancel_sign_in))
         .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
         .route("/servers/{name}/accounts/{label}/redirect", post(redirect))
         .fallback(unknown_route)
@@ -206,32 +206,42 @@ async fn sign_in(
         .sign_in(SignInRequest { asked_by: AskedBy::Person, open: open_with, challenge: Vec::new() })
         .await
         .map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
-    let watch = Watch { handle, tasks: host.tasks().clone(), ended: false };
-    let steps = Steps { server, sign_in, next: Step::Url, watch, _busy: host.activity().other() };
+    let watch = Watch { handle, sign_in, tasks: host.tasks().clone() };
+    let steps = Steps { server, watch, next: Step::Url, _busy: host.activity().other() };
     let mut response = Body::from_stream(stream::unfold(steps, Steps::tell)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)
 }
 
+/// Calls the sign-in off; one that is started after the answer is another.
+async fn cancel_sign_in(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(String, AccountLabel)>,
+) -> Result<StatusCode, Refusal> {
+    let handle = host.account(&AccountRef { server, label: Some(label) }).await?;
+    handle.cancel_sign_in().await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// A sign-in that somebody watches.
 struct Steps {
     server: ServerName,
-    sign_in: SignIn,
-    next: Step,
     watch: Watch,
+    next: Step,
     _busy: Busy,
 }
 
 /// Calls a sign-in off when the person who watches it goes away before its end.
 struct Watch {
     handle: AccountHandle,
+    sign_in: SignIn,
     tasks: TaskTracker,
-    ended: bool,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if !self.ended {
+        // One that has ended is not called off, as it could be another one by now.
+        if self.sign_in.clone().outcome().now_or_never().is_none() {
             let handle = self.handle.clone();
             self.tasks.spawn(async move { handle.cancel_sign_in().await });
         }
@@ -249,13 +259,11 @@ impl Steps {
         let event = match self.next {
             Step::Url => {
                 self.next = Step::Outcome;
-                SignInEvent::Url { url: self.sign_in.url.expose().clone() }
+                SignInEvent::Url { url: self.watch.sign_in.url.expose().clone() }
             }
             Step::Outcome => {
                 self.next = Step::End;
-                let outcome = self.sign_in.clone().outcome().await;
-                self.watch.ended = true;
-                match outcome {
+                match self.watch.sign_in.clone().outcome().await {
                     Ok(()) => SignInEvent::Done,
                     Err(error) => {
                         SignInEvent::Failed { failure: failures::of_oauth(self.server.as_str(), &error) }

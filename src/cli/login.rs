@@ -2,17 +2,21 @@
 //! display are the person's own.
 
 use std::io::BufRead as _;
+use std::time::Duration;
 
 use http::Method;
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::client::{Client, Events, account_path};
+use super::client::{Client, Events, NOTHING, account_path};
 use super::output;
 use super::target::NamedAccount;
 use crate::api::types::{OpenBy, PastedRedirect, SecretText, SignInBody, SignInEvent};
 use crate::failure::{Code, Failure};
 use crate::oauth::browser::{PageOpener, SystemBrowser};
+
+/// How long the Host may take to call a sign-in off.
+const CANCEL_LIMIT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,12 +28,29 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut client = Client::connect().await?;
     let (server, label) = client.account(&args.account).await?;
     let path = account_path(&server, &label);
-    let body = SignInBody { open_by: OpenBy::Caller };
-    let mut events = client.follow(&format!("{path}/sign-in"), &body).await?;
+    let mut events = None;
+    let sign_in = async {
+        let body = SignInBody { open_by: OpenBy::Caller };
+        let started = client.follow(&format!("{path}/sign-in"), &body).await?;
+        watch(events.insert(started), &args.account, &path).await
+    };
     tokio::select! {
-        outcome = watch(&mut events, &args.account, &path) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(cancelled(&args.account)),
+        // Listened for before anything is shown that a person could answer with it.
+        biased;
+        _ = tokio::signal::ctrl_c() => {}
+        outcome = sign_in => return outcome,
     }
+    // Waited for, so that a sign-in that is started next is another one.
+    let _ = tokio::time::timeout(CANCEL_LIMIT, cancel(events, &path)).await;
+    Err(cancelled(&args.account))
+}
+
+async fn cancel(events: Option<Events>, path: &str) -> Result<(), Failure> {
+    Client::connect().await?.tell(Method::DELETE, &format!("{path}/sign-in"), NOTHING).await?;
+    if let Some(mut events) = events {
+        while events.next::<SignInEvent>().await?.is_some() {}
+    }
+    Ok(())
 }
 
 async fn watch(events: &mut Events, account: &NamedAccount, path: &str) -> Result<(), Failure> {

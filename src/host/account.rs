@@ -300,7 +300,8 @@ pub enum OpenWith {
 /// A sign-in under way.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    /// What to open: a one-time page of ours, or the authorization server's. It holds a secret: not for logs.
+    /// What to open: a one-time page of ours unless the person asked, else the authorization server's. It holds a
+    /// secret: not for logs.
     pub url: SecretUrl,
     /// What it is about.
     pub facts: SignInFacts,
@@ -369,6 +370,9 @@ enum Request {
     Token {
         reply: Reply<Option<AccessToken>>,
     },
+    Look {
+        reply: Reply<AccountState>,
+    },
     Refused {
         used: Option<AccessToken>,
         status: StatusCode,
@@ -416,6 +420,14 @@ impl AccountHandle {
     /// How it stands, now and from now on.
     pub fn state(&self) -> watch::Receiver<AccountState> {
         self.state.clone()
+    }
+
+    /// How it stands, once the vault has been read; nothing is renewed for it.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] when it cannot be read.
+    pub async fn look(&self) -> Result<AccountState, Error> {
+        self.ask(|reply| Request::Look { reply }).await
     }
 
     /// The token in use, whether it is still good or not.

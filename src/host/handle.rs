@@ -2,19 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::account::{AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, Clock};
-use super::activity::{Activity, Busy};
+use super::activity::Activity;
 use super::approval::Approvals;
 use super::clients::Clients;
-use super::connection::ConnectionKey;
-use super::controller::{Controller, Live};
+use super::controller::Controller;
 use super::dialling;
 use super::options::{self, Server};
 use super::secrets::ServerSecrets;
@@ -24,23 +21,8 @@ use crate::api::types::{Changes, Edited, NewServer, ServerOptions, ServerView, S
 use crate::failure::Failure;
 use crate::net::{AddressClass, ConnectionSettings, Network};
 use crate::oauth::browser::PageOpener;
-use crate::registry::{AccountLabel, ServerEntry, ServerId, ServerName};
+use crate::registry::{ServerEntry, ServerId, ServerName};
 use crate::secret::{Vault, VaultState};
-
-/// How long a sign-out at the server may hold up the one here.
-const SIGN_OUT_LIMIT: Duration = Duration::from_secs(15);
-
-/// How long a list of servers waits for accounts that have just been started.
-const SETTLE_LIMIT: Duration = Duration::from_secs(2);
-
-/// One account, as people name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountRef {
-    /// The server's name.
-    pub server: String,
-    /// The account's label; `None` for the default one.
-    pub label: Option<AccountLabel>,
-}
 
 /// The Host, for those who ask it. Clones ask the same one.
 #[derive(Clone)]
@@ -175,65 +157,6 @@ impl HostHandle {
         Ok(())
     }
 
-    /// An account's handle; its task starts with the first question for it. A label that is not
-    /// known yet becomes an account once somebody signs in with it.
-    ///
-    /// # Errors
-    /// [`Error::UnknownServer`], or why the account's secrets cannot be read.
-    pub async fn account(&self, account: &AccountRef) -> Result<AccountHandle, Error> {
-        let entry = self.entry(&account.server).await?;
-        let label = account.label.clone().unwrap_or_else(|| entry.default_account());
-        Ok(self.live(&entry, &label).await?.handle)
-    }
-
-    /// Signs an account out: at the server if that can be reached, here in any case.
-    ///
-    /// # Errors
-    /// [`Error::UnknownAccount`], or why the tokens could not be deleted here.
-    pub async fn sign_out(&self, account: &AccountRef) -> Result<(), Error> {
-        let entry = self.entry(&account.server).await?;
-        let label = account.label.clone().unwrap_or_else(|| entry.default_account());
-        let is_known = entry.has_account(&label) || account.label.is_none();
-        if !is_known {
-            return Err(Error::UnknownAccount { server: entry.name, label });
-        }
-        let live = self.live(&entry, &label).await?;
-        self.forget_answers(&entry.id, &label);
-        let signed_out = live.handle.sign_out().await;
-        signed_out.map_err(|error| Error::OAuth { server: entry.name, error })
-    }
-
-    /// Signs every account of every server out.
-    ///
-    /// # Errors
-    /// The first one that did not work; the others were still tried.
-    pub async fn sign_out_all(&self) -> Result<usize, Error> {
-        let entries = self.entries().await?;
-        let mut outcome = Ok(0);
-        for entry in entries {
-            for account in entry.accounts {
-                let account = AccountRef { server: entry.name.to_string(), label: Some(account.label) };
-                let one = self.sign_out(&account).await;
-                outcome = match (outcome, one) {
-                    (Ok(count), Ok(())) => Ok(count + 1),
-                    (Ok(_), Err(error)) | (Err(error), _) => Err(error),
-                };
-            }
-        }
-        outcome
-    }
-
-    /// Signs an account out and forgets it.
-    ///
-    /// # Errors
-    /// As [`sign_out`](Self::sign_out).
-    pub async fn remove_account(&self, account: &AccountRef) -> Result<(), Error> {
-        self.sign_out(account).await?;
-        let entry = self.entry(&account.server).await?;
-        let label = account.label.clone().unwrap_or_else(|| entry.default_account());
-        self.inner.controller.ask(move |state| state.remove_account(&entry.id, &label)).await?
-    }
-
     /// What is going on, so that a Host that nobody needs can end.
     pub fn activity(&self) -> &Activity {
         &self.inner.activity
@@ -262,35 +185,6 @@ impl HostHandle {
     /// What every session shares.
     pub fn session_deps(&self) -> SessionDeps {
         self.inner.sessions.clone()
-    }
-
-    /// Starts the tasks of all accounts and has each look at its tokens, so that their state is
-    /// known and tokens stay fresh.
-    pub(super) async fn wake_all(&self) {
-        for entry in self.entries().await.unwrap_or_default() {
-            for account in entry.accounts.clone() {
-                let (host, entry) = (self.clone(), entry.clone());
-                let waking = Busy::new(&self.inner.waking);
-                self.inner.tasks.spawn(async move {
-                    let _waking = waking;
-                    match host.live(&entry, &account.label).await {
-                        // How it stands is told by its state.
-                        Ok(live) => drop(live.handle.access_token().await),
-                        Err(error) => {
-                            tracing::warn!(server = %entry.name, account = %account.label, %error, "cannot be looked at");
-                        }
-                    }
-                });
-            }
-        }
-    }
-
-    /// Returns once every stored account has looked at its tokens, so that its state is known; not
-    /// later than in a moment.
-    pub async fn settled(&self) {
-        let mut waking = self.inner.waking.subscribe();
-        // Too late is no trouble: the state is then shown as it is known.
-        let _ = tokio::time::timeout(SETTLE_LIMIT, waking.wait_for(|count| *count == 0)).await;
     }
 
     /// All outgoing HTTP.
@@ -343,70 +237,6 @@ impl HostHandle {
             false => ServerSecrets::default(),
         };
         Ok(Server { entry, secrets })
-    }
-
-    /// The task of an account, started if need be.
-    pub(super) async fn live(&self, entry: &ServerEntry, label: &AccountLabel) -> Result<Live, Error> {
-        let key = AccountKey { entry: entry.id.clone(), label: label.to_string() };
-        let wanted = key.clone();
-        if let Some(live) = self.inner.controller.ask(move |state| state.live(&wanted)).await? {
-            return Ok(live);
-        }
-        let server = self.stored(entry.clone()).await?;
-        let spec = AccountSpec {
-            key: key.clone(),
-            server_name: entry.name.to_string(),
-            server_url: entry.url.clone(),
-            settings: dialling::settings(&server).await?,
-            oauth: dialling::oauth(&server),
-        };
-        let stop = self.inner.shutdown.child_token();
-        let deps = AccountDeps {
-            network: self.inner.network.clone(),
-            vault: self.inner.vault.clone(),
-            shutdown: stop.clone(),
-            opener: self.inner.opener.clone(),
-            tasks: self.inner.tasks.clone(),
-            limits: AccountLimits::default(),
-            clock: Clock::system(),
-        };
-        let entry = entry.clone();
-        let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };
-        self.inner.controller.ask(move |state| state.live_or_start(key, &entry, start)).await?
-    }
-
-    /// Starts the tasks of a server's accounts, so that they can be signed out.
-    async fn wake_accounts(&self, entry: &ServerEntry) {
-        for account in &entry.accounts {
-            if let Err(error) = self.live(entry, &account.label).await {
-                tracing::warn!(server = %entry.name, account = %account.label, %error, "cannot be signed out");
-            }
-        }
-    }
-
-    /// Ends the tasks of a server's accounts; `for_good` signs them out first.
-    async fn end_accounts(&self, entry: &ServerEntry, for_good: bool) {
-        if for_good {
-            for account in &entry.accounts {
-                self.forget_answers(&entry.id, &account.label);
-            }
-        }
-        let id = entry.id.clone();
-        let all = self.inner.controller.ask(move |state| state.take_live(&id)).await.unwrap_or_default();
-        for Live { handle, stop } in all {
-            if for_good {
-                let signed_out = tokio::time::timeout(SIGN_OUT_LIMIT, handle.sign_out()).await;
-                if !matches!(signed_out, Ok(Ok(()))) {
-                    tracing::warn!(server = %entry.name, "an account may still be signed in at the server");
-                }
-            }
-            stop.cancel();
-        }
-    }
-
-    /// Deletes what the server last said to an account.
-    fn forget_answers(&self, entry: &ServerId, label: &AccountLabel) {
-        self.inner.sessions.snapshots.delete(&ConnectionKey::account_prefix(entry.as_str(), label.as_str()));
     }
 
     /// Fixes the class anew where the address changed, and checks the address in any case.

@@ -244,7 +244,7 @@ mod tests {
             (&["realm=\"x\", Bearer scope=a"], &["Bearer scope=[a]"]),
             (&["@@@, Bearer scope=a"], &["Bearer scope=[a]"]),
             (&["Bearer realm="], &["Bearer <realm=>"]),
-            (&["Bearer realm=, scope=a"], &["Bearer realm=[] scope=[a]"]),
+            (&["Bearer realm=, scope=a"], &["Bearer <realm=> scope=[a]"]),
             // A parameter of the next header never joins the last challenge of the one before.
             (&["Bearer realm=x", "scope=evil"], &["Bearer realm=[x]"]),
         ];

@@ -145,8 +145,8 @@ pub enum Error {
         /// The limit.
         limit: Duration,
     },
-    /// The sign-in worked, but its tokens cannot be kept.
-    #[error("the sign-in could not be saved")]
+    /// Nothing about a sign-in can be kept.
+    #[error("the secret store does not work, so a sign-in could not be kept")]
     NotSaved(#[source] secret::Error),
     /// An exchange over the network failed.
     #[error(transparent)]
@@ -190,11 +190,12 @@ impl Error {
 
     /// How long the other side asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Unavailable { retry_after, .. } | Self::Network(net::Error::Status { retry_after, .. }) => {
-                *retry_after
-            }
-            _ => None,
+        if let Self::Unavailable { retry_after, .. } | Self::Network(net::Error::Status { retry_after, .. }) =
+            self
+        {
+            *retry_after
+        } else {
+            None
         }
     }
 

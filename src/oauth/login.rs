@@ -77,6 +77,7 @@ pub struct Login {
     attempt: Attempt,
     facts: SignInFacts,
     url: Url,
+    page_url: Url,
     serving: Serving,
     events: mpsc::Receiver<Event>,
     pasted: (mpsc::Sender<Pasted>, mpsc::Receiver<Pasted>),
@@ -155,14 +156,12 @@ impl Login {
         let client = client(&network, &registrations, &request, &discovered).await?;
         let attempt = Attempt::new(&discovered, &client.registration);
         let facts = facts(&request, &discovered);
-        let (url, confirm) = if facts.asked_by.is_some() || !facts.warnings.is_empty() {
-            let secret = random_text();
-            let html = page::confirm(&facts, &confirm_path(&secret));
-            (client.listener.confirm_url(&secret), Some(Confirm { secret, html }))
-        } else {
-            (attempt.authorize_url.clone(), None)
-        };
-        let (serving, events) = client.listener.serve(confirm);
+        let secret = random_text();
+        let page_url = client.listener.confirm_url(&secret);
+        let direct = facts.asked_by.is_none() && facts.warnings.is_empty();
+        let url = if direct { attempt.authorize_url.clone() } else { page_url.clone() };
+        let html = page::confirm(&facts, &confirm_path(&secret));
+        let (serving, events) = client.listener.serve(Confirm { secret, html });
         Ok(Self {
             network,
             registrations,
@@ -173,15 +172,22 @@ impl Login {
             attempt,
             facts,
             url,
+            page_url,
             serving,
             events,
             pasted: mpsc::channel(4),
         })
     }
 
-    /// What to open: our own page, or the authorization server's. Not for logs.
+    /// What to open: the authorization server's page if the person asked and nothing is unusual, else our own. Not
+    /// for logs.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Our own page, which shows the facts and asks. Not for logs.
+    pub fn page_url(&self) -> &Url {
+        &self.page_url
     }
 
     /// What the person should know about it.

@@ -117,8 +117,8 @@ impl Listener {
             .expect("made of safe parts")
     }
 
-    /// Starts to answer. With `confirm`, its text is the one-time path and its page is shown there.
-    pub fn serve(self, confirm: Option<Confirm>) -> (Serving, mpsc::Receiver<Event>) {
+    /// Starts to answer, showing our own page under its one-time path.
+    pub fn serve(self, confirm: Confirm) -> (Serving, mpsc::Receiver<Event>) {
         let (events, received) = mpsc::channel(4);
         let RedirectUri { host, port } = self.redirect;
         let authority = format!("{}:{port}", host.as_str());
@@ -182,7 +182,7 @@ impl Drop for Serving {
 
 struct Desk {
     authority: String,
-    confirm: Option<Confirm>,
+    confirm: Confirm,
     events: mpsc::Sender<Event>,
 }
 
@@ -223,14 +223,13 @@ impl Desk {
     }
 
     fn confirm_step(&self, path: &str, method: &Method) -> Option<Step> {
-        let confirm = self.confirm.as_ref()?;
         let rest = path.strip_prefix("/sign-in/")?;
         let (secret, step) = rest.split_once('/').map_or((rest, None), |(secret, step)| (secret, Some(step)));
-        if !same(secret, &confirm.secret) {
+        if !same(secret, &self.confirm.secret) {
             return None;
         }
         match (step, method) {
-            (None, &Method::GET) => Some(Step::Show(confirm.html.clone())),
+            (None, &Method::GET) => Some(Step::Show(self.confirm.html.clone())),
             (Some("continue"), &Method::POST) => Some(Step::Continue),
             (Some("cancel"), &Method::POST) => Some(Step::Cancel),
             _ => None,

@@ -163,7 +163,7 @@ pub async fn register(
         "response_types": ["code"],
         "token_endpoint_auth_method": asked.name(),
     });
-    if let Some(scope) = scopes.param() {
+    if let Some(scope) = registered_scope(server, scopes) {
         body["scope"] = scope.into();
     }
     let headers = HeaderMap::from_iter([
@@ -175,6 +175,14 @@ pub async fn register(
         return Err(refused(server, &answer));
     }
     read_registration(&answer.body, server, redirect, asked)
+}
+
+/// What to register for: only what the authorization server says it knows. Some refuse a scope of
+/// the resource's own here (`oidc-provider`) and still grant it later.
+fn registered_scope(server: &AuthorizationServer, scopes: &Scopes) -> Option<String> {
+    let known = server.scopes_supported.as_deref()?;
+    let wanted: Vec<&str> = scopes.iter().filter(|scope| known.iter().any(|known| known == scope)).collect();
+    (!wanted.is_empty() && wanted.len() == scopes.iter().count()).then(|| wanted.join(" "))
 }
 
 fn refused(server: &AuthorizationServer, answer: &net::SmallResponse) -> Error {

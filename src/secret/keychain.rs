@@ -61,7 +61,7 @@ impl Keychain {
         // Not Display of the whole error: two of its variants carry the stored bytes.
         match error {
             keyring_core::Error::NoStorageAccess(why) => {
-                Error::Locked { why: format!("unlock your keychain ({why})") }
+                Error::Locked { why: format!("unlock your keychain, or create a default one ({why})") }
             }
             keyring_core::Error::PlatformFailure(why) => {
                 if self.open.take().is_none() {
@@ -79,7 +79,12 @@ impl Keychain {
                 Error::Failed { why }
             }
             keyring_core::Error::NoDefaultStore => Error::Unavailable { why: WAY_OUT.to_owned() },
-            _ => Error::Failed { why: "it refused the item".to_owned() },
+            // `keyring_core::Error` may grow.
+            keyring_core::Error::NoEntry
+            | keyring_core::Error::BadEncoding(_)
+            | keyring_core::Error::BadDataFormat(..)
+            | keyring_core::Error::Invalid(..)
+            | _ => Error::Failed { why: "it refused the item".to_owned() },
         }
     }
 }
@@ -98,7 +103,11 @@ impl SecretStore for Keychain {
     }
 
     fn probe(&mut self) -> Result<(), Error> {
-        self.read("probe").map(drop)
+        // A locked keychain shows itself only where there is an item to read or one to write.
+        match self.read("probe")? {
+            Some(_) => Ok(()),
+            None => self.write("probe", b"Drawbridge can store secrets here"),
+        }
     }
 }
 

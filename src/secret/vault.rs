@@ -34,6 +34,25 @@ pub enum StoreKind {
     Memory,
 }
 
+impl std::str::FromStr for StoreKind {
+    type Err = UnknownStore;
+
+    /// The words of `DRAWBRIDGE_SECRETS`.
+    fn from_str(word: &str) -> Result<Self, UnknownStore> {
+        match word {
+            "keychain" => Ok(Self::Keychain),
+            "file" => Ok(Self::File),
+            "memory" => Ok(Self::Memory),
+            _ => Err(UnknownStore),
+        }
+    }
+}
+
+/// Not the name of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("secrets are kept in `keychain`, `file` or `memory`")]
+pub struct UnknownStore;
+
 /// Whether the vault can be used right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VaultState {

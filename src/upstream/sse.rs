@@ -94,6 +94,20 @@ impl Events {
     }
 }
 
+/// The data of every event in a body that comes in these chunks, for benchmarks and fuzzing; an
+/// event over `limit` bytes ends it.
+pub async fn data_of_events(
+    chunks: impl IntoIterator<Item = Bytes, IntoIter: Send + 'static>,
+    limit: usize,
+) -> Vec<Bytes> {
+    let mut events = Events::of(futures_util::stream::iter(chunks).map(Ok), limit);
+    let mut data = Vec::new();
+    while let Ok(Some(event)) = events.next().await {
+        data.extend(event.data);
+    }
+    data
+}
+
 /// Nothing is pending after an empty line; so hours of keep-alive comments add up to nothing.
 fn ends_block(chunk: &[u8]) -> bool {
     chunk.ends_with(b"\n\n") || chunk.ends_with(b"\r\n\r\n") || chunk.ends_with(b"\r\r")

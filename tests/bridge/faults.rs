@@ -1,7 +1,7 @@
 //! Bad input from the client and bad answers from the server: each has its sentence, and the
 //! session goes on.
 
-use demo_server::{Config, DemoServer, Fault};
+use demo_server::{Answers, Config, DemoServer, Fault};
 use serde_json::json;
 
 use crate::support::{Client, Home, text};
@@ -53,7 +53,12 @@ async fn an_oversized_line_is_answered_by_its_id() {
 
 #[tokio::test]
 async fn each_bad_answer_has_its_own_sentence_and_the_session_goes_on() {
-    let (server, _home, mut client) = session().await;
+    let server =
+        DemoServer::start(Config { answers: Answers::Json, ..Config::default() }).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
     let mut sentences = Vec::new();
     for fault in [
         Fault::NotMcp,

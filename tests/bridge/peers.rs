@@ -134,17 +134,15 @@ async fn the_mcp_inspector_as_client() {
     let connect = home.command(&["connect", "everything"]);
     let connect = connect.as_std();
     let mut command = Command::new("node");
-    command
-        .arg(peers().join("node_modules/.bin/mcp-inspector-cli"))
-        .arg(connect.get_program())
-        .args(connect.get_args());
-    command.args(["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=inspected"]);
-    command.envs(connect.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.arg(peers().join("node_modules/.bin/mcp-inspector")).arg("--cli");
+    // Like most clients, it passes on next to nothing of its own environment.
     for (name, value) in
         connect.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)))
     {
         command.arg("-e").arg(format!("{name}={value}"));
     }
+    command.arg(connect.get_program()).args(connect.get_args());
+    command.args(["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=inspected"]);
     let seen = run(command).await;
     assert!(seen["content"][0]["text"].as_str().expect("text").contains("inspected"), "{seen}");
 }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::{Html, IntoResponse};
 use demo_server::OAuthConfig;
 use drawbridge::host::account::{AccountHandle, Error};
-use drawbridge::oauth;
+use drawbridge::oauth::{self, ResourceOption};
 use drawbridge::secret::Vault;
 use serde_json::{Value, json};
 use url::Url;
@@ -173,6 +173,47 @@ async fn an_honest_server_is_the_measure() {
 }
 
 #[tokio::test]
+async fn an_unusual_sign_in_begins_on_our_page_even_for_a_person() {
+    let unlisted = Counterfeit::start(|_, _, server| {
+        server["protected_resources"] = json!(["https://honest.example/mcp"]);
+    })
+    .await;
+    let url = unlisted.sign_in().await.unwrap();
+    assert!(url.path().starts_with("/sign-in/"), "the authorization server's page was opened at once");
+    let listed = Counterfeit::start(|origin, _, server| {
+        server["protected_resources"] = json!([format!("{origin}/mcp")]);
+    })
+    .await;
+    assert_eq!(listed.sign_in().await.unwrap().path(), "/authorize");
+}
+
+#[tokio::test]
+async fn the_resource_is_what_the_options_say() {
+    let mut fixture = Fixture::start().await;
+    for (option, expected) in [
+        (ResourceOption::None, None),
+        (ResourceOption::Given("urn:x".to_owned()), Some("urn:x".to_owned())),
+        (ResourceOption::FromMetadata, Some(fixture.demo.url().to_string())),
+    ] {
+        fixture.spec.oauth.resource = option;
+        let account = fixture.account();
+        let sign_in = account.sign_in(by_person()).await.unwrap();
+        assert_eq!(param(sign_in.url.expose(), "resource"), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_issuer_of_the_options_is_the_only_one() {
+    let mut fixture = Fixture::start().await;
+    fixture.spec.oauth.issuer = Some("https://other.example".to_owned());
+    let error = fixture.account().sign_in(by_person()).await.unwrap_err();
+    let Error::OAuth(error) = error else { panic!("{error}") };
+    assert!(matches!(*error, oauth::Error::NoAuthorizationServer { .. }), "{error}");
+    fixture.spec.oauth.issuer = Some(fixture.demo.control().issuer());
+    fixture.account().sign_in(by_person()).await.unwrap();
+}
+
+#[tokio::test]
 async fn metadata_that_lies_is_refused_before_anything_opens() {
     type Change = fn(&str, &mut Value, &mut Value);
     let table: &[(&str, Change, &str)] = &[
@@ -295,7 +336,7 @@ impl Write for Log {
     }
 }
 
-/// One thread, so that the log of all tasks ends in one place.
+/// The only subscriber of this process; what other tests log meanwhile does no harm.
 #[tokio::test]
 async fn the_loudest_log_holds_no_secret() {
     let log = Log::default();
@@ -305,7 +346,7 @@ async fn the_loudest_log_holds_no_secret() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let config = OAuthConfig { client_auth: demo_server::ClientAuth::SecretPost, ..OAuthConfig::default() };
     let fixture = Fixture::new(config).await;
     let account = fixture.account();

@@ -90,6 +90,30 @@ async fn a_second_wish_joins_the_sign_in_under_way() {
 }
 
 #[tokio::test]
+async fn a_program_never_gets_the_authorization_servers_address() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account();
+    let (person, program) = tokio::join!(account.sign_in(by_person()), account.sign_in(by_client()));
+    let (person, program) = (person.unwrap(), program.unwrap());
+    assert_eq!(person.url.expose().origin(), fixture.demo.origin().origin());
+    assert!(program.url.expose().path().starts_with("/sign-in/"));
+    assert_eq!(account.sign_in(by_client()).await.unwrap().url, program.url);
+    person_signs_in(person).await;
+    program.outcome().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_look_at_an_account_renews_nothing() {
+    let fixture = Fixture::start().await;
+    assert!(matches!(fixture.account().look().await, Ok(AccountState::Unknown)));
+    drop(fixture.signed_in().await);
+    assert!(matches!(fixture.account().look().await, Ok(AccountState::SignedIn { .. })));
+    assert_eq!(fixture.refreshes(), 0);
+    fixture.store.lock(true);
+    assert!(matches!(fixture.account().look().await, Err(Error::Vault(_))));
+}
+
+#[tokio::test]
 async fn the_listener_ends_with_the_sign_in() {
     let fixture = Fixture::start().await;
     let account = fixture.account();
@@ -148,7 +172,8 @@ async fn nobody_comes_back_and_an_old_registration_is_not_trusted_again() {
     let (account, _) = fixture.signed_in().await;
     account.sign_out().await.unwrap();
     fixture.deps.limits.sign_in = Duration::ZERO;
-    let sign_in = fixture.account().sign_in(by_person()).await.unwrap();
+    let impatient = fixture.account();
+    let sign_in = impatient.sign_in(by_person()).await.unwrap();
     assert!(matches!(*sign_in.outcome().await.unwrap_err(), oauth::Error::TimedOut { .. }));
     assert_eq!(fixture.demo.control().stats().registrations, 1);
     fixture.deps.limits.sign_in = Duration::from_secs(60);
@@ -228,7 +253,7 @@ async fn every_way_to_publish_metadata_is_found() {
                     .sign_in(SignInRequest { challenge, ..by_person() })
                     .await
                     .unwrap_or_else(|error| panic!("{resource_metadata:?} {discovery:?}: {error}"));
-                assert_eq!(param(sign_in.url.expose(), "scope").as_deref(), Some("mcp"));
+                assert_eq!(param(sign_in.url.expose(), "scope").as_deref(), Some("mcp offline_access"));
                 account.cancel_sign_in().await;
             }
         }
@@ -254,7 +279,7 @@ async fn a_client_given_in_the_options_is_not_registered() {
     let clients = vec![StaticClient {
         id: "given".to_owned(),
         secret: Some("s3cret".to_owned()),
-        auth: ClientAuth::SecretPost,
+        auth: ClientAuth::SecretBasic,
         redirect_uris: vec![format!("http://localhost:{}/callback", redirect.port())],
     }];
     let config =

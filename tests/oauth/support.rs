@@ -45,6 +45,8 @@ impl PageOpener for Opened {
 
 impl Fixture {
     pub(crate) async fn new(oauth: OAuthConfig) -> Self {
+        // For the browser of these tests; the product brings its own to every connection.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let demo = DemoServer::start(Config::with_auth(demo_server::Auth::OAuth(oauth))).await.unwrap();
         let (vault, store) = Vault::memory("home");
         let opened = Opened::default();
@@ -122,7 +124,7 @@ pub(crate) fn network() -> Network {
 
 pub(crate) fn spec(server_url: Url) -> AccountSpec {
     AccountSpec {
-        key: AccountKey { entry: "e1".to_owned(), label: "default".to_owned() },
+        key: AccountKey { entry: "e1".to_owned().try_into().unwrap(), label: "default".to_owned() },
         server_name: "demo".to_owned(),
         server_url,
         settings: ConnectionSettings { class: AddressClass::Loopback, ..ConnectionSettings::default() },

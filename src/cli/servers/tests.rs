@@ -67,7 +67,17 @@ fn every_state_has_its_words() {
         server("open", Vec::new()),
         fixed,
     ];
-    insta::assert_snapshot!(output::table(&rows(&servers)), @"");
+    insta::assert_snapshot!(output::table(&rows(&servers)), @r"
+    NAME           ACCOUNT  STATE                      ADDRESS
+    linear         default  signed in as me@work       https://linear.example/mcp
+                   home     signed out
+    a-longer-name  default  signed in                  https://a-longer-name.example/mcp
+    busy           default  signing in                 https://busy.example/mcp
+    broken         default  as.example did not answer  https://broken.example/mcp
+    new            default  not signed in yet          https://new.example/mcp
+    open           -        no sign-in yet             https://open.example/mcp
+    fixed          -        fixed token                https://fixed.example/mcp
+    ");
 }
 
 #[test]
@@ -92,5 +102,27 @@ fn show_tells_everything_but_secrets() {
     full.ca = Some("/ca.pem".into());
     full.client_cert = Some("/c.pem".into());
     full.proxy = Some("http://proxy.example:3128/".into());
-    insta::assert_snapshot!(output::table(&details(&full)), @"");
+    insta::assert_snapshot!(output::table(&details(&full)), @r"
+    Name                full
+    Address             https://full.example/mcp
+    Network             private
+    Transport           sse
+    Accounts            work: signed in
+                        home (default): signed in as me
+    Bearer token        stored
+    Header              x-a (stored)
+    Header              x-b (stored)
+    Client id           client (secret stored)
+    Scopes              a b
+    Resource            none
+    Issuer              https://as.example
+    Callback port       3334
+    Callback host       localhost
+    Sign-in             browser
+    Certificates        /ca.pem
+    Client certificate  /c.pem
+    Proxy               http://proxy.example:3128/
+    Unencrypted http    allowed
+    Private addresses   allowed
+    ");
 }

@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 #[derive(Debug)]
 pub(super) enum Record {
     /// Its tokens.
-    Tokens(TokenSet),
+    Tokens(Box<TokenSet>),
     /// That it once had some.
     SignedOut(SignedOut),
 }
@@ -71,7 +71,7 @@ impl Record {
                 version: VERSION,
                 server,
                 signed_out: None,
-                tokens: Some(StoredTokens::from(tokens)),
+                tokens: Some(StoredTokens::from(&**tokens)),
             },
             Self::SignedOut(why) => {
                 Stored { version: VERSION, server, signed_out: stored_why(*why), tokens: None }
@@ -87,7 +87,7 @@ impl Record {
             return None;
         }
         match (stored.tokens, stored.signed_out) {
-            (Some(tokens), _) => tokens.restore().map(Self::Tokens),
+            (Some(tokens), _) => tokens.restore().map(|tokens| Self::Tokens(Box::new(tokens))),
             (None, Some(StoredWhy::Expired)) => Some(Self::SignedOut(SignedOut::Expired)),
             (None, Some(StoredWhy::ClientForgotten)) => Some(Self::SignedOut(SignedOut::ClientForgotten)),
             (None, None) => None,

@@ -1,0 +1,279 @@
+//! Signing in and out.
+
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::saving::{Change, SaveWaiter};
+use super::tokens::Pause;
+use super::{Done, Held, Task, answer};
+use crate::host::account::{
+    AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Reply, SecretUrl, SignIn, SignInRequest,
+    SignedOut,
+};
+use crate::oauth;
+use crate::oauth::challenge;
+use crate::oauth::login::{AskedBy, Farewell, Finished, Login, LoginRequest, PasteBox, SignInFacts};
+use crate::oauth::token::{TokenClient, TokenSet};
+
+/// Finding the authorization server is not cut shorter than this by a short limit.
+const LEAST_PREPARATION: std::time::Duration = std::time::Duration::from_secs(60);
+
+pub(super) struct UnderWay {
+    pub(super) id: u64,
+    pub(super) cancel: CancellationToken,
+    pub(super) outcome: watch::Sender<Option<Outcome>>,
+    pub(super) stage: Stage,
+}
+
+pub(super) enum Stage {
+    Preparing { waiting: Vec<(SignInRequest, Reply<SignIn>)> },
+    Waiting { pages: Box<Pages>, paste_box: PasteBox },
+}
+
+/// Where a sign-in can be begun.
+pub(super) struct Pages {
+    /// For the person's own wish.
+    direct: SecretUrl,
+    /// Our own page, for everything that was not the person's own wish.
+    ours: SecretUrl,
+    pub(super) facts: SignInFacts,
+}
+
+impl Pages {
+    fn for_request(&self, request: &SignInRequest) -> &SecretUrl {
+        match request.asked_by {
+            AskedBy::Person => &self.direct,
+            AskedBy::Client(_) => &self.ours,
+        }
+    }
+
+    fn sign_in(
+        &self,
+        request: &SignInRequest,
+        not_opened: Option<OpenError>,
+        outcome: &watch::Sender<Option<Outcome>>,
+    ) -> SignIn {
+        let url = self.for_request(request).clone();
+        SignIn { url, facts: self.facts.clone(), not_opened, outcome: outcome.subscribe() }
+    }
+}
+
+impl Task {
+    pub(super) fn sign_in(&mut self, request: SignInRequest, reply: Reply<SignIn>) {
+        if self.login.is_some() {
+            return self.join_sign_in(request, reply);
+        }
+        let challenges = challenge::parse(&request.challenge);
+        let challenge = challenge::for_tokens(&challenges).cloned().or_else(|| self.challenge.clone());
+        self.logins += 1;
+        let id = self.logins;
+        let cancel = self.deps.shutdown.child_token();
+        self.login = Some(UnderWay {
+            id,
+            cancel: cancel.clone(),
+            outcome: watch::Sender::new(None),
+            stage: Stage::Preparing { waiting: Vec::new() },
+        });
+        self.last_failure = None;
+        let limit = self.deps.limits.sign_in;
+        let login = LoginRequest {
+            server_name: self.spec.server_name.clone(),
+            server_url: self.spec.server_url.clone(),
+            settings: self.spec.settings.clone(),
+            options: self.spec.oauth.clone(),
+            challenge,
+            asked_by: request.asked_by.clone(),
+            limit,
+        };
+        self.join_sign_in(request, reply);
+        let (network, registrations) = (self.deps.network.clone(), self.registrations.clone());
+        self.jobs.spawn(async move {
+            let outcome = tokio::select! {
+                () = cancel.cancelled() => Err(oauth::Error::Cancelled),
+                () = tokio::time::sleep(limit.max(LEAST_PREPARATION)) => Err(oauth::Error::TimedOut { limit }),
+                outcome = Login::prepare(network, registrations, login) => outcome.map(Box::new),
+            };
+            Done::Prepared { id, outcome }
+        });
+    }
+
+    fn join_sign_in(&mut self, request: SignInRequest, reply: Reply<SignIn>) {
+        let Some(login) = &mut self.login else { return };
+        match &mut login.stage {
+            Stage::Preparing { waiting } => waiting.push((request, reply)),
+            Stage::Waiting { pages, .. } => {
+                // A person who asks again has lost the page; a program that joins opens nothing.
+                let again = request.open == OpenWith::Host && request.asked_by == AskedBy::Person;
+                let not_opened = again.then(|| self.deps.opener.open(pages.direct.expose()).err()).flatten();
+                answer(reply, Ok(pages.sign_in(&request, not_opened, &login.outcome)));
+            }
+        }
+    }
+
+    pub(super) fn prepared(&mut self, id: u64, outcome: Result<Box<Login>, oauth::Error>) {
+        let Some(mut under_way) = self.login.take_if(|login| login.id == id) else { return };
+        let Stage::Preparing { waiting } = &mut under_way.stage else { return };
+        let waiting = std::mem::take(waiting);
+        let login = match outcome {
+            Ok(login) => login,
+            Err(error) => {
+                tracing::info!(account = %self.item, %error, "sign-in could not begin");
+                let error = Arc::new(error);
+                self.last_failure = Some(Error::OAuth(error.clone()));
+                under_way.outcome.send_replace(Some(Err(error.clone())));
+                for (_, reply) in waiting {
+                    answer(reply, Err(Error::OAuth(error.clone())));
+                }
+                return;
+            }
+        };
+        let pages = Pages {
+            direct: SecretUrl(login.url().clone()),
+            ours: SecretUrl(login.page_url().clone()),
+            facts: login.facts().clone(),
+        };
+        // One page, however many asked; the person's own wish comes first.
+        let mut by_host =
+            waiting.iter().map(|(request, _)| request).filter(|request| request.open == OpenWith::Host);
+        let first =
+            by_host.clone().find(|request| request.asked_by == AskedBy::Person).or_else(|| by_host.next());
+        let not_opened =
+            first.and_then(|request| self.deps.opener.open(pages.for_request(request).expose()).err());
+        for (request, reply) in waiting {
+            let not_opened = not_opened.clone().filter(|_| request.open == OpenWith::Host);
+            answer(reply, Ok(pages.sign_in(&request, not_opened, &under_way.outcome)));
+        }
+        under_way.stage = Stage::Waiting { pages: Box::new(pages), paste_box: login.paste_box() };
+        let cancel = under_way.cancel.clone();
+        self.login = Some(under_way);
+        self.jobs
+            .spawn(async move { Done::Finished { id, outcome: login.finish(cancel).await.map(Box::new) } });
+    }
+
+    pub(super) fn finished(&mut self, id: u64, outcome: Result<Box<Finished>, oauth::Error>) {
+        let Some(under_way) = self.login.take_if(|login| login.id == id) else {
+            // Signed out while the code was exchanged.
+            if let Ok(finished) = outcome {
+                let Finished { tokens, farewell } = *finished;
+                self.start_revoking(Box::new(tokens));
+                self.say_farewell(Box::new(farewell), Err("You have signed out meanwhile.".to_owned()));
+            }
+            return;
+        };
+        match outcome {
+            Ok(finished) => {
+                let Finished { tokens, farewell } = *finished;
+                tracing::info!(account = %self.item, issuer = %tokens.issuer, "signed in");
+                self.epoch += 1;
+                self.renewed_for_refusal = None;
+                self.pause = Pause::default();
+                self.last_failure = None;
+                self.hold(Box::new(tokens));
+                let waiter =
+                    SaveWaiter::SignedIn { farewell: Box::new(farewell), outcome: under_way.outcome };
+                self.saving.waiters.push((self.saving.asked, waiter));
+            }
+            Err(error) => {
+                tracing::info!(account = %self.item, %error, "sign-in failed");
+                let error = Arc::new(error);
+                self.last_failure = Some(Error::OAuth(error.clone()));
+                under_way.outcome.send_replace(Some(Err(error)));
+            }
+        }
+    }
+
+    pub(super) fn sign_out(&mut self, reply: Reply<()>) {
+        // Tokens that were never read must be, to be given back.
+        match &self.held {
+            Held::Unread => {
+                self.signing_out.push(reply);
+                self.start_reading();
+            }
+            Held::Reading => self.signing_out.push(reply),
+            Held::Nothing(_) | Held::Tokens(_) => self.sign_out_now(reply),
+        }
+    }
+
+    pub(super) fn sign_out_now(&mut self, reply: Reply<()>) {
+        self.epoch += 1;
+        self.drop_sign_in();
+        let held = std::mem::replace(&mut self.held, Held::Nothing(SignedOut::ByPerson));
+        self.current.send_replace(None);
+        self.last_failure = None;
+        self.pause = Pause::default();
+        self.fail_waiters(&Error::SignedOut { why: SignedOut::ByPerson });
+        let (deleted, wait) = oneshot::channel();
+        let number = self.save(Change::Delete);
+        self.saving.waiters.push((number, SaveWaiter::Deleted(deleted)));
+        let (spec, deps) = (self.spec.clone(), self.deps.clone());
+        self.jobs.spawn(async move {
+            let revoked = async {
+                if let Held::Tokens(tokens) = held {
+                    revoke(&tokens, &spec, &deps).await;
+                }
+            };
+            let ((), outcome) = futures_util::future::join(revoked, wait).await;
+            answer(reply, outcome.unwrap_or(Err(Error::Stopped)));
+            Done::Nothing
+        });
+    }
+
+    /// Ends a sign-in under way, and one whose tokens are still on their way into the vault.
+    pub(super) fn drop_sign_in(&mut self) {
+        let cancelled = || Arc::new(oauth::Error::Cancelled);
+        if let Some(login) = self.login.take() {
+            login.cancel.cancel();
+            login.outcome.send_replace(Some(Err(cancelled())));
+            if let Stage::Preparing { waiting } = login.stage {
+                for (_, reply) in waiting {
+                    answer(reply, Err(Error::OAuth(cancelled())));
+                }
+            }
+        }
+        for (number, waiter) in std::mem::take(&mut self.saving.waiters) {
+            match waiter {
+                SaveWaiter::Deleted(_) => self.saving.waiters.push((number, waiter)),
+                SaveWaiter::SignedIn { farewell, outcome } => {
+                    outcome.send_replace(Some(Err(cancelled())));
+                    self.say_farewell(farewell, Err("You have signed out meanwhile.".to_owned()));
+                }
+            }
+        }
+    }
+
+    pub(super) fn say_farewell(&mut self, farewell: Box<Farewell>, outcome: Result<(), String>) {
+        self.jobs.spawn(async move {
+            farewell.say(outcome).await;
+            Done::Nothing
+        });
+    }
+
+    pub(super) fn start_revoking(&mut self, tokens: Box<TokenSet>) {
+        let (spec, deps) = (self.spec.clone(), self.deps.clone());
+        self.jobs.spawn(async move {
+            revoke(&tokens, &spec, &deps).await;
+            Done::Nothing
+        });
+    }
+}
+
+/// Best effort, and bounded: the tokens are gone here in any case.
+async fn revoke(tokens: &TokenSet, spec: &AccountSpec, deps: &AccountDeps) {
+    let Some(endpoint) = &tokens.revocation_endpoint else { return };
+    let client =
+        TokenClient { network: &deps.network, settings: &spec.settings, registration: &tokens.registration };
+    let all = async {
+        let refresh = tokens.refresh.as_ref().map(|token| (token.expose(), "refresh_token"));
+        let access = tokens.access.as_ref().map(|token| (token.expose(), "access_token"));
+        for (token, hint) in refresh.into_iter().chain(access) {
+            if let Err(error) = client.revoke(endpoint, token, hint).await {
+                tracing::info!(%error, hint, "the authorization server did not take a token back");
+            }
+        }
+    };
+    if tokio::time::timeout(deps.limits.revoke, all).await.is_err() {
+        tracing::info!("the authorization server did not take the tokens back in time");
+    }
+}

@@ -1,0 +1,384 @@
+//! Reading tokens, handing them out, and renewing them.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderValue, StatusCode};
+use rand::Rng;
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::saving::Change;
+use super::{Done, Held, Task, answer};
+use crate::host::account::record::Record;
+use crate::host::account::{
+    AccountDeps, AccountLimits, AccountSpec, AccountState, Current, Error, Reply, Retry, SignedOut,
+};
+use crate::oauth;
+use crate::oauth::challenge::{self, Challenge};
+use crate::oauth::token::{TokenClient, TokenSet};
+use crate::secret::{self, AccessToken};
+
+/// A token refused this soon after it was renewed for a refusal is not worth another renewal.
+const JUST_RENEWED: Duration = Duration::from_secs(120);
+
+/// Somebody who waits for the vault or a refresh.
+pub(super) enum Waiter {
+    Token(Reply<Option<AccessToken>>),
+    /// Only until the vault has been read.
+    Look(Reply<AccountState>),
+    Refused {
+        used: Option<AccessToken>,
+        reply: Reply<Retry>,
+    },
+}
+
+/// After a failure: not before then, and this is what went wrong.
+#[derive(Default)]
+pub(super) struct Pause {
+    until: Option<Instant>,
+    length: Duration,
+    pub(super) error: Option<Error>,
+}
+
+impl Task {
+    pub(super) fn start_reading(&mut self) {
+        self.held = Held::Reading;
+        let (vault, item) = (self.deps.vault.clone(), self.item.clone());
+        self.jobs.spawn(async move { Done::Read(vault.read(&item).await) });
+    }
+
+    pub(super) fn read(&mut self, outcome: Result<Option<SecretString>, secret::Error>) {
+        // A sign-in may have been quicker.
+        if matches!(self.held, Held::Reading) {
+            self.take_over(outcome);
+        }
+        for reply in std::mem::take(&mut self.signing_out) {
+            self.sign_out_now(reply);
+        }
+        self.serve_waiters();
+    }
+
+    pub(super) fn take_over(&mut self, outcome: Result<Option<SecretString>, secret::Error>) {
+        match outcome {
+            Ok(text) => {
+                let record = text.as_ref().map(|text| Record::parse(text, &self.spec.server_url));
+                self.held = match record {
+                    Some(Some(Record::Tokens(tokens))) => Held::Tokens(tokens),
+                    Some(Some(Record::SignedOut(why))) => Held::Nothing(why),
+                    Some(None) => {
+                        tracing::warn!(account = %self.item, "the stored tokens are of another version or server");
+                        Held::Nothing(SignedOut::NeverSignedIn)
+                    }
+                    None => Held::Nothing(SignedOut::NeverSignedIn),
+                };
+                if let Held::Tokens(tokens) = &self.held
+                    && tokens.access.is_some()
+                {
+                    self.publish_token();
+                }
+            }
+            // Not "nothing": the tokens may well be there. The next request asks again.
+            Err(error) => {
+                self.held = Held::Unread;
+                let error = Error::from(error);
+                self.last_failure = Some(error.clone());
+                self.fail_waiters(&error);
+            }
+        }
+    }
+
+    /// Answers everybody whose answer is known by now, and starts what the others wait for.
+    pub(super) fn serve_waiters(&mut self) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            if let Some(waiter) = self.serve(waiter) {
+                self.waiters.push(waiter);
+            }
+        }
+    }
+
+    /// Gives the waiter back if it must wait on.
+    pub(super) fn serve(&mut self, waiter: Waiter) -> Option<Waiter> {
+        match waiter {
+            Waiter::Token(reply) => match self.token() {
+                Some(token) => answer(reply, token),
+                None => return Some(Waiter::Token(reply)),
+            },
+            Waiter::Look(reply) => match &self.held {
+                Held::Unread => {
+                    self.start_reading();
+                    return Some(Waiter::Look(reply));
+                }
+                Held::Reading => return Some(Waiter::Look(reply)),
+                Held::Nothing(_) | Held::Tokens(_) => answer(reply, Ok(self.standing())),
+            },
+            Waiter::Refused { used, reply } => match self.retry(used.as_ref()) {
+                Some(retry) => answer(reply, retry),
+                None => return Some(Waiter::Refused { used, reply }),
+            },
+        }
+        None
+    }
+
+    pub(super) fn token(&mut self) -> Option<Result<Option<AccessToken>, Error>> {
+        let now = self.deps.clock.now();
+        let (access, fresh, alive, renewable) = match &self.held {
+            Held::Unread => {
+                self.start_reading();
+                return None;
+            }
+            Held::Reading => return None,
+            Held::Nothing(SignedOut::NeverSignedIn) => return Some(Ok(None)),
+            Held::Nothing(why) => return Some(Err(Error::SignedOut { why: *why })),
+            Held::Tokens(tokens) => (
+                tokens.access.clone(),
+                self.renew_at(tokens).is_none_or(|at| now < at),
+                tokens.expires_at.is_none_or(|at| now < at),
+                tokens.refresh.is_some(),
+            ),
+        };
+        if self.is_busy() {
+            return None;
+        }
+        match access {
+            Some(access) if fresh => Some(Ok(Some(access))),
+            Some(access) if alive && (!renewable || self.pause.holds()) => Some(Ok(Some(access))),
+            _ if !renewable => {
+                self.lose(SignedOut::Expired);
+                Some(Err(Error::SignedOut { why: SignedOut::Expired }))
+            }
+            _ => match self.pause.current() {
+                Some(error) => Some(Err(error)),
+                None => {
+                    self.start_refresh();
+                    None
+                }
+            },
+        }
+    }
+
+    /// What to do about a refusal, knowing which token was refused.
+    pub(super) fn retry(&mut self, used: Option<&AccessToken>) -> Option<Result<Retry, Error>> {
+        let (same, renewable) = match &self.held {
+            Held::Unread => {
+                self.start_reading();
+                return None;
+            }
+            Held::Reading => return None,
+            Held::Nothing(_) => return Some(Ok(Retry::SignInNeeded)),
+            Held::Tokens(tokens) => {
+                let same = match (used, &tokens.access) {
+                    (Some(used), Some(access)) => used.same_as(access),
+                    (None, Some(_)) => false,
+                    (_, None) => true,
+                };
+                (same, tokens.refresh.is_some())
+            }
+        };
+        if self.is_busy() {
+            return None;
+        }
+        if !same {
+            return Some(Ok(Retry::WithNewToken));
+        }
+        if !renewable {
+            self.lose(SignedOut::Expired);
+            return Some(Ok(Retry::SignInNeeded));
+        }
+        if self.renewed_for_refusal.is_some_and(|at| at.elapsed() < JUST_RENEWED) {
+            self.last_failure = Some(Error::SignedOut { why: SignedOut::Refused });
+            return Some(Ok(Retry::SignInNeeded));
+        }
+        if let Some(error) = self.pause.current() {
+            return Some(Err(error));
+        }
+        self.start_refresh();
+        self.renewed_for_refusal = Some(Instant::now());
+        None
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        used: Option<AccessToken>,
+        status: StatusCode,
+        headers: &[HeaderValue],
+        reply: Reply<Retry>,
+    ) {
+        let challenges = challenge::parse(headers);
+        let ours = challenge::for_tokens(&challenges).cloned();
+        if status == StatusCode::FORBIDDEN {
+            let wants_scope = ours.as_ref().and_then(Challenge::error) == Some("insufficient_scope");
+            if wants_scope {
+                self.challenge = ours;
+            }
+            let retry = if wants_scope { Retry::SignInNeeded } else { Retry::Forbidden };
+            return answer(reply, Ok(retry));
+        }
+        self.met_refusal = true;
+        if ours.is_some() {
+            self.challenge = ours;
+        }
+        self.waiters.push(Waiter::Refused { used, reply });
+        self.serve_waiters();
+    }
+
+    /// Tokens are on their way, from the authorization server or into the vault.
+    pub(super) fn is_busy(&self) -> bool {
+        self.refreshing || (self.saving.running && self.current.borrow().is_none())
+    }
+
+    pub(super) fn fail_waiters(&mut self, error: &Error) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            match waiter {
+                Waiter::Token(reply) => answer(reply, Err(error.clone())),
+                Waiter::Look(reply) => answer(reply, Err(error.clone())),
+                Waiter::Refused { reply, .. } => answer(reply, Err(error.clone())),
+            }
+        }
+    }
+
+    pub(super) fn renew_at(&self, tokens: &TokenSet) -> Option<SystemTime> {
+        let end = tokens.expires_at?;
+        let lifetime = end.duration_since(tokens.issued_at).unwrap_or_default();
+        end.checked_sub(self.deps.limits.refresh_ahead.min(lifetime / 10))
+    }
+
+    pub(super) fn publish_token(&self) {
+        let current = match &self.held {
+            Held::Tokens(tokens) => {
+                tokens.access.clone().map(|token| Current { token, renew_at: self.renew_at(tokens) })
+            }
+            Held::Unread | Held::Reading | Held::Nothing(_) => None,
+        };
+        self.current.send_replace(current);
+    }
+
+    pub(super) fn start_refresh(&mut self) {
+        let Held::Tokens(tokens) = &self.held else { return };
+        let (tokens, spec, deps) = (tokens.clone(), self.spec.clone(), self.deps.clone());
+        let epoch = self.epoch;
+        self.refreshing = true;
+        self.renewed_for_refusal = None;
+        self.jobs.spawn(async move {
+            let outcome = refresh(&tokens, &spec, &deps).await.map(Box::new);
+            Done::Refreshed { epoch, outcome }
+        });
+    }
+
+    pub(super) fn refreshed(&mut self, epoch: u64, outcome: Result<Box<TokenSet>, oauth::Error>) {
+        self.refreshing = false;
+        if epoch != self.epoch {
+            // Signed out, or in again, meanwhile: what came is nobody's, and is given back.
+            if let Ok(tokens) = outcome {
+                self.start_revoking(tokens);
+            }
+            return self.serve_waiters();
+        }
+        match outcome {
+            Ok(tokens) => {
+                tracing::debug!(account = %self.item, "access token renewed");
+                self.pause = Pause::default();
+                self.last_failure = None;
+                self.hold(tokens);
+            }
+            Err(error) if error.refused_with("invalid_grant") => self.lose(SignedOut::Expired),
+            Err(error) if error.refused_with("invalid_client") => {
+                self.forget_client();
+                self.lose(SignedOut::ClientForgotten);
+            }
+            Err(error) => {
+                tracing::info!(account = %self.item, %error, "access token not renewed, keeping the refresh token");
+                self.pause.extend(&self.deps.limits, error.retry_after());
+                let error = Error::from(error);
+                self.pause.error = Some(error.clone());
+                self.last_failure = Some(error.clone());
+                self.renewed_for_refusal = None;
+                self.answer_after_failure(&error);
+            }
+        }
+    }
+
+    /// Those who waited for this refresh do not wait for the next: a token that is still alive serves on, else they
+    /// get the error.
+    pub(super) fn answer_after_failure(&mut self, error: &Error) {
+        let now = self.deps.clock.now();
+        let alive = match &self.held {
+            Held::Tokens(tokens) if tokens.expires_at.is_none_or(|at| now < at) => tokens.access.clone(),
+            Held::Tokens(_) | Held::Unread | Held::Reading | Held::Nothing(_) => None,
+        };
+        for waiter in std::mem::take(&mut self.waiters) {
+            match waiter {
+                Waiter::Token(reply) => {
+                    answer(reply, alive.clone().map_or_else(|| Err(error.clone()), |token| Ok(Some(token))));
+                }
+                Waiter::Look(reply) => answer(reply, Ok(self.standing())),
+                Waiter::Refused { reply, .. } => answer(reply, Err(error.clone())),
+            }
+        }
+    }
+
+    /// Takes over new tokens: into the vault first, then to those who wait.
+    pub(super) fn hold(&mut self, tokens: Box<TokenSet>) {
+        let text = Record::Tokens(tokens.clone()).text(&self.spec.server_url);
+        self.held = Held::Tokens(tokens);
+        // Not to be handed out before it is saved; see `is_busy`.
+        self.current.send_replace(None);
+        self.save(Change::Write(text));
+    }
+
+    /// The tokens are worth nothing any more.
+    pub(super) fn lose(&mut self, why: SignedOut) {
+        tracing::info!(account = %self.item, %why, "signed out");
+        self.epoch += 1;
+        self.held = Held::Nothing(why);
+        self.met_refusal = true;
+        self.last_failure = None;
+        self.pause = Pause::default();
+        self.current.send_replace(None);
+        let text = Record::SignedOut(why).text(&self.spec.server_url);
+        self.save(Change::Write(text));
+        self.serve_waiters();
+    }
+
+    pub(super) fn forget_client(&mut self) {
+        let Held::Tokens(tokens) = &self.held else { return };
+        let (registrations, issuer) = (self.registrations.clone(), tokens.issuer.clone());
+        self.jobs.spawn(async move {
+            if let Err(error) = registrations.forget(&issuer).await {
+                tracing::warn!(%error, "a registration that is worth nothing stays in the vault");
+            }
+            Done::Nothing
+        });
+    }
+}
+
+impl Pause {
+    fn holds(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// The error to answer with while the pause holds.
+    fn current(&self) -> Option<Error> {
+        self.error.clone().filter(|_| self.holds())
+    }
+
+    /// Twice as long as the last, with jitter, and never shorter than the server asked for.
+    fn extend(&mut self, limits: &AccountLimits, asked: Option<Duration>) {
+        self.length =
+            if self.length.is_zero() { limits.retry_first } else { (self.length * 2).min(limits.retry_last) };
+        let jittered = self.length.mul_f64(rand::rng().random_range(0.8..1.2));
+        let asked = asked.unwrap_or_default().min(Duration::from_secs(3600));
+        self.until = Some(Instant::now() + jittered.max(asked));
+    }
+}
+
+async fn refresh(
+    tokens: &TokenSet,
+    spec: &AccountSpec,
+    deps: &AccountDeps,
+) -> Result<TokenSet, oauth::Error> {
+    let Some(token) = &tokens.refresh else { return Ok(tokens.clone()) };
+    let client =
+        TokenClient { network: &deps.network, settings: &spec.settings, registration: &tokens.registration };
+    let answer = client.refresh(&tokens.token_endpoint, token, tokens.resource.as_deref()).await?;
+    Ok(tokens.renewed(answer, deps.clock.now()))
+}

@@ -1,6 +1,7 @@
 //! The vault on a real Secret Service. Runs under a private D-Bus session with an unlocked keychain of its own; the
 //! suite fails where there is none.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 #![cfg(target_os = "linux")]
 
 use std::process::Command;

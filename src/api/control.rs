@@ -18,13 +18,14 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
 
 use super::types::{
-    Changes, ClientsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ServerView, SignInBody,
-    SignInEvent, SignedOut, StatusView,
+    Changes, ClientsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ProbeView, ServerView,
+    SignInBody, SignInEvent, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
 use crate::host::account::{self, AccountHandle, AskedBy, OpenWith, SignIn, SignInRequest};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
 use crate::oauth;
+use crate::redact::plain;
 use crate::registry::{AccountLabel, ClientName, ServerName};
 
 /// Where these routes are.
@@ -42,6 +43,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/clients/{name}", delete(revoke_client))
         .route("/servers", get(servers).post(add))
         .route("/servers/{name}", get(show).patch(edit).delete(remove))
+        .route("/servers/{name}/probe", post(probe))
         .route("/servers/{name}/accounts/{label}", delete(remove_account))
         .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in).delete(cancel_sign_in))
         .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
@@ -144,6 +146,20 @@ async fn remove(State(host): State<HostHandle>, Path(name): Path<String>) -> Res
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Looks at a server as its default account sees it.
+async fn probe(
+    State(host): State<HostHandle>,
+    Path(server): Path<ServerName>,
+) -> Result<Json<ProbeView>, Refusal> {
+    let account = AccountRef { server: server.to_string(), label: None };
+    let probe = host.probe(&account).await.map_err(Refusal)?;
+    Ok(Json(ProbeView {
+        server: plain(&probe.server, 100),
+        protocol_version: plain(&probe.protocol_version, 20),
+        tools: probe.tools,
+    }))
+}
+
 async fn remove_account(
     State(host): State<HostHandle>,
     Path((server, label)): Path<(String, AccountLabel)>,
@@ -207,7 +223,8 @@ async fn sign_in(
         .await
         .map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
     let watch = Watch { handle, sign_in, tasks: host.tasks().clone() };
-    let steps = Steps { server, watch, next: Step::Url, _busy: host.activity().other() };
+    let busy = host.activity().other();
+    let steps = Steps { host, account, server, watch, next: Step::Url, _busy: busy };
     let mut response = Body::from_stream(stream::unfold(steps, Steps::tell)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     Ok(response)
@@ -225,6 +242,8 @@ async fn cancel_sign_in(
 
 /// A sign-in that somebody watches.
 struct Steps {
+    host: HostHandle,
+    account: AccountRef,
     server: ServerName,
     watch: Watch,
     next: Step,
@@ -264,7 +283,13 @@ impl Steps {
             Step::Outcome => {
                 self.next = Step::End;
                 match self.watch.sign_in.clone().outcome().await {
-                    Ok(()) => SignInEvent::Done,
+                    Ok(()) => {
+                        // What the account sees now is what the next client is started with.
+                        if let Err(failure) = self.host.probe(&self.account).await {
+                            tracing::info!(server = %self.server, "{}", failure.sentence);
+                        }
+                        SignInEvent::Done
+                    }
                     Err(error) => {
                         SignInEvent::Failed { failure: failures::of_oauth(self.server.as_str(), &error) }
                     }

@@ -85,7 +85,8 @@ mod tests {
             "",
         ];
         for host in foreign {
-            let refused = check(&request("/", &[("host", host), TOKEN]), 7);
+            let request = request("/", &[("host", host), TOKEN]);
+            let refused = check(&request, 7);
             assert_eq!(refused, Err(Refusal::ForeignHost), "{host}");
         }
         assert_eq!(check(&request("/", &[TOKEN]), 7), Err(Refusal::ForeignHost));

@@ -318,6 +318,18 @@ pub enum AccountStateView {
     },
 }
 
+/// What a server turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeView {
+    /// The name it gives itself, made safe to show.
+    pub server: String,
+    /// The protocol version it agreed to.
+    pub protocol_version: String,
+    /// How many tools it lists.
+    pub tools: usize,
+}
+
 /// How the secret store stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]

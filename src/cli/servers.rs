@@ -6,7 +6,7 @@ use url::Url;
 use super::client::{Client, NOTHING, server_path};
 use super::options::{OptionArgs, server_url};
 use super::{output, usage};
-use crate::api::types::{AccountStateView, NewServer, ResourceOption, ServerView};
+use crate::api::types::{AccountStateView, NewServer, ProbeView, ResourceOption, ServerView};
 use crate::failure::Failure;
 use crate::registry::{ServerName, SignInChoice, TransportChoice};
 
@@ -48,6 +48,12 @@ pub(super) async fn add(args: AddArgs) -> Result<(), Failure> {
     let new = NewServer { name: args.name, url: args.url, options: args.options.read()? };
     let added: ServerView = Client::connect().await?.ask(Method::POST, "/servers", Some(&new)).await?;
     output::tell(&format!("Added {} ({}).", added.name, added.url));
+    let path = format!("{}/probe", server_path(&added.name));
+    let probed: Result<ProbeView, Failure> = Client::connect().await?.ask(Method::POST, &path, NOTHING).await;
+    output::tell(&match probed {
+        Ok(probe) => format!("It is {} and offers {} tools.", probe.server, probe.tools),
+        Err(failure) => failure.text(),
+    });
     Ok(())
 }
 

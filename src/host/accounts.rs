@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+
 use super::account::{AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, Clock};
 use super::activity::Busy;
 use super::connection::ConnectionKey;
 use super::controller::Live;
+use super::session::probe::{Probe, probe};
 use super::{Error, HostHandle, dialling};
+use crate::failure::Failure;
 use crate::registry::{AccountLabel, ServerEntry, ServerId};
 
 /// How long a sign-out at the server may hold up the one here.
@@ -33,6 +37,21 @@ impl HostHandle {
         let entry = self.entry(&account.server).await?;
         let label = account.label.clone().unwrap_or_else(|| entry.default_account());
         Ok(self.live(&entry, &label).await?.handle)
+    }
+
+    /// Looks at a server as one of its accounts sees it, and keeps what it says for clients that
+    /// start later.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub async fn probe(&self, account: &AccountRef) -> Result<Probe, Failure> {
+        let target = match &account.label {
+            Some(label) => format!("{}@{label}", account.server),
+            None => account.server.clone(),
+        };
+        let options = RawValue::from_string("{}".to_owned()).expect("an empty object");
+        let connection = self.connection(&target, &options).await?;
+        probe(self.session_deps(), connection).await
     }
 
     /// Signs an account out: at the server if that can be reached, here in any case.

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use url::Url;
 
 /// The longest any single step may take; far more than any does.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A folder with its own Host.
-pub struct Home {
+pub(crate) struct Home {
     folder: TempDir,
     browser: BufReader<pipe::Receiver>,
     variables: Vec<(String, String)>,
@@ -26,8 +26,7 @@ pub struct Home {
 impl Home {
     /// A new home; nothing runs in it yet. Secrets are kept in an encrypted file, so that they
     /// outlive a Host.
-    pub fn new() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let key = folder.path().join("key");
         std::fs::write(&key, [7; 32]).expect("a key");
@@ -49,18 +48,18 @@ impl Home {
     }
 
     /// Sets a variable for every process started from now on.
-    pub fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.into(), value.into()));
     }
 
     /// The folder of this home's own files.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
     /// The built binary, with the environment an MCP client passes on and this home's own.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawbridge"));
         command.args(args).env_clear().kill_on_drop(true);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
@@ -69,13 +68,13 @@ impl Home {
     }
 
     /// Runs a verb to its end.
-    pub async fn run(&self, args: &[&str]) -> Output {
+    pub(crate) async fn run(&self, args: &[&str]) -> Output {
         let command = self.command(args).stdin(Stdio::null()).output();
         timeout(LIMIT, command).await.expect("the verb ends").expect("the verb runs")
     }
 
     /// Runs a verb that has to succeed; its stdout.
-    pub async fn ok(&self, args: &[&str]) -> String {
+    pub(crate) async fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args).await;
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{args:?}: {stderr}");
@@ -83,12 +82,12 @@ impl Home {
     }
 
     /// Adds a server.
-    pub async fn add(&self, name: &str, url: &Url) {
+    pub(crate) async fn add(&self, name: &str, url: &Url) {
         self.ok(&["add", name, url.as_str()]).await;
     }
 
     /// Starts a shim.
-    pub fn connect(&self, args: &[&str]) -> Client {
+    pub(crate) fn connect(&self, args: &[&str]) -> Client {
         let mut all = vec!["connect"];
         all.extend(args);
         let mut command = self.command(&all);
@@ -97,36 +96,39 @@ impl Home {
     }
 
     /// The process id of the Host that runs now.
-    pub async fn host_pid(&self) -> i32 {
+    pub(crate) async fn host_pid(&self) -> i32 {
         let status: Value = serde_json::from_str(&self.ok(&["status", "--json"]).await).expect("JSON");
         i32::try_from(status["pid"].as_i64().expect("a pid")).expect("a pid")
     }
 
     /// Kills the Host as a crash would, and waits until it is gone.
-    pub async fn kill_host(&self) {
+    pub(crate) async fn kill_host(&self) {
         let pid = rustix::process::Pid::from_raw(self.host_pid().await).expect("a pid");
         let host =
             rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("the Host runs");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
-        let gone = tokio::io::unix::AsyncFd::new(host).expect("a pidfd can be watched");
-        let _ = timeout(LIMIT, gone.readable()).await.expect("the Host ends");
+        let gone = tokio::task::spawn_blocking(move || {
+            let mut ends = [rustix::event::PollFd::new(&host, rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut ends, None).map(|_| ())
+        });
+        timeout(LIMIT, gone).await.expect("the Host ends").expect("it was watched").expect("it can be watched");
     }
 
     /// The next page that was opened in the browser.
-    pub async fn opened_page(&mut self) -> Url {
+    pub(crate) async fn opened_page(&mut self) -> Url {
         let mut line = String::new();
         timeout(LIMIT, self.browser.read_line(&mut line)).await.expect("a page opens").expect("readable");
         Url::parse(line.trim()).expect("a URL")
     }
 
     /// Whether a page was opened that nobody took yet.
-    pub async fn has_opened_page(&mut self) -> bool {
+    pub(crate) async fn has_opened_page(&mut self) -> bool {
         let looked = futures_util::future::poll_immediate(self.browser.fill_buf()).await;
         matches!(looked, Some(Ok(bytes)) if !bytes.is_empty())
     }
 
     /// Does what a person does: reads our page and goes on, signs in, and is sent back.
-    pub async fn sign_in(&mut self, user: &str, password: &str) {
+    pub(crate) async fn sign_in(&mut self, user: &str, password: &str) {
         let page = self.opened_page().await;
         finish_sign_in(page, user, password).await;
     }
@@ -142,7 +144,7 @@ impl Drop for Home {
 }
 
 /// Completes the sign-in that a page began.
-pub async fn finish_sign_in(page: Url, user: &str, password: &str) {
+pub(crate) async fn finish_sign_in(page: Url, user: &str, password: &str) {
     let authorize = continue_from_our_page(page).await;
     let back = demo_server::sign_in_with_form(&authorize, user, password).await.expect("the form works");
     let status = http().get(back).send().await.expect("the callback answers").status();
@@ -150,7 +152,7 @@ pub async fn finish_sign_in(page: Url, user: &str, password: &str) {
 }
 
 /// Presses Continue where the page is ours; the authorization URL either way.
-pub async fn continue_from_our_page(page: Url) -> Url {
+pub(crate) async fn continue_from_our_page(page: Url) -> Url {
     if !page.path().starts_with("/sign-in/") {
         return page;
     }
@@ -163,8 +165,9 @@ pub async fn continue_from_our_page(page: Url) -> Url {
 }
 
 /// An HTTP client that follows nothing.
-pub fn http() -> reqwest::Client {
-    #[allow(clippy::disallowed_methods, reason = "a test plays the browser, which is not bound by our rules")]
+pub(crate) fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[expect(clippy::disallowed_methods, reason = "a test plays the browser, which has rules of its own")]
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -173,7 +176,7 @@ pub fn http() -> reqwest::Client {
 }
 
 /// An MCP client on a shim's stdin and stdout.
-pub struct Client {
+pub(crate) struct Client {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -188,26 +191,26 @@ impl Client {
     }
 
     /// Sends one line as it is.
-    pub async fn send(&mut self, line: &str) {
+    pub(crate) async fn send(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         stdin.write_all(line.as_bytes()).await.expect("the shim reads");
         stdin.write_all(b"\n").await.expect("the shim reads");
     }
 
     /// The next line.
-    pub async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         let line = timeout(LIMIT, self.stdout.next_line()).await.expect("a line comes");
         line.expect("stdout is readable").expect("stdout is open")
     }
 
     /// The next message.
-    pub async fn message(&mut self) -> Value {
+    pub(crate) async fn message(&mut self) -> Value {
         let line = self.line().await;
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
     /// Sends a request; its id.
-    pub async fn ask(&mut self, method: &str, params: Value) -> i64 {
+    pub(crate) async fn ask(&mut self, method: &str, params: Value) -> i64 {
         self.next_id += 1;
         let request = json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params });
         self.send(&request.to_string()).await;
@@ -215,7 +218,7 @@ impl Client {
     }
 
     /// Reads until the answer to `id` comes; what came before it is returned too.
-    pub async fn answer_to(&mut self, id: i64) -> (Value, Vec<Value>) {
+    pub(crate) async fn answer_to(&mut self, id: i64) -> (Value, Vec<Value>) {
         let mut before = Vec::new();
         loop {
             let message = self.message().await;
@@ -227,18 +230,18 @@ impl Client {
     }
 
     /// Asks and waits for the answer.
-    pub async fn request(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn request(&mut self, method: &str, params: Value) -> Value {
         let id = self.ask(method, params).await;
         self.answer_to(id).await.0
     }
 
     /// Opens a session as a 2025-06-18 client; the answer to `initialize`.
-    pub async fn initialize(&mut self) -> Value {
+    pub(crate) async fn initialize(&mut self) -> Value {
         self.initialize_with(json!({})).await
     }
 
     /// Opens a session with these client capabilities.
-    pub async fn initialize_with(&mut self, capabilities: Value) -> Value {
+    pub(crate) async fn initialize_with(&mut self, capabilities: Value) -> Value {
         let answer = self
             .request(
                 "initialize",
@@ -254,19 +257,19 @@ impl Client {
     }
 
     /// Calls a tool.
-    pub async fn call(&mut self, tool: &str, arguments: Value) -> Value {
+    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> Value {
         self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await
     }
 
     /// The names of the tools.
-    pub async fn tools(&mut self) -> Vec<String> {
+    pub(crate) async fn tools(&mut self) -> Vec<String> {
         let answer = self.request("tools/list", json!({})).await;
         let tools = answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("no list: {answer}"));
         tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
     }
 
     /// Reads until a notification of that method comes.
-    pub async fn notification(&mut self, method: &str) -> Value {
+    pub(crate) async fn notification(&mut self, method: &str) -> Value {
         loop {
             let message = self.message().await;
             if message["method"] == method {
@@ -276,19 +279,19 @@ impl Client {
     }
 
     /// Closes stdin and waits for the end; the exit code.
-    pub async fn close(mut self) -> i32 {
+    pub(crate) async fn close(mut self) -> i32 {
         drop(self.stdin.take());
         let status = timeout(LIMIT, self.child.wait()).await.expect("the shim ends").expect("it ran");
         status.code().expect("an exit code")
     }
 
     /// The shim's process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the shim runs")
     }
 }
 
 /// The text of a tool's result.
-pub fn text(answer: &Value) -> &str {
+pub(crate) fn text(answer: &Value) -> &str {
     answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}"))
 }

@@ -1,5 +1,7 @@
 //! Accounts against the demo server: sign-in, renewal, sign-out, and what must not happen on the way.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
+
 mod attacks;
 mod renewal;
 mod sign_in;

@@ -22,7 +22,7 @@ use super::downstream::Downstream;
 use super::open::{self, Handshake, OpenError, Opening, Transport};
 use super::{INCOMING_QUEUE, INITIALIZED, SessionDeps};
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(5);
 const MOST_PAGES: usize = 200;
 
 /// What a server turned out to be.

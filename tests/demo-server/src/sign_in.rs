@@ -24,7 +24,14 @@ pub async fn deny_with_form(authorize_url: &Url) -> anyhow::Result<Url> {
 
 /// An HTTP client that follows nothing and asks no proxy.
 pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()
+    // Only plain http is spoken here, but a build with TLS compiled in asks for a provider all the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the demo server plays the browser, which has rules of its own"
+    )]
+    let builder = reqwest::Client::builder();
+    builder.no_proxy().redirect(reqwest::redirect::Policy::none()).build()
 }
 
 async fn submit(authorize_url: &Url, fields: &[(&str, &str)]) -> anyhow::Result<Url> {

@@ -273,29 +273,32 @@ async fn a_stream_that_is_not_read_holds_nobody_up_for_long() {
     client.initialize().await;
     let unread = Events::of(client.get().await);
     server.control().wait_for(|stats| stats.open_streams == 1).await;
-    let large =
-        format!(r#"{{"jsonrpc":"2.0","method":"notifications/vendor","params":"{}"}}"#, "x".repeat(1 << 20));
-    let mut pushed = 0;
-    while pushed < 600 {
-        pushed += server.control().push(large.clone());
+    let large = "x".repeat(256 << 10);
+    let large = format!(r#"{{"jsonrpc":"2.0","method":"notifications/vendor","params":"{large}"}}"#);
+    for _ in 0..200 {
+        server.control().push(large.clone());
+        tokio::task::yield_now().await;
     }
-    let echo = body(client.post(call(1, "echo_message", json!({ "message": "still there" }))).await).await;
-    assert!(texts(&echo).contains("still there"));
-    let mut messages = 0;
+    let echo = client.http.post(format!("{}/demo", client.base)).bearer_auth(&client.token);
+    let echo = echo.header("mcp-session-id", client.session.clone().expect("a session"));
+    let echo = echo.header("accept", "application/json").header("content-type", "application/json");
+    let echo = send(echo.body(call(1, "echo_message", json!({ "message": "still there" })))).await;
+    assert!(texts(&body(echo).await).contains("still there"));
     let mut unread = unread;
-    while unread.next_raw().await.is_some() {
-        messages += 1;
-    }
-    assert!(messages < 600, "the stream was closed");
+    while unread.next_raw().await.is_some() {}
 }
 
 #[tokio::test]
-async fn a_host_that_ends_takes_its_sessions_along() {
-    let (server, home) = with_demo(Config::default()).await;
+async fn a_host_that_ends_ends_its_streams() {
+    let (_server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
     client.initialize().await;
     let events = Events::of(client.get().await);
     home.ok(&["serve", "--stop"]).await;
     assert!(events.rest().await.is_empty());
-    server.control().wait_for(|stats| stats.open_sessions == 0 && stats.deletes == 1).await;
+    let gone = client.request(Method::POST, "demo").body("{}").send().await;
+    assert!(gone.is_err(), "nobody listens");
+    home.host_pid().await;
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    assert_eq!(client.post(ping).await.status(), 404, "the next Host asks for a new session");
 }

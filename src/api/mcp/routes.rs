@@ -182,7 +182,7 @@ impl Routes {
         };
         let newest = || self.streams().last().map(|post| &post.lane);
         let lane = match message.method() {
-            Some(method) if is_about_the_server(method) => listener().or_else(newest),
+            Some(_) if !may_belong_to_a_request(message) => listener().or_else(newest),
             _ => only().or_else(listener).or_else(newest),
         };
         lane.cloned()
@@ -199,9 +199,10 @@ impl Routes {
     }
 }
 
-/// Whether a notification is about the server as a whole rather than about a request.
-fn is_about_the_server(method: &str) -> bool {
-    method.ends_with("/list_changed") || method == "notifications/resources/updated"
+/// Whether a message is of a kind that servers send while they work on a request: questions and
+/// log lines. Other notifications are about the server as a whole.
+fn may_belong_to_a_request(message: &Message) -> bool {
+    message.request_id().is_some() || message.method() == Some("notifications/message")
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const PIPE: usize = 64 * 1024;
 /// Messages of the client that may wait to be written.
 const LINES: usize = 64;
 /// Messages that may wait on one HTTP stream.
-pub(super) const LANE: usize = 256;
+pub(super) const LANE: usize = 32;
 /// How long a stream that its client does not read holds up the others before it is closed.
 const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// How long what was sent before the end may still take to arrive.
@@ -215,9 +215,7 @@ impl Drop for InUse {
 pub(super) async fn serve(host: HostHandle, connection: Connection, hello: Hello, pipe: DuplexStream) {
     let (read, write) = tokio::io::split(pipe);
     let frames = LineReader::new(read, frame::LINE_CAP);
-    // Not the Host's own token: no later Host goes on with this session, so it ends properly,
-    // which closing the pipe makes it do.
-    let shutdown = CancellationToken::new();
+    let shutdown = host.shutdown().clone();
     session::serve(host.session_deps(), connection, hello, frames, write, shutdown).await;
 }
 

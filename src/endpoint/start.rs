@@ -20,7 +20,7 @@ const SLOWEST_LOOK: Duration = Duration::from_millis(100);
 /// What a Host may inherit from any client.
 const INHERITED: [&str; 8] = ["HOME", "PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// What a Host takes from the user's session, never from a client.
-const SESSION: [&str; 14] = [
+const SESSION: [&str; 16] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "DISPLAY",
     "WAYLAND_DISPLAY",
@@ -35,6 +35,8 @@ const SESSION: [&str; 14] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "DRAWBRIDGE_SECRETS",
+    "DRAWBRIDGE_SECRETS_KEY",
+    "DRAWBRIDGE_LOG",
 ];
 /// What an explicit `DRAWBRIDGE_HOME` lets through besides: it is its own world.
 const OWN_WORLD: [&str; 10] = [

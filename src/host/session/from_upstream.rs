@@ -56,7 +56,7 @@ impl Session {
         {
             self.reply(Bytes::from_static(notification)).await;
         }
-        self.context.note_list(&whole.method, whole.items);
+        self.context.note_list(&whole.method, whole.items, self.era);
     }
 
     pub(super) async fn on_ending(&mut self, id: &RequestId, ending: Ending) {

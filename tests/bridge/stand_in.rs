@@ -74,7 +74,8 @@ async fn a_servers_tool_under_our_name_is_neither_shown_nor_remembered() {
     home.add("demo", &server.url()).await;
     let mut client = home.connect(&["demo"]);
     client.initialize().await;
-    let tools = r#"{"tools":[{"name":"drawbridge_sign_in","inputSchema":{}},{"name":"honest","inputSchema":{}}]}"#;
+    let tools =
+        r#"{"tools":[{"name":"drawbridge_sign_in","inputSchema":{}},{"name":"honest","inputSchema":{}}]}"#;
     server.control().script("tools/list", tools, false);
     assert_eq!(client.tools().await, ["honest"]);
     client.close().await;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -112,6 +113,7 @@ impl Host {
                 snapshots: SnapshotStore::new(paths.cache.join("snapshots")),
                 sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
                 limits: session::Limits { start_budget: start_budget(), ..session::Limits::default() },
+                pages: Arc::new(Semaphore::new(1)),
             },
             network,
             home_id,

@@ -20,36 +20,33 @@ pub mod resume;
 mod sign_in_tool;
 pub(crate) mod stand_in;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::endpoint::frame::{Control, Frame, Hello};
+use crate::endpoint::frame::Hello;
 use crate::endpoint::{Line, LineReader};
-use crate::failure::Failure;
 use crate::host::account::{AccountHandle, AccountState};
 use crate::host::connection::Connection;
-use crate::host::failures;
 use crate::host::snapshot::SnapshotStore;
 use crate::mcp::era::Era;
-use crate::mcp::{self, Kind, Message, RequestId};
+use crate::mcp::{Message, RequestId};
 use crate::net::Network;
 use crate::upstream::Incoming;
 
 use context::{Context, Shared};
 use downstream::Downstream;
-use link::{End, Link, LinkState};
+use link::{End, Link};
 use lists::Collector;
 use open::{Handshake, Opening};
-use request::{Ending, Request};
+use request::Ending;
 use resume::Sealer;
 
 /// Messages from upstream that may wait for this session.
@@ -89,6 +86,8 @@ pub struct SessionDeps {
     pub sealer: Sealer,
     /// What a session may spend.
     pub limits: Limits,
+    /// One sign-in page at a time opens by itself.
+    pub pages: Arc<Semaphore>,
 }
 
 /// Serves one client until its stream ends or `shutdown` is cancelled. At the end of the stream
@@ -107,8 +106,9 @@ pub async fn serve<R, W>(
     let (downstream, writing) = Downstream::spawn(writer);
     let (sender, incoming) = mpsc::channel(INCOMING_QUEUE);
     let key = connection.key.to_string();
-    let context = Context::new(connection, deps.network, downstream, deps.limits, sender, deps.snapshots);
-    let session = Session::new(Arc::new(context), deps.sealer, key);
+    let sealer = deps.sealer.clone();
+    let context = Context::new(connection, deps, downstream, sender);
+    let session = Session::new(Arc::new(context), sealer, key);
     session.run(hello, frames, incoming, shutdown).await;
     let _ = tokio::time::timeout(END_LIMIT, writing).await;
 }
@@ -141,6 +141,8 @@ struct Session {
     /// The client's `initialize`, while it waits for its answer.
     initialize: Option<Message>,
     deadline: Option<Instant>,
+    /// Lists that wait for the server, and until when.
+    lists_due: VecDeque<(Instant, RequestId)>,
     collector: Collector,
     told: Told,
     prefetch: u64,
@@ -160,6 +162,7 @@ impl Session {
             pending: HashMap::new(),
             initialize: None,
             deadline: None,
+            lists_due: VecDeque::new(),
             collector: Collector::default(),
             told: Told::default(),
             prefetch: 0,
@@ -180,7 +183,7 @@ impl Session {
         let mut account = self.context.account().map(AccountHandle::state);
         let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
         let client_left = loop {
-            let deadline = self.deadline.filter(|_| self.initialize.is_some());
+            let deadline = self.next_deadline();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break false,
@@ -198,13 +201,15 @@ impl Session {
                 }
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = link_changed(&mut self.link) => self.on_link().await,
-                () = account_changed(&mut account) => {
+                ended = account_changed(&mut account) => {
+                    // The entry was changed or removed: the shim comes back to what is there now.
+                    if ended { break false; }
                     let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
                     if is_signed_in && !was_signed_in { self.on_signed_in(); }
                     was_signed_in = is_signed_in;
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    self.stand_in_for_initialize(None).await;
+                    self.on_deadline().await;
                 }
             }
         };
@@ -243,12 +248,10 @@ async fn link_changed(link: &mut Option<Link>) {
     }
 }
 
-async fn account_changed(account: &mut Option<watch::Receiver<AccountState>>) {
-    let ended = match account {
+/// Waits for a change; `true` when the account itself has ended.
+async fn account_changed(account: &mut Option<watch::Receiver<AccountState>>) -> bool {
+    match account {
         Some(account) => account.changed().await.is_err(),
-        None => true,
-    };
-    if ended {
-        std::future::pending::<()>().await;
+        None => std::future::pending().await,
     }
 }

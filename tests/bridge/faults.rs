@@ -142,3 +142,46 @@ async fn a_server_that_is_a_web_page_is_named_as_such() {
     let sentence = answer["result"]["instructions"].as_str().expect("a sentence");
     assert!(sentence.contains("MCP"), "{sentence}");
 }
+
+#[tokio::test]
+async fn bytes_that_are_no_text_end_nothing() {
+    let (server, home, mut client) = session().await;
+    let host = home.host_pid().await;
+    client.send_bytes(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"vendor/x\",\"params\":\"\xff\"}\n").await;
+    assert_eq!(client.message().await["error"]["code"], -32700);
+    server.control().script("vendor/y", &b"{\"x\":\"\xff\"}"[..], false);
+    let answer = client.request("vendor/y", json!({})).await;
+    assert!(answer["error"]["message"].is_string(), "{answer}");
+    still_works(&mut client).await;
+    assert_eq!(home.host_pid().await, host);
+}
+
+#[tokio::test]
+async fn a_list_that_hangs_in_the_middle_of_a_session_is_answered_from_memory() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let mut home = Home::new();
+    home.set("DRAWBRIDGE_START_BUDGET", "1");
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    server.control().fault_on("tools/list", Fault::Stall);
+    server.control().add_tool("brand_new");
+    assert!(client.tools().await.contains(&"echo_message".to_owned()));
+    server.control().release_stalled();
+    client.notification("notifications/tools/list_changed").await;
+    assert!(client.tools().await.contains(&"brand_new".to_owned()));
+}
+
+#[tokio::test]
+async fn an_answer_that_names_another_request_leaves_none_unanswered() {
+    let server =
+        DemoServer::start(Config { answers: Answers::Json, ..Config::default() }).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    server.control().fault_on("tools/call", Fault::TruncatedSse);
+    let answer = client.call("echo_message", json!({ "message": "x" })).await;
+    assert_eq!(answer["result"]["isError"], true);
+    still_works(&mut client).await;
+}

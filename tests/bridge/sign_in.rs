@@ -3,7 +3,7 @@
 use demo_server::{Auth, Config, DemoServer, OAuthConfig};
 use serde_json::json;
 
-use crate::support::{Home, finish_sign_in, text};
+use crate::support::{Home, finish_sign_in, http, text};
 
 async fn protected() -> DemoServer {
     DemoServer::start(Config::oauth()).await.expect("a server")
@@ -156,6 +156,64 @@ async fn who_wants_no_prompts_gets_a_sentence_and_no_page() {
     assert_eq!(call["result"]["isError"], true);
     assert!(text(&call).contains("drawbridge login demo"), "{call}");
     assert!(!home.has_opened_page().await);
+}
+
+#[tokio::test]
+async fn a_call_that_needs_more_scope_asks_once_and_ends_with_a_sentence() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
+    let (_, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let call =
+        client.ask("tools/call", json!({ "name": "web_search", "arguments": { "query": "bridge" } })).await;
+    if server.control().stats().insufficient_scope == 0 {
+        server.control().wait_for(|stats| stats.method("tools/call") == 1).await;
+    }
+    if server.control().stats().insufficient_scope > 0 {
+        home.sign_in("demo", "demo123").await;
+    }
+    let (answer, _) = client.answer_to(call).await;
+    assert!(!text(&answer).is_empty(), "{answer}");
+    assert!(server.control().stats().insufficient_scope <= 2, "nothing spins");
+}
+
+#[tokio::test]
+async fn after_a_no_only_our_tool_opens_a_page_again() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let page = home.opened_page().await;
+    let no = page.join(&format!("{}/cancel", page.path())).expect("a URL");
+    http().post(no).send().await.expect("our page answers");
+    let call = client.call("user_profile", json!({})).await;
+    assert_eq!(call["result"]["isError"], true, "{call}");
+    assert!(!home.has_opened_page().await, "a no is a no");
+    let call = client.ask("tools/call", json!({ "name": "drawbridge_sign_in", "arguments": {} })).await;
+    home.sign_in("demo", "demo123").await;
+    assert!(text(&client.answer_to(call).await.0).contains("Signed in"));
+}
+
+#[tokio::test]
+async fn servers_that_all_want_a_sign_in_open_one_page_at_a_time() {
+    let servers = [protected().await, protected().await, protected().await];
+    let mut home = Home::new();
+    for (index, server) in servers.iter().enumerate() {
+        home.add(&format!("demo{index}"), &server.url()).await;
+    }
+    let mut clients: Vec<_> = (0..3).map(|index| home.connect(&[&format!("demo{index}")])).collect();
+    for client in &mut clients {
+        client.initialize().await;
+    }
+    for _ in 0..3 {
+        let page = home.opened_page().await;
+        assert!(!home.has_opened_page().await, "the others queue");
+        finish_sign_in(page, "demo", "demo123").await;
+    }
 }
 
 #[tokio::test]

@@ -201,6 +201,12 @@ impl Client {
         stdin.write_all(b"\n").await.expect("the shim reads");
     }
 
+    /// Sends bytes as they are.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("stdin is open");
+        stdin.write_all(bytes).await.expect("the shim reads");
+    }
+
     /// The next line.
     pub(crate) async fn line(&mut self) -> String {
         let line = timeout(LIMIT, self.stdout.next_line()).await.expect("a line comes");

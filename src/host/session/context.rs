@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
+use http::StatusCode;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, Retry};
@@ -17,10 +18,10 @@ use crate::mcp::{Kind, Message, RequestId, json};
 use crate::net::Network;
 use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 
-use super::Limits;
 use super::downstream::Downstream;
 use super::open::raw_result;
 use super::stand_in::without_unusable;
+use super::{Limits, SessionDeps};
 
 /// A 401 is answered with a new token this often for one request.
 const MOST_AUTHORIZATIONS: usize = 3;
@@ -30,6 +31,8 @@ const MOST_AUTHORIZATIONS: usize = 3;
 pub(super) enum Refused {
     /// Signing in would help.
     SignInNeeded,
+    /// Signing in for more might help; who is signed in may not do this.
+    StepUpNeeded,
     /// The account cannot say more than this.
     Failed(Failure),
     /// The transport failed.
@@ -42,6 +45,7 @@ pub(super) struct Context {
     pub(super) network: Network,
     pub(super) downstream: Downstream,
     pub(super) limits: Limits,
+    pub(super) pages: Arc<Semaphore>,
     /// Where every message from upstream goes.
     pub(super) incoming: mpsc::Sender<Incoming>,
     pub(super) snapshots: SnapshotStore,
@@ -54,20 +58,19 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(
         connection: Connection,
-        network: Network,
+        deps: SessionDeps,
         downstream: Downstream,
-        limits: Limits,
         incoming: mpsc::Sender<Incoming>,
-        snapshots: SnapshotStore,
     ) -> Self {
-        let snapshot = snapshots.load(&connection.key.to_string());
+        let snapshot = deps.snapshots.load(&connection.key.to_string());
         Self {
             connection,
-            network,
+            network: deps.network,
             downstream,
-            limits,
+            limits: deps.limits,
+            pages: deps.pages,
             incoming,
-            snapshots,
+            snapshots: deps.snapshots,
             snapshot: Mutex::new(snapshot),
             client_name: watch::Sender::new("an MCP client".to_owned()),
             awaited: Mutex::default(),
@@ -125,6 +128,9 @@ impl Context {
             };
             match account.refused(used.as_ref(), status, challenge).await {
                 Ok(Retry::WithNewToken) => {}
+                Ok(Retry::SignInNeeded) if status == StatusCode::FORBIDDEN => {
+                    return Err(Refused::StepUpNeeded);
+                }
                 Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),
                 Ok(Retry::Forbidden) => return Err(Refused::Failed(self.forbidden())),
                 Err(error) => return Err(Refused::Failed(failures::of_account(self.server(), &error))),
@@ -133,11 +139,19 @@ impl Context {
         Err(Refused::SignInNeeded)
     }
 
-    fn forbidden(&self) -> Failure {
+    pub(super) fn forbidden(&self) -> Failure {
         Failure::new(
             Code::ServerError,
             format!("{} does not allow this to your account", self.server()),
             "Ask for access, or sign in with another account",
+        )
+    }
+
+    pub(super) fn no_handshake(&self) -> Failure {
+        Failure::new(
+            Code::TimedOut,
+            format!("{} took the connection and does not answer", self.server()),
+            "Try again later, or check the address",
         )
     }
 

@@ -1,6 +1,16 @@
 //! What the client sends: requests get a task each, notifications go on their way.
 
-use super::*;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::endpoint::frame::Frame;
+use crate::mcp::era::Era;
+use crate::mcp::{self, Kind, Message, RequestId, method};
+
+use super::link::{Link, LinkState};
+use super::open::{Handshake, Opening};
+use super::request::{Ending, Request};
+use super::{Pending, Session, Told, sign_in_tool};
 
 impl Session {
     pub(super) async fn on_frame(&mut self, line: Bytes) {
@@ -43,6 +53,11 @@ impl Session {
             return;
         }
         self.collector.on_request(&message);
+        if method::list_member(&method).is_some() {
+            let budget = Instant::now() + self.context.limits.start_budget;
+            let due = self.deadline.filter(|start| *start > Instant::now()).unwrap_or(budget);
+            self.lists_due.push_back((due, id.clone()));
+        }
         let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
         let Some(request) = self.request(message) else { return };
         self.spawn(id.clone(), &method, request.run());

@@ -9,6 +9,7 @@ use crate::mcp::era::Era;
 use crate::mcp::{self, Kind, Message, RequestId};
 use crate::upstream::Incoming;
 
+use super::link::LinkState;
 use super::request::{Ending, Request};
 use super::{Pending, Session, lists, modern_tools, stand_in};
 
@@ -53,10 +54,19 @@ impl Session {
             };
             self.told.lists.remove(&*pending.method);
             self.reply(line).await;
+            if let Some(task) = pending.task.filter(|_| !self.answers_posts()) {
+                task.abort();
+            }
         }
         if let Some(whole) = whole {
             self.on_whole_list(whole).await;
         }
+    }
+
+    /// Whether a request's task ends with its answer; on HTTP+SSE it waits for the stream's end.
+    fn answers_posts(&self) -> bool {
+        let state = self.link.as_ref().map(|link| link.state().borrow().clone());
+        !matches!(state, Some(LinkState::Ready(ready)) if !ready.transport.answers_posts())
     }
 
     /// A list is known whole: it is kept, and a client that was given another one is told.
@@ -94,7 +104,12 @@ impl Session {
         let answer = match ending {
             Ending::Answered => return,
             Ending::Answer(line) => line,
-            Ending::StandIn { sign_in } => self.stand_in_list(id, &method, sign_in),
+            Ending::StandIn { sign_in } => {
+                if sign_in {
+                    self.offer_sign_in();
+                }
+                self.stand_in_list(id, &method, sign_in)
+            }
             Ending::Failed(failure) if &*method == "tools/call" => failure.tool_result(id),
             Ending::Failed(failure) => failure.response(id),
         };

@@ -1,8 +1,61 @@
 //! Answers in the server's stead, and what follows once the server is there after all.
 
-use super::*;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::endpoint::frame::Control;
+use crate::failure::Failure;
+use crate::host::failures;
+use crate::mcp::{self, Message, RequestId};
+
+use super::link::{Link, LinkState};
+use super::request::Request;
+use super::{Session, sign_in_tool, stand_in};
 
 impl Session {
+    /// When the next answer is due, whatever the server does.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let initialize = self.deadline.filter(|_| self.initialize.is_some());
+        let list = self.lists_due.front().map(|(due, _)| *due);
+        initialize.into_iter().chain(list).min()
+    }
+
+    /// Time is up for `initialize` or a list. The server's own answer may still come; a client
+    /// that was given another one is then told.
+    pub(super) async fn on_deadline(&mut self) {
+        let now = Instant::now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.stand_in_for_initialize(None).await;
+        }
+        while let Some((due, id)) = self.lists_due.pop_front() {
+            if due > now {
+                self.lists_due.push_front((due, id));
+                return;
+            }
+            let Some(method) = self.pending.get(&id).map(|pending| pending.method.clone()) else { continue };
+            if let Some(later) = self.extended_for_sign_in().filter(|later| *later > now) {
+                self.lists_due.push_back((later, id));
+                continue;
+            }
+            self.pending.remove(&id);
+            let answer = self.stand_in_list(&id, &method, self.sign_in_would_help());
+            self.reply(answer).await;
+        }
+    }
+
+    /// Where nothing is known yet and somebody is just signing in, the first lists wait for it.
+    fn extended_for_sign_in(&self) -> Option<Instant> {
+        let is_signing_in = self.context.account()?.state().borrow().is_signing_in();
+        let known = self.context.with_snapshot(|snapshot| snapshot.is_known());
+        let start = self.deadline? - self.context.limits.start_budget;
+        (is_signing_in && !known).then(|| start + self.context.limits.list_during_sign_in)
+    }
+
+    fn sign_in_would_help(&self) -> bool {
+        let signed_out = |link: &Link| matches!(&*link.state().borrow(), LinkState::SignedOut);
+        self.link.as_ref().is_some_and(signed_out) && self.context.account().is_some()
+    }
+
     pub(super) fn stand_in_list(&mut self, id: &RequestId, method: &str, sign_in: bool) -> Bytes {
         let server = self.context.server().to_owned();
         let sign_in = sign_in.then_some(server.as_str());
@@ -45,11 +98,15 @@ impl Session {
             LinkState::SignedOut => {
                 let why = failures::signed_out(self.context.server());
                 self.stand_in_for_initialize(Some(why)).await;
-                let context = self.context.clone();
-                self.tasks.spawn(async move { sign_in_tool::offer(&context).await });
+                self.offer_sign_in();
             }
             LinkState::Down(failure) => self.stand_in_for_initialize(Some(failure)).await,
         }
+    }
+
+    pub(super) fn offer_sign_in(&mut self) {
+        let context = self.context.clone();
+        self.tasks.spawn(async move { sign_in_tool::offer(&context).await });
     }
 
     pub(super) fn on_signed_in(&mut self) {

@@ -19,6 +19,8 @@ use crate::upstream;
 use super::context::{Context, Refused};
 use super::open::{self, OpenError, Opened, Opening, Transport};
 
+/// A server that takes longer than this for the handshake counts as down.
+const OPEN_LIMIT: Duration = Duration::from_secs(60);
 const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
 
 /// How the upstream connection stands.
@@ -156,7 +158,8 @@ impl Keeper {
     async fn keep_open(&mut self, current: &mut Option<Arc<Transport>>) {
         loop {
             self.state.send_replace(LinkState::Opening);
-            match open::open(&self.context, &mut self.opening).await {
+            let opening = timeout(OPEN_LIMIT, open::open(&self.context, &mut self.opening)).await;
+            match opening.unwrap_or_else(|_| Err(OpenError::Failed(self.context.no_handshake()))) {
                 Ok(opened) => {
                     self.backoff = Backoff::default();
                     self.generation += 1;
@@ -306,7 +309,9 @@ async fn listen(context: Arc<Context>, transport: Arc<Transport>) -> ListenEnd {
             Err(Refused::Upstream(upstream::Error::SessionGone)) => return ListenEnd::SessionGone,
             Err(Refused::SignInNeeded) => context.until_signed_in().await,
             Ok(_) => return ListenEnd::NotOffered,
-            Err(Refused::Upstream(_) | Refused::Failed(_)) => return ListenEnd::NotOffered,
+            Err(Refused::Upstream(_) | Refused::Failed(_) | Refused::StepUpNeeded) => {
+                return ListenEnd::NotOffered;
+            }
         }
     }
 }

@@ -203,9 +203,10 @@ impl HandshakeError {
     }
 }
 
-impl From<Refused> for HandshakeError {
-    fn from(refused: Refused) -> Self {
+impl HandshakeError {
+    fn of(context: &Context, refused: Refused) -> Self {
         match refused {
+            Refused::StepUpNeeded => Self::Open(OpenError::Failed(context.forbidden())),
             Refused::SignInNeeded => Self::Open(OpenError::SignedOut),
             Refused::Failed(failure) => Self::Open(OpenError::Failed(failure)),
             Refused::Upstream(error) => Self::Upstream(error),
@@ -226,14 +227,15 @@ async fn over_streamable_http(
     }
     let http = context.streamable_http();
     let transport = Transport::Http(http);
-    let (posted, response) = ask(context, &transport, initialize).await?;
+    let (posted, response) =
+        ask(context, &transport, initialize).await.map_err(|refused| HandshakeError::of(context, refused))?;
     let opened = settle(context, transport, &posted, response, SeenTransport::StreamableHttp)?;
     Ok(opened)
 }
 
 async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<Opened, OpenError> {
     let connect = || HttpSse::connect(context.upstream(), context.incoming.clone());
-    let open_error = |refused: Refused| HandshakeError::from(refused).into_open(context);
+    let open_error = |refused: Refused| HandshakeError::of(context, refused).into_open(context);
     let sse = context.authorized(connect).await.map_err(open_error)?;
     let transport = Transport::Sse(sse);
     let (posted, response) = ask(context, &transport, initialize).await.map_err(open_error)?;
@@ -272,7 +274,7 @@ async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Era, Hand
     let transport = Transport::Http(context.streamable_http());
     let request = discover_request(initialize);
     let asked = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
-    let asked = asked.map(|answered| answered.map_err(HandshakeError::from));
+    let asked = asked.map(|answered| answered.map_err(|refused| HandshakeError::of(context, refused)));
     let answer = match asked {
         Err(_) => return Ok(Era::Legacy),
         Ok(Ok((_, answer))) => answer,

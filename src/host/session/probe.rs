@@ -43,7 +43,7 @@ pub struct Probe {
 pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, Failure> {
     let (downstream, _writing) = Downstream::spawn(tokio::io::sink());
     let (sender, mut incoming) = mpsc::channel(INCOMING_QUEUE);
-    let context = Context::new(connection, deps.network, downstream, deps.limits, sender, deps.snapshots);
+    let context = Context::new(connection, deps, downstream, sender);
     let context = Arc::new(context);
     let mut tasks = JoinSet::new();
     let reader = context.clone();

@@ -42,6 +42,7 @@ enum Attempt {
     Done(Ending),
     Again,
     SignInNeeded,
+    StepUpNeeded,
 }
 
 /// One request on its way.
@@ -82,6 +83,7 @@ impl Request {
                 }
                 Attempt::Done(ending) => return ending,
                 Attempt::SignInNeeded => return self.list_while_signed_out().await,
+                Attempt::StepUpNeeded => return Ending::Failed(self.context.forbidden()),
                 Attempt::Again => {}
             }
         }
@@ -93,7 +95,6 @@ impl Request {
         let stand_in = Ending::StandIn { sign_in: self.context.account().is_some() };
         let known = self.context.with_snapshot(|snapshot| snapshot.is_known());
         let Some(account) = self.context.account().filter(|_| !known) else { return stand_in };
-        sign_in_tool::offer(&self.context).await;
         let mut state = account.state();
         if !state.borrow().is_signing_in() {
             return stand_in;
@@ -108,7 +109,7 @@ impl Request {
         match self.ready(Instant::now() + limit, 0, true).await {
             Ok(ready) => match self.attempt(&ready).await {
                 Attempt::Done(ending) => ending,
-                Attempt::Again | Attempt::SignInNeeded => stand_in,
+                Attempt::Again | Attempt::SignInNeeded | Attempt::StepUpNeeded => stand_in,
             },
             Err(_) => stand_in,
         }
@@ -118,6 +119,7 @@ impl Request {
     async fn run_call(self) -> Ending {
         let mut generation = 0;
         let mut sessions = 0;
+        let mut stepped_up = false;
         let parked_until = Instant::now() + self.context.limits.park;
         loop {
             self.link.retry();
@@ -137,7 +139,9 @@ impl Request {
                     generation = ready.generation;
                 }
                 Attempt::Again => return Ending::Failed(self.late()),
-                Attempt::SignInNeeded => {
+                Attempt::StepUpNeeded if stepped_up => return Ending::Failed(self.context.forbidden()),
+                attempt @ (Attempt::SignInNeeded | Attempt::StepUpNeeded) => {
+                    stepped_up |= matches!(attempt, Attempt::StepUpNeeded);
                     if let Err(failure) = self.park(parked_until).await {
                         return Ending::Failed(failure);
                     }
@@ -157,6 +161,7 @@ impl Request {
             }
             Ok(_) => Attempt::Done(Ending::Failed(self.never_answered())),
             Err(Refused::SignInNeeded) => Attempt::SignInNeeded,
+            Err(Refused::StepUpNeeded) => Attempt::StepUpNeeded,
             Err(Refused::Failed(failure)) => Attempt::Done(Ending::Failed(failure)),
             Err(Refused::Upstream(upstream::Error::SessionGone)) => {
                 self.link.gone(ready.generation).await;
@@ -238,7 +243,7 @@ impl Request {
 
     /// Parks the call: one prompt opens, and progress keeps the client patient.
     async fn park(&self, until: Instant) -> Result<(), Failure> {
-        let signing_in = sign_in_tool::sign_in(&self.context);
+        let signing_in = sign_in_tool::sign_in(&self.context, sign_in_tool::Wish::Needed);
         tokio::pin!(signing_in);
         let mut ticks = interval(PROGRESS_EVERY);
         let mut progress = 0;

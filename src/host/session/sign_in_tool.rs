@@ -3,9 +3,10 @@
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
-use crate::host::account::{AskedBy, OpenWith, SignInRequest};
+use crate::host::account::{self, AccountState, AskedBy, OpenWith, SignInRequest};
 use crate::host::failures;
 use crate::mcp::{Message, json, result_response};
+use crate::oauth;
 use crate::registry::SignInChoice;
 
 use super::ask::ask;
@@ -25,15 +26,21 @@ pub(super) fn is_call(message: &Message) -> bool {
 /// Starts a sign-in for an account that was never signed in: the person who just added the
 /// server to a client is waiting for it.
 pub(super) async fn offer(context: &Context) {
-    let Some(account) = context.account() else { return };
-    if !may_ask(context) || !account.state().borrow().was_never_signed_in() {
-        return;
+    let never = context.account().is_some_and(|account| account.state().borrow().was_never_signed_in());
+    if never && let Err(failure) = sign_in(context, Wish::Offered).await {
+        tracing::info!(server = %context.server(), "{}", failure.sentence);
     }
-    match account.sign_in(request(context)).await {
-        Ok(sign_in) if sign_in.not_opened.is_some() => account.cancel_sign_in().await,
-        Ok(_) => {}
-        Err(error) => tracing::info!(server = %context.server(), "{error}"),
-    }
+}
+
+/// How much the person wants a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// It would be good to have.
+    Offered,
+    /// A call waits for it.
+    Needed,
+    /// They asked for it; only this opens a page again after a Cancel.
+    Explicit,
 }
 
 /// Whether the person lets anybody ask them to sign in to this server.
@@ -47,23 +54,49 @@ fn request(context: &Context) -> SignInRequest {
     SignInRequest { asked_by, open: OpenWith::Host, challenge: Vec::new() }
 }
 
-/// Signs in and waits for the end; where no page can be opened, says so at once.
-pub(super) async fn sign_in(context: &Context) -> Result<(), Failure> {
+/// Signs in and waits for the end; where no page can be opened, says so at once. One page at a
+/// time: whoever comes later waits, and joins what has happened meanwhile.
+pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure> {
     let signed_out = || failures::signed_out(context.server());
     let account = context.account().filter(|_| may_ask(context)).ok_or_else(signed_out)?;
+    let before = account.current_token();
+    let _page = context.pages.acquire().await.map_err(|_| signed_out())?;
+    let now = account.current_token();
+    let has_changed = match (&before, &now) {
+        (Some(before), Some(now)) => !before.same_as(now),
+        (None, now) => now.is_some(),
+        (Some(_), None) => false,
+    };
+    if has_changed {
+        return Ok(());
+    }
+    if wish != Wish::Explicit && was_turned_down(&account.state().borrow()) {
+        return Err(signed_out());
+    }
+    let joins = account.state().borrow().is_signing_in();
     let sign_in = account.sign_in(request(context)).await;
     let sign_in = sign_in.map_err(|error| failures::of_account(context.server(), &error))?;
     if sign_in.not_opened.is_some() {
-        account.cancel_sign_in().await;
+        if !joins {
+            account.cancel_sign_in().await;
+        }
         return Err(signed_out());
     }
     sign_in.outcome().await.map_err(|error| failures::of_oauth(context.server(), &error))
 }
 
+/// Whether the person has said no to the last sign-in.
+fn was_turned_down(state: &AccountState) -> bool {
+    let AccountState::Failed { error: account::Error::OAuth(error) } = state else { return false };
+    matches!(**error, oauth::Error::Cancelled | oauth::Error::Denied { .. })
+}
+
 /// Signs in, and answers the call with the names of the tools that are there now.
 pub(super) async fn run(context: Shared, link: Option<Link>, message: Message) -> Ending {
     let deadline = Instant::now() + context.limits.park;
-    match timeout_at(deadline, sign_in(&context)).await {
+    let is_signed_in = context.account().is_some_and(|account| account.state().borrow().is_signed_in());
+    let signing_in = async { if is_signed_in { Ok(()) } else { sign_in(&context, Wish::Explicit).await } };
+    match timeout_at(deadline, signing_in).await {
         Err(_) => return Ending::Failed(failures::signed_out(context.server())),
         Ok(Err(failure)) => return Ending::Failed(failure),
         Ok(Ok(())) => {}

@@ -139,6 +139,11 @@ fn own_uid() -> u32 {
 }
 
 #[cfg(unix)]
+fn is_claimed(place: &Place) -> bool {
+    unix::is_claimed(place)
+}
+
+#[cfg(unix)]
 fn is_private(folder: &Path) -> bool {
     unix::is_private(folder)
 }

@@ -70,6 +70,14 @@ impl Failure {
         format!("{} {}", self.sentence, self.next_step).trim_end().to_owned()
     }
 
+    /// Whether trying again cannot help until somebody changes something.
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self.code,
+            Code::Unknown | Code::Exists | Code::Invalid | Code::Forbidden | Code::VersionSkew
+        )
+    }
+
     /// The CLI's exit code: 3 signed out, 4 unreachable, else 1.
     pub fn exit_code(&self) -> u8 {
         match self.code {

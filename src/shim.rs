@@ -194,11 +194,15 @@ impl Shim {
             return self.say(&response);
         }
         self.pending.note_sent(&message);
+        let cancelled = cancelled(&message);
+        if let Some(id) = &cancelled {
+            self.pending.note_cancelled(id);
+        }
         match &self.host {
             Host::Open(_) => frame::put_message(&mut self.to_host, message.line()),
             Host::Refusing(_) => {}
             Host::Away { .. } | Host::Opening(_) => {
-                if *message.kind() == Kind::Notification {
+                if *message.kind() == Kind::Notification && cancelled.is_none() {
                     self.pending.hold(message.line().clone());
                 }
                 if matches!(self.host, Host::Away { .. }) {
@@ -240,6 +244,7 @@ impl Shim {
                     frame::put_message(&mut self.to_host, &line);
                 }
             }
+            Err(NoLink::NotRunning | NoLink::Vanished) if !self.pending.is_empty() => self.open(true),
             Err(NoLink::NotRunning | NoLink::Vanished) => {
                 self.host = Host::Away { look_at: Some(Instant::now() + LOOK_AGAIN) }
             }
@@ -303,6 +308,12 @@ impl Shim {
     }
 }
 
+/// The request that a notification cancels.
+fn cancelled(message: &Message) -> Option<RequestId> {
+    let cancels = message.method() == Some("notifications/cancelled");
+    message.raw_at(&["params", "requestId"]).filter(|_| cancels).map(RequestId::from_raw)
+}
+
 fn raw(line: &Bytes) -> Option<Box<RawValue>> {
     let text = std::str::from_utf8(line).ok()?;
     RawValue::from_string(text.to_owned()).ok()
@@ -312,13 +323,14 @@ async fn host_event(host: &mut Host, to_host: &mut BytesMut, may_read: bool) -> 
     match host {
         Host::Opening(opening) => Event::Opened(opening.await),
         Host::Open(link) => {
-            let Link { frames, writer } = &mut **link;
+            let Link { frames, writer, is_deaf } = &mut **link;
             tokio::select! {
                 biased;
-                written = writer.write_buf(to_host), if !to_host.is_empty() => match written {
-                    Ok(_) => Event::Written,
-                    Err(error) => Event::FromHost(Err(error)),
-                },
+                written = writer.write_buf(to_host), if !to_host.is_empty() && !*is_deaf => {
+                    // What the Host has said before it went still counts, so it is read to its end.
+                    *is_deaf = written.is_err();
+                    Event::Written
+                }
                 line = frames.next(), if may_read => Event::FromHost(line),
                 else => never().await,
             }

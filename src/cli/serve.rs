@@ -57,6 +57,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 async fn serve(place: &Place, paths: Paths, background: bool) -> Result<(), Failure> {
     let claim = endpoint::claim(place).map_err(|error| not_claimed(&error))?;
     let has_display = has_display();
+    let state = paths.state.clone();
     let config = HostConfig {
         secrets: store_kind()?,
         opener: Arc::new(SystemBrowser::from_environment()),
@@ -69,6 +70,9 @@ async fn serve(place: &Place, paths: Paths, background: bool) -> Result<(), Fail
     let host = Host::build(config)?;
     let listener = claim.listen().map_err(|error| not_claimed(&error))?;
     if !background {
+        if let Err(error) = endpoint::write_session_environment(&state) {
+            tracing::warn!(%error, "Hosts that clients start later will not know this session");
+        }
         output::tell(&format!("Drawbridge is running ({}). Ctrl-C ends it.", place.socket().display()));
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");

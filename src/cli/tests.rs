@@ -10,7 +10,6 @@ fn what_comes_later_is_not_offered_yet() {
     for later in [
         &["install", "cursor"][..],
         &["doctor"],
-        &["clients", "list"],
         &["connect", "--all"],
         &["add", "x", "https://x.example", "--grant", "device"],
         &["add", "x", "https://x.example", "--allow-tool", "*"],

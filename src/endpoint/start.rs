@@ -9,18 +9,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Error, HOME_VARIABLE, Place, Stream, connect};
 
 const START_LIMIT: Duration = Duration::from_secs(15);
+/// Hosts that may end at once before this is an error.
+const MOST_STARTS: usize = 5;
+/// How long the session manager has to answer.
+const SESSION_LIMIT: Duration = Duration::from_secs(1);
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 const SLOWEST_LOOK: Duration = Duration::from_millis(100);
 
 /// What a Host may inherit from any client.
 const INHERITED: [&str; 8] = ["HOME", "PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// What a Host takes from the user's session, never from a client.
-const SESSION: [&str; 14] = [
+const SESSION: [&str; 16] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "DISPLAY",
     "WAYLAND_DISPLAY",
@@ -35,6 +39,8 @@ const SESSION: [&str; 14] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "DRAWBRIDGE_SECRETS",
+    "DRAWBRIDGE_SECRETS_KEY",
+    "DRAWBRIDGE_LOG",
 ];
 /// What an explicit `DRAWBRIDGE_HOME` lets through besides: it is its own world.
 const OWN_WORLD: [&str; 10] = [
@@ -80,7 +86,12 @@ pub enum StartError {
 /// [`StartError`] when there is no Host after all.
 pub async fn start_host(place: &Place) -> Result<Stream, StartError> {
     let program = host_program()?;
-    let mut host = spawn(&program).map_err(|source| StartError::Spawn { program, source })?;
+    let environment = host_environment().await;
+    let start = || {
+        spawn(&program, &environment).map_err(|source| StartError::Spawn { program: program.clone(), source })
+    };
+    let mut host = start()?;
+    let mut starts = 1;
     let deadline = Instant::now() + START_LIMIT;
     let mut pause = FIRST_LOOK;
     loop {
@@ -89,9 +100,14 @@ pub async fn start_host(place: &Place) -> Result<Stream, StartError> {
             Err(Error::NotRunning) => {}
             Err(error) => return Err(error.into()),
         }
-        let lost_the_race_or_failed = matches!(host.try_wait(), Ok(Some(status)) if !status.success());
-        if lost_the_race_or_failed && !is_claimed(place) {
-            return Err(StartError::Ended);
+        let ended = matches!(host.try_wait(), Ok(Some(_)));
+        // It lost the race for the lock, or met the last moments of the Host before it.
+        if ended && !super::is_claimed(place) {
+            if starts == MOST_STARTS {
+                return Err(StartError::Ended);
+            }
+            starts += 1;
+            host = start()?;
         }
         if Instant::now() >= deadline {
             return Err(StartError::TimedOut);
@@ -119,21 +135,17 @@ fn session_file(state_folder: &Path) -> PathBuf {
     state_folder.join("session-environment.json")
 }
 
-fn is_claimed(place: &Place) -> bool {
-    matches!(super::claim(place), Err(Error::AlreadyRunning))
-}
-
 fn host_program() -> Result<PathBuf, StartError> {
     let own = std::env::current_exe()
         .map_err(|source| StartError::Spawn { program: PathBuf::from("drawbridge"), source })?;
     Ok(own)
 }
 
-fn spawn(program: &Path) -> io::Result<Child> {
+fn spawn(program: &Path, environment: &[(String, OsString)]) -> io::Result<Child> {
     let mut command = Command::new(program);
     command.args(["serve", "--background"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.current_dir("/").env_clear().envs(host_environment());
+    command.current_dir("/").env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     leave_the_client(&mut command);
     command.spawn()
 }
@@ -145,7 +157,7 @@ fn leave_the_client(command: &mut Command) {
     command.process_group(0);
 }
 
-fn host_environment() -> Vec<(String, OsString)> {
+async fn host_environment() -> Vec<(String, OsString)> {
     let own = |name: &str| std::env::var_os(name).map(|value| (name.to_owned(), value));
     let mut environment: Vec<_> = INHERITED.iter().filter_map(|name| own(name)).collect();
     if std::env::var_os(HOME_VARIABLE).is_some_and(|home| !home.is_empty()) {
@@ -156,21 +168,21 @@ fn host_environment() -> Vec<(String, OsString)> {
                 .filter(|(name, _)| name.starts_with("DRAWBRIDGE_")),
         );
     } else {
-        let session = session_manager_environment().or_else(saved_environment).unwrap_or_default();
+        let session = session_manager_environment().await.or_else(saved_environment).unwrap_or_default();
         environment.extend(session.into_iter().map(|(name, value)| (name, value.into())));
     }
     environment
 }
 
-/// What `systemctl --user show-environment` says, where there is a session manager.
-fn session_manager_environment() -> Option<Vec<(String, String)>> {
-    let answer = Command::new("/usr/bin/systemctl")
-        .args(["--user", "show-environment"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()
-        .filter(|answer| answer.status.success())?;
+/// What `systemctl --user show-environment` says, where there is a session manager. It is found
+/// by uid: a client's own variables must not lead to a manager of its making.
+async fn session_manager_environment() -> Option<Vec<(String, String)>> {
+    let mut asking = tokio::process::Command::new("/usr/bin/systemctl");
+    asking.args(["--user", "show-environment"]).env_clear();
+    asking.env("XDG_RUNTIME_DIR", format!("/run/user/{}", super::own_uid()));
+    asking.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let answer = timeout(SESSION_LIMIT, asking.output()).await.ok()?.ok()?;
+    let answer = Some(answer).filter(|answer| answer.status.success())?;
     let text = String::from_utf8(answer.stdout).ok()?;
     Some(text.lines().filter_map(|line| line.split_once('=')).filter_map(session_variable).collect())
 }

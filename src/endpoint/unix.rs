@@ -73,6 +73,14 @@ pub fn claim(place: &Place) -> Result<Claim, Error> {
     }
 }
 
+/// Whether a Host holds the place, or is just taking it. Only looks.
+pub(super) fn is_claimed(place: &Place) -> bool {
+    match File::open(place.lock()) {
+        Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK),
+        Err(_) => false,
+    }
+}
+
 /// Connects to the Host, after checking the folder and before the first byte the peer.
 ///
 /// # Errors

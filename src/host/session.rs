@@ -190,8 +190,11 @@ impl Session {
                     Ok(Some(Line::Piece { .. })) => {}
                     Ok(None) | Err(_) => break true,
                 },
-                Some(ended) = self.requests.join_next(), if !self.requests.is_empty() => {
-                    if let Ok((id, ending)) = ended { self.on_ending(&id, ending).await; }
+                Some(ended) = self.requests.join_next_with_id(), if !self.requests.is_empty() => {
+                    match ended {
+                        Ok((_, (id, ending))) => self.on_ending(&id, ending).await,
+                        Err(error) => self.on_lost_task(&error).await,
+                    }
                 }
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = link_changed(&mut self.link) => self.on_link().await,

@@ -119,6 +119,8 @@ impl Message {
     /// # Errors
     /// [`Error`] when the bytes are no JSON-RPC message.
     pub fn parse(line: Bytes) -> Result<Self, Error> {
+        // The envelope's reader skips what it does not need without looking at its bytes.
+        std::str::from_utf8(&line).map_err(|_| Error::NotJson)?;
         let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
         let (kind, method) = if first == Some(&b'[') {
             serde_json::from_slice::<Vec<&RawValue>>(&line).map_err(|_| Error::NotJson)?;
@@ -259,6 +261,17 @@ mod tests {
             matches!(parse(r#"{"id":7}"#), Err(Error::NotJsonRpc { id: Some(found) }) if found == id("7"))
         );
         assert!(matches!(parse(r#"{"id":7,"method":5}"#), Err(Error::NotJsonRpc { id: Some(_) })));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_message_wherever_they_stand() {
+        for line in [
+            &b"{\"id\":1,\"method\":\"m\",\"params\":\"\xff\"}"[..],
+            b"{\"id\":1,\"result\":{},\"x\":\"\xc3\"}",
+            b"[{\"a\":\"\xff\"}]",
+        ] {
+            assert!(matches!(Message::parse(Bytes::copy_from_slice(line)), Err(Error::NotJson)));
+        }
     }
 
     #[test]

@@ -105,6 +105,7 @@ impl Plan {
             proxy_host: self.proxy.as_ref().and_then(Url::host_str).map(str::to_owned),
         };
         let connection_window = STREAM_WINDOW.saturating_mul(self.per_client() as u32);
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that dials")]
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .dns_resolver(Arc::new(guard))

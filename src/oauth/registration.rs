@@ -404,7 +404,8 @@ mod tests {
     #[test]
     fn the_servers_answer_decides_how_we_authenticate() {
         use ClientAuth::{ClientSecretBasic as Basic, ClientSecretPost as Post, None as Public};
-        let table: &[(Option<&[&str]>, &str, Option<ClientAuth>)] = &[
+        type Row = (Option<&'static [&'static str]>, &'static str, Option<ClientAuth>);
+        let table: &[Row] = &[
             (None, r#"{"client_id":"c"}"#, Some(Public)),
             (None, r#"{"client_id":"c","client_secret":"s"}"#, Some(Basic)),
             (Some(&["client_secret_post"]), r#"{"client_id":"c","client_secret":"s"}"#, Some(Post)),

@@ -250,7 +250,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_answer_is_not_waited_for_and_late_writes_happen() {
         let (inner, control) = MemoryStore::new();
-        let (open, gate) = std_mpsc::channel();
+        let (open, gate) = std_mpsc::sync_channel(0);
         let vault = Vault::on_thread("h", Slow { gate, inner });
         assert!(matches!(vault.read(&name("x")).await, Err(Error::TimedOut)));
         assert!(matches!(vault.write(&name("x"), "late".into()).await, Err(Error::TimedOut)));
@@ -264,7 +264,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_full_queue_is_an_error_not_a_wait() {
         let (inner, _control) = MemoryStore::new();
-        let (_open, gate) = std_mpsc::channel();
+        let (_open, gate) = std_mpsc::sync_channel(0);
         let vault = Vault::on_thread("h", Slow { gate, inner });
         let mut seen_busy = false;
         for _ in 0..QUEUE + 2 {
@@ -276,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn a_panicking_store_answers_the_next_call() {
         let (inner, _control) = MemoryStore::new();
-        let (open, gate) = std_mpsc::channel();
+        let (open, gate) = std_mpsc::sync_channel(0);
         drop(open);
         let vault = Vault::on_thread("h", Slow { gate, inner });
         assert!(matches!(vault.state().await, VaultState::Unavailable { .. }));

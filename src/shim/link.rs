@@ -12,7 +12,8 @@ use crate::failure::{Code, Failure};
 /// Hosts that may vanish in a row before this is an error.
 const MOST_VANISHING_HOSTS: usize = 20;
 const VANISHED_PAUSE: Duration = Duration::from_millis(50);
-const GREETING_LIMIT: Duration = Duration::from_secs(10);
+/// The Host may have to look up a name and ask the keychain first.
+const GREETING_LIMIT: Duration = Duration::from_secs(25);
 const LONGEST_HEAD: usize = 8 * 1024;
 
 /// An open stream to the Host.
@@ -20,6 +21,8 @@ const LONGEST_HEAD: usize = 8 * 1024;
 pub(crate) struct Link {
     pub(crate) frames: LineReader<OwnedReadHalf>,
     pub(crate) writer: OwnedWriteHalf,
+    /// Whether a write has failed: the Host is going away.
+    pub(crate) is_deaf: bool,
 }
 
 /// Why there is no link.
@@ -78,8 +81,11 @@ async fn greet(stream: Stream, hello: &Hello) -> Result<Link, NoLink> {
     let mut frames = LineReader::with_buffer(reader, frame::LINE_CAP, rest);
     let Ok(Some(Line::Full(line))) = frames.next().await else { return Err(NoLink::Vanished) };
     match Frame::parse(line) {
-        Ok(Frame::Control(Control::Welcome)) => Ok(Link { frames, writer }),
-        Ok(Frame::Control(Control::Refused { failure })) => Err(NoLink::Refused(failure)),
+        Ok(Frame::Control(Control::Welcome)) => Ok(Link { frames, writer, is_deaf: false }),
+        Ok(Frame::Control(Control::Refused { failure })) if failure.is_lasting() => {
+            Err(NoLink::Refused(failure))
+        }
+        Ok(Frame::Control(Control::Refused { failure })) => Err(NoLink::Failed(failure)),
         _ => Err(skew()),
     }
 }

@@ -70,6 +70,11 @@ impl Pending {
         self.open.remove(id).is_some()
     }
 
+    /// Forgets a request that the client has cancelled: nobody waits for its answer any more.
+    pub(super) fn note_cancelled(&mut self, id: &RequestId) -> bool {
+        self.open.remove(id).is_some()
+    }
+
     /// Keeps a notification until a Host is there.
     pub(super) fn hold(&mut self, line: Bytes) {
         if self.held.len() == MOST_HELD_NOTIFICATIONS {
@@ -158,6 +163,15 @@ mod tests {
         assert!(!pending.note_answered(&call, false), "told once, never answered again");
         assert_eq!(pending.abandon().len(), 2);
         assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_request_is_forgotten() {
+        let mut pending = Pending::default();
+        let id = sent(&mut pending, r#"{"id":1,"method":"tools/call"}"#);
+        assert!(pending.note_cancelled(&id));
+        assert!(pending.is_empty());
+        assert!(pending.recover().again.is_empty());
     }
 
     #[test]

@@ -123,7 +123,10 @@ pub(super) fn is_error(message: &Message) -> bool {
 
 /// The TypeScript SDK's servers answer 400 "No valid session ID provided", others 400 "Invalid session".
 fn mentions_session(body: &[u8]) -> bool {
-    body.len() < 4096 && String::from_utf8_lossy(body).to_ascii_lowercase().contains("session")
+    const SIGNS: [&str; 6] =
+        ["session id", "session-id", "sessionid", "invalid session", "session not found", "unknown session"];
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    body.len() < 4096 && SIGNS.iter().any(|sign| text.contains(sign))
 }
 
 /// Reads a short body to its end, so that its connection can be used again.

@@ -146,6 +146,19 @@ async fn two_accounts_of_one_server_are_two_users() {
 }
 
 #[tokio::test]
+async fn who_wants_no_prompts_gets_a_sentence_and_no_page() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.ok(&["add", "demo", server.url().as_str(), "--sign-in", "none"]).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let call = client.call("user_profile", json!({})).await;
+    assert_eq!(call["result"]["isError"], true);
+    assert!(text(&call).contains("drawbridge login demo"), "{call}");
+    assert!(!home.has_opened_page().await);
+}
+
+#[tokio::test]
 async fn public_tools_work_without_signing_in() {
     let auth = vec![Auth::None, Auth::OAuth(OAuthConfig::default())];
     let server = DemoServer::start(Config { auth, ..Config::default() }).await.expect("a server");

@@ -111,7 +111,11 @@ impl Home {
             let mut ends = [rustix::event::PollFd::new(&host, rustix::event::PollFlags::IN)];
             rustix::event::poll(&mut ends, None).map(|_| ())
         });
-        timeout(LIMIT, gone).await.expect("the Host ends").expect("it was watched").expect("it can be watched");
+        timeout(LIMIT, gone)
+            .await
+            .expect("the Host ends")
+            .expect("it was watched")
+            .expect("it can be watched");
     }
 
     /// The next page that was opened in the browser.

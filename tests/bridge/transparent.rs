@@ -162,3 +162,11 @@ async fn a_large_answer_and_a_deep_one_pass() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_ping_reaches_a_server_that_is_there() {
+    let (server, _home, mut client) = session().await;
+    server.control().script("ping", Bytes::from_static(br#"{"odd":1.0}"#), false);
+    client.send(r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#).await;
+    assert!(client.line().await.contains(r#"{"odd":1.0}"#));
+}

@@ -12,6 +12,7 @@ pub(crate) async fn with_demo(config: Config) -> (DemoServer, Home) {
     let server = DemoServer::start(config).await.expect("a server");
     let home = Home::new();
     home.add("demo", &server.url()).await;
+    server.control().clear_stats();
     (server, home)
 }
 

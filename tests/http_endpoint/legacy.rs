@@ -221,6 +221,7 @@ async fn the_session_that_is_used_least_makes_room() {
     let home = crate::support::Home::new();
     write_settings(&home, &json!({ "http_limits": { "sessions": 2 } }));
     home.add("demo", &server.url()).await;
+    server.control().clear_stats();
     let first = Local::add(&home, "one").await;
     let mut sessions = [first.clone(), first.clone(), first];
     for session in &mut sessions[..2] {
@@ -256,6 +257,7 @@ async fn a_session_that_nobody_uses_is_closed_and_one_that_listens_is_not() {
     let home = crate::support::Home::new();
     write_settings(&home, &json!({ "http_limits": { "idle_seconds": 1 } }));
     home.add("demo", &server.url()).await;
+    server.control().clear_stats();
     let mut listening = Local::add(&home, "one").await;
     let mut left = listening.clone();
     listening.initialize().await;

@@ -155,6 +155,7 @@ async fn sizes_and_rates_have_limits() {
     let limits = json!({ "body_bytes": 1000, "requests_per_second": 1, "burst": 6 });
     write_settings(&home, &json!({ "http_limits": limits }));
     home.add("demo", &server.url()).await;
+    server.control().clear_stats();
     let client = Local::add(&home, "one").await;
     let chunks = futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(" ".repeat(100))));
     let endless = client.request(Method::POST, "demo").body(reqwest::Body::wrap_stream(chunks));

@@ -156,7 +156,9 @@ fn documents_or_page(document: &Value) -> axum::response::Response {
             http::StatusCode::from_u16(status).unwrap().into_response()
         }
         Value::String(page) => Html(page.clone()).into_response(),
-        document => axum::Json(document.clone()).into_response(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            axum::Json(document.clone()).into_response()
+        }
     }
 }
 

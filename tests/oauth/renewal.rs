@@ -268,7 +268,8 @@ async fn a_refresh_that_ends_after_the_sign_out_is_given_back() {
     assert!(matches!(call.await.unwrap(), Err(Error::SignedOut { why: SignedOut::ByPerson })));
     server.go_on.notify_one();
     for token in ["rt1", "at1", "rt2", "at2"] {
-        let form = server.revoked.recv().await.unwrap();
+        let form =
+            tokio::time::timeout(Duration::from_secs(20), server.revoked.recv()).await.unwrap().unwrap();
         assert!(form.contains(&format!("token={token}&")), "{form} instead of {token}");
     }
     assert!(!fixture.store.names().iter().any(|name| name.contains("account/")));

@@ -31,7 +31,7 @@ async fn a_sign_in_that_a_program_asked_for_begins_on_our_own_page() {
     let account = fixture.account();
     let sign_in = account.sign_in(by_client()).await.unwrap();
     let page = sign_in.url.expose().clone();
-    assert_eq!(fixture.opened.urls(), [page.clone()]);
+    assert_eq!(fixture.opened.urls(), std::slice::from_ref(&page));
     assert_eq!(page.host_str(), Some("127.0.0.1"));
     assert_ne!(page.origin(), fixture.demo.origin().origin());
 

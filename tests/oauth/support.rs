@@ -58,7 +58,8 @@ impl Fixture {
             opener: Arc::new(opened.clone()),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            limits: AccountLimits::default(),
+            // A test that waits for a person in vain ends.
+            limits: AccountLimits { sign_in: Duration::from_secs(30), ..AccountLimits::default() },
             clock: Clock::from_fn(move || {
                 SystemTime::now() + Duration::from_secs(offset.load(Ordering::Relaxed))
             }),
@@ -141,6 +142,7 @@ pub(crate) fn by_client() -> SignInRequest {
     SignInRequest { asked_by, open: OpenWith::Host, challenge: Vec::new() }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it plays the browser, which is not ours")]
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }

@@ -36,12 +36,12 @@ async fn ask_by_post(
     let posted = loop {
         tokio::select! {
             biased;
-            Some(message) = incoming.recv() => keep_response(context, message, &mut response).await,
+            Some(message) = incoming.recv() => keep_response(context, message, request, &mut response).await,
             posted = &mut posting => break posted?,
         }
     };
     while let Ok(message) = incoming.try_recv() {
-        keep_response(context, message, &mut response).await;
+        keep_response(context, message, request, &mut response).await;
     }
     Ok((posted, response))
 }
@@ -61,10 +61,19 @@ async fn ask_by_stream(
     Ok((posted, response))
 }
 
-async fn keep_response(context: &Context, incoming: Incoming, response: &mut Option<Message>) {
-    if matches!(incoming.message.kind(), Kind::Response { .. }) {
-        *response = Some(incoming.message);
-    } else {
-        let _ = context.incoming.send(incoming).await;
+async fn keep_response(
+    context: &Context,
+    incoming: Incoming,
+    request: &Message,
+    response: &mut Option<Message>,
+) {
+    match incoming.message.kind() {
+        Kind::Response { id, .. } if id.as_ref() == request.request_id() => {
+            *response = Some(incoming.message)
+        }
+        Kind::Response { .. } => {}
+        Kind::Request { .. } | Kind::Notification | Kind::Batch => {
+            let _ = context.incoming.send(incoming).await;
+        }
     }
 }

@@ -13,13 +13,14 @@ use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::snapshot::{SeenTransport, Snapshot, SnapshotStore};
 use crate::mcp::era::Era;
-use crate::mcp::{Kind, Message, RequestId};
+use crate::mcp::{Kind, Message, RequestId, json};
 use crate::net::Network;
 use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 
 use super::Limits;
 use super::downstream::Downstream;
 use super::open::raw_result;
+use super::stand_in::without_unusable;
 
 /// A 401 is answered with a new token this often for one request.
 const MOST_AUTHORIZATIONS: usize = 3;
@@ -206,8 +207,9 @@ impl Context {
         self.save_snapshot();
     }
 
-    /// Remembers a whole list.
-    pub(super) fn note_list(&self, method: &str, items: Box<RawValue>) {
+    /// Remembers a whole list, without what a client must not get.
+    pub(super) fn note_list(&self, method: &str, items: Box<RawValue>, era: Era) {
+        let items = if method == "tools/list" { usable_items(items, self.server(), era) } else { items };
         self.with_snapshot(|snapshot| snapshot.lists.insert(method.to_owned(), items));
         self.save_snapshot();
     }
@@ -228,3 +230,9 @@ impl Context {
 
 /// A context and the right to end its tasks.
 pub(super) type Shared = Arc<Context>;
+
+fn usable_items(items: Box<RawValue>, server: &str, era: Era) -> Box<RawValue> {
+    let kept = json::elements(items.get()).and_then(|tools| without_unusable(&tools, server, era));
+    let kept = kept.and_then(|kept| RawValue::from_string(format!("[{}]", kept.join(","))).ok());
+    kept.unwrap_or(items)
+}

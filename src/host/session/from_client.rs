@@ -31,7 +31,7 @@ impl Session {
             return self.on_initialize(id, message);
         }
         self.ensure_link(&message);
-        if self.era == Era::Legacy && method == "ping" {
+        if self.era == Era::Legacy && method == "ping" && !self.is_open() {
             return self.reply(mcp::result_response(&id, "{}")).await;
         }
         if let Some(answer) = self.answer_for_absent_capability(&id, &method) {
@@ -49,6 +49,11 @@ impl Session {
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.call = call;
         }
+    }
+
+    fn is_open(&self) -> bool {
+        let open = |link: &Link| matches!(&*link.state().borrow(), LinkState::Ready(ready) if ready.settled);
+        self.link.as_ref().is_some_and(open)
     }
 
     pub(super) fn on_initialize(&mut self, id: RequestId, message: Message) {

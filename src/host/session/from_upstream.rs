@@ -1,14 +1,25 @@
 //! What the server sends, and how requests end: every answer passes here, exactly once.
 
-use super::*;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::task::JoinError;
+
+use crate::failure::{Code, Failure};
+use crate::mcp::era::Era;
+use crate::mcp::{self, Kind, Message, RequestId};
+use crate::upstream::Incoming;
+
+use super::request::{Ending, Request};
+use super::{Pending, Session, lists, modern_tools, stand_in};
 
 impl Session {
     pub(super) async fn on_upstream(&mut self, incoming: Incoming) {
         let Some(message) = self.context.hand_over(incoming.message) else { return };
         match message.kind() {
             Kind::Response { id, .. } => {
-                let id = incoming.for_request.or_else(|| id.clone());
-                if let Some(id) = id {
+                // One that names no request, or a wrong one, answers nothing: what it should have
+                // answered ends as its stream does.
+                if let Some(id) = id.clone() {
                     self.on_response(&id, message).await;
                 }
             }
@@ -56,7 +67,25 @@ impl Session {
         {
             self.reply(Bytes::from_static(notification)).await;
         }
-        self.context.note_list(&whole.method, whole.items);
+        self.context.note_list(&whole.method, whole.items, self.era);
+    }
+
+    /// A task that was cancelled has nothing to say; one that panicked leaves its request to us.
+    pub(super) async fn on_lost_task(&mut self, error: &JoinError) {
+        if error.is_cancelled() {
+            return;
+        }
+        tracing::error!(server = %self.context.server(), "a request's task panicked");
+        let of_task = |pending: &Pending| pending.task.as_ref().is_some_and(|task| task.id() == error.id());
+        let id = self.pending.iter().find(|(_, pending)| of_task(pending)).map(|(id, _)| id.clone());
+        if let Some(id) = id {
+            let failure = Failure::new(
+                Code::Internal,
+                "Drawbridge failed to carry this request, which may or may not have run",
+                "Please report this",
+            );
+            self.on_ending(&id, Ending::Failed(failure)).await;
+        }
     }
 
     pub(super) async fn on_ending(&mut self, id: &RequestId, ending: Ending) {

@@ -4,6 +4,7 @@
 use http::HeaderMap;
 use serde_json::value::RawValue;
 
+use crate::mcp::era::Era;
 use crate::mcp::tool_headers::ToolHeaders;
 use crate::mcp::{Message, json};
 
@@ -63,7 +64,7 @@ async fn fetch(context: &Context, transport: &Transport, call: &Message) -> Resu
         }
     }
     if let Ok(list) = RawValue::from_string(format!("[{}]", items.join(","))) {
-        context.note_list("tools/list", list);
+        context.note_list("tools/list", list, Era::Modern);
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::failure::{Code, Failure};
 use crate::host::connection::Connection;
 use crate::host::failures;
-use crate::mcp::era::NEWEST_LEGACY;
+use crate::mcp::era::{Era, NEWEST_LEGACY};
 use crate::mcp::{Kind, Message, json, method};
 
 use super::ask::ask;
@@ -96,7 +96,7 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
 fn keep(context: &Context, list: &str, items: Option<Vec<String>>) {
     let raw = items.and_then(|items| RawValue::from_string(format!("[{}]", items.join(","))).ok());
     if let Some(raw) = raw {
-        context.note_list(list, raw);
+        context.note_list(list, raw, Era::Legacy);
     }
 }
 

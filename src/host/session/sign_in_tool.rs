@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::host::account::{AskedBy, OpenWith, SignInRequest};
 use crate::host::failures;
 use crate::mcp::{Message, json, result_response};
+use crate::registry::SignInChoice;
 
 use super::ask::ask;
 use super::context::{Context, Shared};
@@ -25,7 +26,7 @@ pub(super) fn is_call(message: &Message) -> bool {
 /// server to a client is waiting for it.
 pub(super) async fn offer(context: &Context) {
     let Some(account) = context.account() else { return };
-    if !account.state().borrow().was_never_signed_in() {
+    if !may_ask(context) || !account.state().borrow().was_never_signed_in() {
         return;
     }
     match account.sign_in(request(context)).await {
@@ -33,6 +34,11 @@ pub(super) async fn offer(context: &Context) {
         Ok(_) => {}
         Err(error) => tracing::info!(server = %context.server(), "{error}"),
     }
+}
+
+/// Whether the person lets anybody ask them to sign in to this server.
+fn may_ask(context: &Context) -> bool {
+    context.connection.entry.sign_in != SignInChoice::None
 }
 
 /// A sign-in that this session's client asks for and the Host opens.
@@ -44,7 +50,7 @@ fn request(context: &Context) -> SignInRequest {
 /// Signs in and waits for the end; where no page can be opened, says so at once.
 pub(super) async fn sign_in(context: &Context) -> Result<(), Failure> {
     let signed_out = || failures::signed_out(context.server());
-    let account = context.account().ok_or_else(signed_out)?;
+    let account = context.account().filter(|_| may_ask(context)).ok_or_else(signed_out)?;
     let sign_in = account.sign_in(request(context)).await;
     let sign_in = sign_in.map_err(|error| failures::of_account(context.server(), &error))?;
     if sign_in.not_opened.is_some() {

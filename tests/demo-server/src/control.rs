@@ -245,6 +245,11 @@ impl Control {
         self.shared.recorder.journal()
     }
 
+    /// Starts counting anew; what is open stays counted.
+    pub fn clear_stats(&self) {
+        self.shared.recorder.clear();
+    }
+
     /// Empties the journal.
     pub fn clear_journal(&self) {
         self.shared.recorder.clear_journal();

@@ -41,7 +41,7 @@ pub use config::{
 };
 pub use control::Control;
 pub use fault::{Fault, Plan, TokenFault};
-pub use sign_in::{deny_with_form, sign_in_with_form};
+pub use sign_in::{browser, deny_with_form, sign_in_with_form};
 pub use stats::{JournalEntry, Stats};
 pub use users::{Role, USERS, User};
 

@@ -22,8 +22,12 @@ pub async fn deny_with_form(authorize_url: &Url) -> anyhow::Result<Url> {
     submit(authorize_url, &[("decision", "deny")]).await
 }
 
-/// An HTTP client that follows nothing and asks no proxy.
-pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
+/// An HTTP client that follows nothing and asks no proxy, as tests need it in a browser's place.
+///
+/// # Errors
+///
+/// When the system gives no randomness for TLS, though only plain http is spoken.
+pub fn browser() -> reqwest::Result<reqwest::Client> {
     // Only plain http is spoken here, but a build with TLS compiled in asks for a provider all the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     #[expect(
@@ -35,7 +39,7 @@ pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
 }
 
 async fn submit(authorize_url: &Url, fields: &[(&str, &str)]) -> anyhow::Result<Url> {
-    let client = client()?;
+    let client = browser()?;
     let page = client.get(authorize_url.clone()).send().await?;
     if page.status().is_redirection() {
         return redirect(&page);

@@ -122,6 +122,19 @@ impl Recorder {
         self.stats.send_modify(change);
     }
 
+    /// Starts counting anew; what is open stays counted.
+    pub(crate) fn clear(&self) {
+        self.count(|stats| {
+            *stats = Stats {
+                open_sessions: stats.open_sessions,
+                open_streams: stats.open_streams,
+                stalled: stats.stalled,
+                open_connections: stats.open_connections,
+                ..Stats::default()
+            };
+        });
+    }
+
     pub(crate) fn watch(&self) -> watch::Receiver<Stats> {
         self.stats.subscribe()
     }

@@ -133,7 +133,7 @@ async fn fetch(id: &str) -> Option<Client> {
     if url.scheme() != "http" || !loopback || url.path() == "/" {
         return None;
     }
-    let body = crate::sign_in::client().ok()?.get(url).send().await.ok()?.bytes().await.ok()?;
+    let body = crate::sign_in::browser().ok()?.get(url).send().await.ok()?.bytes().await.ok()?;
     let document: Document = serde_json::from_slice(&body).ok()?;
     (document.client_id == id).then(|| Client {
         id: document.client_id,

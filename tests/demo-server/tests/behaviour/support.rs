@@ -13,8 +13,7 @@ pub(crate) const REDIRECT: &str = "http://127.0.0.1:3999/callback";
 pub(crate) const VERIFIER: &str = "a-verifier-that-has-at-least-forty-three-characters";
 
 pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
-    let nowhere = reqwest::redirect::Policy::none();
-    Ok(reqwest::Client::builder().no_proxy().redirect(nowhere).build()?)
+    Ok(demo_server::browser()?)
 }
 
 /// An MCP client on Streamable HTTP.

@@ -43,6 +43,9 @@ pub use listen::run;
 const PREFIX: &str = "/mcp/";
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(120);
+/// How long a body that is too large is still read, and how long a pause in it may be.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+const DRAIN_PAUSE: Duration = Duration::from_millis(200);
 
 /// The endpoint while it listens.
 struct Endpoint {
@@ -144,27 +147,35 @@ impl Endpoint {
         Ok(Asking { caller, headers, server, target, permit })
     }
 
-    async fn read(&self, body: Incoming) -> Result<Bytes, Box<Response>> {
+    async fn read(&self, mut body: Incoming) -> Result<Bytes, Box<Response>> {
         let most = self.limits.body_bytes;
-        let too_large =
-            || Err(Box::new(answer::reject(StatusCode::PAYLOAD_TOO_LARGE, "The message is too large.")));
-        if body.size_hint().lower() > most as u64 {
-            return too_large();
-        }
-        match timeout(BODY_LIMIT, Limited::new(body, most).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
-            Ok(Err(_)) => Err(Box::new(answer::reject(StatusCode::BAD_REQUEST, "The body broke off."))),
-            Err(_) => {
-                Err(Box::new(answer::reject(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")))
+        let reject = |status, why| Err(Box::new(answer::reject(status, why)));
+        let mut is_too_large = body.size_hint().lower() > most as u64;
+        if !is_too_large {
+            match timeout(BODY_LIMIT, Limited::new(&mut body, most).collect()).await {
+                Ok(Ok(body)) => return Ok(body.to_bytes()),
+                Ok(Err(error)) => is_too_large = error.is::<LengthLimitError>(),
+                Err(_) => return reject(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
             }
         }
+        if is_too_large {
+            drain(body).await;
+            return reject(StatusCode::PAYLOAD_TOO_LARGE, "The message is too large.");
+        }
+        reject(StatusCode::BAD_REQUEST, "The body broke off.")
     }
 
     /// Connects as the stored entry says; a client of this endpoint brings no options.
     async fn connect(&self, asking: &Asking) -> Result<Connection, Failure> {
         Ok(self.host.resolve(&asking.target, &ServerOptions::default()).await?)
     }
+}
+
+/// Throws away what is on its way already: a client that is hung up on while it sends often does
+/// not see the answer.
+async fn drain(mut body: Incoming) {
+    let rest = async { while let Ok(Some(Ok(_))) = timeout(DRAIN_PAUSE, body.frame()).await {} };
+    let _ = timeout(DRAIN_LIMIT, rest).await;
 }
 
 fn invalid(code: i64, error: &mcp::Error) -> Response {

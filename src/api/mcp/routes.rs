@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::mcp::{Kind, Message, RequestId};
 
 /// Messages that wait for a stream to be opened.
-const MOST_HELD: usize = 256;
+const MOST_HELD: usize = 64;
 /// How long a request of the server waits for a stream.
 const HOLD_LIMIT: Duration = Duration::from_secs(60);
 

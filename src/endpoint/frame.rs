@@ -128,7 +128,7 @@ mod tests {
         let text = buffer.freeze();
         let lines: Vec<Bytes> = text.split(|byte| *byte == b'\n').map(|line| text.slice_ref(line)).collect();
         assert!(
-            matches!(Frame::parse(lines[0].clone()), Ok(Frame::Message(bytes)) if bytes == &br#"{"id":1}"#[..])
+            matches!(Frame::parse(lines[0].clone()), Ok(Frame::Message(bytes)) if bytes == br#"{"id":1}"#[..])
         );
         let Ok(Frame::Control(Control::Dispatched { id })) = Frame::parse(lines[1].clone()) else {
             panic!("not read back")

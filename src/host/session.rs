@@ -1,7 +1,7 @@
 //! One client's session with one server: the only owner of its state.
 //!
 //! Lines from the client come in on one side, messages from upstream on the other. A request
-//! gets a task of its own ([`request`]); the upstream connection has one too ([`link`]). Whatever
+//! gets a task of its own (`request`); the upstream connection has one too (`link`). Whatever
 //! they find out comes back here, so a request is answered exactly once.
 
 mod ask;

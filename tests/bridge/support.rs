@@ -47,6 +47,19 @@ impl Home {
         Self { folder, browser: BufReader::new(opened), variables }
     }
 
+    /// A home like a person's: no variable of ours is set, and secrets are in the keychain of the
+    /// session that the tests run in.
+    pub(crate) fn plain() -> Self {
+        let mut home = Self::new();
+        home.variables.clear();
+        home
+    }
+
+    /// The program that stands in for the browser.
+    pub(crate) fn browser(&self) -> PathBuf {
+        self.folder.path().join("browser")
+    }
+
     /// Sets a variable for every process started from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);
@@ -93,6 +106,13 @@ impl Home {
         let mut command = self.command(&all);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Client::new(child.expect("the shim starts"))
+    }
+
+    /// Starts a shim in a process group of its own, as some clients do.
+    pub(crate) fn connect_in_own_group(&self, args: &[&str]) -> Client {
+        let mut command = self.command(&[&["connect"], args].concat());
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Client::new(command.spawn().expect("the shim starts"))
     }
 
     /// The process id of the Host that runs now.
@@ -293,6 +313,12 @@ impl Client {
         drop(self.stdin.take());
         let status = timeout(LIMIT, self.child.wait()).await.expect("the shim ends").expect("it ran");
         status.code().expect("an exit code")
+    }
+
+    /// Kills the shim's whole process group, as some clients do.
+    pub(crate) fn kill_group(self) {
+        let group = rustix::process::Pid::from_raw(self.pid().cast_signed()).expect("a pid");
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("killed");
     }
 
     /// The shim's process id.

@@ -205,6 +205,9 @@ impl Session {
                     // The entry was changed or removed: the shim comes back to what is there now.
                     if ended { break false; }
                     let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
+                    if account.as_ref().is_some_and(|account| account.borrow().was_signed_out_by_person()) {
+                        self.context.forget_answers();
+                    }
                     if is_signed_in && !was_signed_in { self.on_signed_in(); }
                     was_signed_in = is_signed_in;
                 }

@@ -101,6 +101,27 @@ async fn login_by_hand_serves_every_client_until_logout() {
 }
 
 #[tokio::test]
+async fn signing_out_leaves_nothing_of_the_account_behind() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
+    let (_, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    assert!(client.tools().await.contains(&"user_profile".to_owned()));
+    let snapshots = home.path().join("cache/snapshots");
+    assert_eq!(std::fs::read_dir(&snapshots).expect("a folder").count(), 1);
+
+    home.ok(&["logout", "demo"]).await;
+    assert!(!client.tools().await.contains(&"user_profile".to_owned()), "a live session forgets too");
+    for file in std::fs::read_dir(&snapshots).expect("a folder").flatten() {
+        let text = std::fs::read_to_string(file.path()).expect("readable");
+        assert!(!text.contains("user_profile"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn an_expired_token_is_refreshed_once_for_all_clients() {
     let server = protected().await;
     let mut home = Home::new();

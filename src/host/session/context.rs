@@ -221,11 +221,26 @@ impl Context {
         self.save_snapshot();
     }
 
+    /// Forgets what the account was told, here as the store does on disk (security rule 13).
+    pub(super) fn forget_answers(&self) {
+        self.with_snapshot(|snapshot| {
+            *snapshot = Snapshot { era: snapshot.era, transport: snapshot.transport, ..Snapshot::default() };
+        });
+    }
+
     /// Remembers a whole list, without what a client must not get.
     pub(super) fn note_list(&self, method: &str, items: Box<RawValue>, era: Era) {
         let items = if method == "tools/list" { usable_items(items, self.server(), era) } else { items };
-        self.with_snapshot(|snapshot| snapshot.lists.insert(method.to_owned(), items));
-        self.save_snapshot();
+        let is_new = self.with_snapshot(|snapshot| {
+            let is_new = snapshot.list(method) != Some(items.get());
+            if is_new {
+                snapshot.lists.insert(method.to_owned(), items);
+            }
+            is_new
+        });
+        if is_new {
+            self.save_snapshot();
+        }
     }
 
     /// Reads or changes the snapshot.

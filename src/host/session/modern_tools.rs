@@ -56,7 +56,9 @@ async fn fetch(context: &Context, transport: &Transport, call: &Message) -> Resu
     for page in 0..MOST_PAGES {
         let request = list_request(call, page, &cursor);
         let (_, response) = ask(context, transport, &request).await?;
-        let tools = response.raw_at(&["result", "tools"]).and_then(json::elements).unwrap_or_default();
+        let Some(tools) = response.raw_at(&["result", "tools"]).and_then(json::elements) else {
+            return Ok(());
+        };
         items.extend(tools.iter().map(|tool| tool.get().to_owned()));
         match response.raw_at(&["result", "nextCursor"]).filter(|next| *next != "null") {
             Some(next) => cursor = format!(r#""cursor":{next},"#),

@@ -60,6 +60,7 @@ impl Script {
         self.sign_in().await?;
 
         self.title("An MCP client talks to `drawbridge connect demo`");
+        server.control().clear_stats();
         let mut client = Client::start(self.command(&["connect", "demo"]))?;
         let answer = self.timed("initialize", client.initialize()).await?;
         self.say(&format!("server: {}", answer["result"]["serverInfo"]["name"]));

@@ -10,4 +10,5 @@ mod security;
 mod sign_in;
 mod stand_in;
 mod support;
+mod tls;
 mod transparent;

@@ -358,6 +358,7 @@ impl std::fmt::Debug for AccountHandle {
 #[derive(Clone)]
 pub struct AccountHandle {
     key: Arc<AccountKey>,
+    server: Arc<Url>,
     requests: mpsc::Sender<Request>,
     current: watch::Receiver<Option<Current>>,
     state: watch::Receiver<AccountState>,
@@ -407,6 +408,7 @@ impl AccountHandle {
         let (state, state_seen) = watch::channel(AccountState::Unknown);
         let handle = Self {
             key: Arc::new(spec.key.clone()),
+            server: Arc::new(spec.server_url.clone()),
             requests,
             current: current_seen,
             state: state_seen,
@@ -415,6 +417,12 @@ impl AccountHandle {
         let tasks = deps.tasks.clone();
         tasks.spawn(task::Task::new(spec, deps, current, state).run(received));
         handle
+    }
+
+    /// Whether its tokens are meant for that address: they go to the origin they were got for, also
+    /// while the entry is just being given another one.
+    pub fn is_for(&self, url: &Url) -> bool {
+        self.server.origin() == url.origin()
     }
 
     /// Which account this is.

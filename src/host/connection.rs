@@ -87,7 +87,9 @@ impl Authorizer for ConnectionAuthorizer {
                 return Ok(HeaderMap::new());
             }
             let mut headers = self.static_headers.clone();
-            let Some(account) = &self.account else { return Ok(headers) };
+            let Some(account) = self.account.as_ref().filter(|account| account.is_for(url)) else {
+                return Ok(headers);
+            };
             let token = account.access_token().await.map_err(authorize_error)?;
             if let Some(token) = token {
                 headers.insert(AUTHORIZATION, bearer(token.expose())?);

@@ -101,6 +101,17 @@ async fn login_by_hand_serves_every_client_until_logout() {
 }
 
 #[tokio::test]
+async fn our_own_verbs_say_that_nobody_is_signed_in_and_open_nothing() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    assert_eq!(home.run(&["tools", "demo"]).await.status.code(), Some(3));
+    assert_eq!(home.run(&["call", "demo", "user_profile"]).await.status.code(), Some(3));
+    assert!(!home.has_opened_page().await);
+    assert!(!home.ok(&["status"]).await.contains("cancelled"));
+}
+
+#[tokio::test]
 async fn signing_out_leaves_nothing_of_the_account_behind() {
     let server = protected().await;
     let mut home = Home::new();

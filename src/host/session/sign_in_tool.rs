@@ -15,6 +15,8 @@ use super::link::{Link, LinkState};
 use super::request::Ending;
 use super::stand_in::SIGN_IN_TOOL;
 
+/// The name our own verbs give themselves.
+const OWN_CLIENT: &str = "drawbridge";
 const TOOL_LIST_LIMIT: Duration = Duration::from_secs(10);
 
 /// Whether a request calls our tool.
@@ -43,9 +45,11 @@ pub(super) enum Wish {
     Explicit,
 }
 
-/// Whether the person lets anybody ask them to sign in to this server.
+/// Whether the person may be asked to sign in: not where they have said no for good, and not by
+/// our own `tools` and `call`, which just say that nobody is signed in.
 fn may_ask(context: &Context) -> bool {
-    context.connection.entry.sign_in != SignInChoice::None
+    let is_own_verb = *context.client_name.borrow() == OWN_CLIENT;
+    context.connection.entry.sign_in != SignInChoice::None && !is_own_verb
 }
 
 /// A sign-in that this session's client asks for and the Host opens.

@@ -34,7 +34,7 @@ audit: ## Look for known vulnerabilities in what we depend on
 
 bench: ## Run the benchmarks
 	@scripts/setup test
-	cargo bench --workspace
+	cargo bench --bench bridge --bench paths
 
 clean: ## Remove what was built and installed in this folder
 	cargo clean

@@ -22,7 +22,7 @@ use super::types::{
     SignInBody, SignInEvent, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
-use crate::host::account::{self, AccountHandle, AskedBy, OpenWith, SignIn, SignInRequest};
+use crate::host::account::{self, AccountHandle, AskedBy, OpenWith, Prompt, SignIn, SignInRequest};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
 use crate::oauth;
 use crate::redact::plain;
@@ -198,7 +198,10 @@ async fn redirect(
             matches!(**error, oauth::Error::NotARedirect | oauth::Error::StateMismatch)
         }
         account::Error::NoSignIn => true,
-        account::Error::SignedOut { .. } | account::Error::Vault(_) | account::Error::Stopped => false,
+        account::Error::SignedOut { .. }
+        | account::Error::Vault(_)
+        | account::Error::NotAgain
+        | account::Error::Stopped => false,
     };
     match failed.filter(still_waits) {
         Some(error) => Err(Refusal(failures::of_account(server.as_str(), &error))),
@@ -219,7 +222,12 @@ async fn sign_in(
         OpenBy::Host => OpenWith::Host,
     };
     let sign_in = handle
-        .sign_in(SignInRequest { asked_by: AskedBy::Person, open: open_with, challenge: Vec::new() })
+        .sign_in(SignInRequest {
+            asked_by: AskedBy::Person,
+            prompt: Prompt::Clicked,
+            open: open_with,
+            challenge: Vec::new(),
+        })
         .await
         .map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
     let watch = Watch { handle, sign_in, tasks: host.tasks().clone() };

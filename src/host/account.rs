@@ -5,12 +5,13 @@
 //! refreshes once however many callers wait. How a sign-in works is `oauth`'s matter, where secrets rest `secret`'s.
 
 mod record;
+mod refusal;
 mod task;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +24,7 @@ use crate::secret::{self, AccessToken, Vault};
 
 pub use crate::oauth::browser::{OpenError, PageOpener, SystemBrowser};
 pub use crate::oauth::login::{AskedBy, SignInFacts};
+pub use refusal::{Operation, Refusal, Retry};
 
 /// Requests that may wait for the task.
 const QUEUE: usize = 64;
@@ -238,6 +240,9 @@ pub enum Error {
     /// There is no sign-in that could take this.
     #[error("no sign-in is under way")]
     NoSignIn,
+    /// A page was opened by itself a short while ago, or the person said no to it; now only they can open one.
+    #[error("the last sign-in was not finished")]
+    NotAgain,
     /// The account was removed or the Host is stopping.
     #[error("the account has been closed")]
     Stopped,
@@ -250,9 +255,16 @@ impl Error {
             (Self::OAuth(one), Self::OAuth(two)) => Arc::ptr_eq(one, two),
             (Self::Vault(one), Self::Vault(two)) => Arc::ptr_eq(one, two),
             (Self::SignedOut { why }, Self::SignedOut { why: why2 }) => why == why2,
-            (Self::NoSignIn, Self::NoSignIn) | (Self::Stopped, Self::Stopped) => true,
+            (Self::NoSignIn, Self::NoSignIn)
+            | (Self::NotAgain, Self::NotAgain)
+            | (Self::Stopped, Self::Stopped) => true,
             (
-                Self::OAuth(_) | Self::Vault(_) | Self::SignedOut { .. } | Self::NoSignIn | Self::Stopped,
+                Self::OAuth(_)
+                | Self::Vault(_)
+                | Self::SignedOut { .. }
+                | Self::NoSignIn
+                | Self::NotAgain
+                | Self::Stopped,
                 _,
             ) => false,
         }
@@ -271,26 +283,26 @@ impl From<secret::Error> for Error {
     }
 }
 
-/// What to do about a refused request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
-    /// Ask for the token again and send it once more.
-    WithNewToken,
-    /// Somebody must sign in.
-    SignInNeeded,
-    /// The server forbids it to this account; signing in would not help.
-    Forbidden,
-}
-
 /// A wish to sign in.
 #[derive(Debug, Clone)]
 pub struct SignInRequest {
     /// Who wants it.
     pub asked_by: AskedBy,
+    /// Whether the person waits for the page.
+    pub prompt: Prompt,
     /// Who opens the page.
     pub open: OpenWith,
     /// The challenge that asked for it; empty for the one remembered.
     pub challenge: Vec<HeaderValue>,
+}
+
+/// What made a program want a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// The person, by a click or a command.
+    Clicked,
+    /// A request that got no further. Such a page comes seldom, and after a Cancel not at all.
+    ByItself,
 }
 
 /// Who opens the sign-in page.
@@ -373,29 +385,13 @@ struct Current {
 }
 
 enum Request {
-    Token {
-        reply: Reply<Option<AccessToken>>,
-    },
-    Look {
-        reply: Reply<AccountState>,
-    },
-    Refused {
-        used: Option<AccessToken>,
-        status: StatusCode,
-        challenge: Vec<HeaderValue>,
-        reply: Reply<Retry>,
-    },
-    SignIn {
-        request: SignInRequest,
-        reply: Reply<SignIn>,
-    },
-    PasteBox {
-        reply: Reply<(oauth::login::PasteBox, watch::Receiver<Option<Outcome>>)>,
-    },
+    Token { reply: Reply<Option<AccessToken>> },
+    Look { reply: Reply<AccountState> },
+    Refused { refusal: Refusal, reply: Reply<Retry> },
+    SignIn { request: SignInRequest, reply: Reply<SignIn> },
+    PasteBox { reply: Reply<(oauth::login::PasteBox, watch::Receiver<Option<Outcome>>)> },
     CancelSignIn,
-    SignOut {
-        reply: Reply<()>,
-    },
+    SignOut { reply: Reply<()> },
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -468,20 +464,15 @@ impl AccountHandle {
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token), where a new token was tried for.
-    pub async fn refused(
-        &self,
-        used: Option<&AccessToken>,
-        status: StatusCode,
-        challenge: Vec<HeaderValue>,
-    ) -> Result<Retry, Error> {
-        let used = used.cloned();
-        self.ask(|reply| Request::Refused { used, status, challenge, reply }).await
+    pub async fn refused(&self, refusal: Refusal) -> Result<Retry, Error> {
+        self.ask(|reply| Request::Refused { refusal, reply }).await
     }
 
     /// Starts a sign-in, or joins the one under way. Resolves once there is a page to open.
     ///
     /// # Errors
-    /// [`Error::OAuth`] when it fails before that.
+    /// [`Error::OAuth`] when it fails before that, [`Error::NotAgain`] when nobody clicked for it and it may not
+    /// open by itself now.
     pub async fn sign_in(&self, request: SignInRequest) -> Result<SignIn, Error> {
         self.ask(|reply| Request::SignIn { request, reply }).await
     }

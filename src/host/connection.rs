@@ -108,6 +108,7 @@ fn authorize_error(error: account::Error) -> AuthorizeError {
         account::Error::OAuth(_)
         | account::Error::Vault(_)
         | account::Error::NoSignIn
+        | account::Error::NotAgain
         | account::Error::Stopped => AuthorizeError::Unavailable(error.to_string()),
     }
 }

@@ -92,7 +92,7 @@ pub fn of_net(server: &str, error: &net::Error) -> Failure {
 /// Trouble of an account.
 pub fn of_account(server: &str, error: &account::Error) -> Failure {
     match error {
-        account::Error::SignedOut { .. } => signed_out(server),
+        account::Error::SignedOut { .. } | account::Error::NotAgain => signed_out(server),
         account::Error::OAuth(error) => of_oauth(server, error),
         account::Error::Vault(error) => {
             Failure::new(Code::Keychain, error.to_string(), "Unlock your keychain and try again")

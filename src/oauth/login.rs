@@ -15,6 +15,7 @@ use super::challenge::Challenge;
 use super::discovery::{self, Discovered};
 use super::loopback::{Answer, Confirm, Event, EventKind, Listener, Serving, confirm_path};
 use super::registration::{self, ClientRegistration, RedirectUri, Registrations};
+use super::scope::Scopes;
 use super::token::{TokenClient, TokenSet};
 use super::{CallbackHost, Error, OAuthOptions, endpoint, page, random_text};
 use crate::net::{ConnectionSettings, Network};
@@ -33,6 +34,8 @@ pub struct LoginRequest {
     pub options: OAuthOptions,
     /// The challenge that asked for it.
     pub challenge: Option<Challenge>,
+    /// Where more is wanted than was allowed before: what was allowed before, which stays.
+    pub keep: Option<Scopes>,
     /// Who wants it; a person's own wish goes straight to the authorization server unless there is a warning.
     pub asked_by: AskedBy,
     /// How long it may take.
@@ -151,8 +154,11 @@ impl Login {
         request: LoginRequest,
     ) -> Result<Self, Error> {
         let LoginRequest { server_url, settings, options, challenge, .. } = &request;
-        let discovered =
+        let mut discovered =
             discovery::discover(&network, settings, server_url, challenge.as_ref(), options).await?;
+        if let (Some(keep), None) = (&request.keep, &options.scope) {
+            discovered.scopes = keep.union(&discovered.scopes);
+        }
         let client = client(&network, &registrations, &request, &discovered).await?;
         let attempt = Attempt::new(&discovered, &client.registration);
         let facts = facts(&request, &discovered);
@@ -284,6 +290,7 @@ impl Login {
             access: Some(answer.access),
             refresh: answer.refresh,
             scopes: answer.scopes.unwrap_or_else(|| scopes.clone()),
+            requested: scopes.clone(),
             resource: resource.clone(),
             issued_at: now,
             expires_at: answer.expires_in.map(|lifetime| now + lifetime),
@@ -402,6 +409,10 @@ fn facts(request: &LoginRequest, discovered: &Discovered) -> SignInFacts {
             server.issuer,
             endpoint::shown_host(&request.server_url)
         ));
+    }
+    let added = request.keep.as_ref().map(|keep| discovered.scopes.without(keep)).unwrap_or_default();
+    if let Some(added) = added.param() {
+        warnings.push(format!("It asks for more than you allowed before: {}.", added.replace(' ', ", ")));
     }
     SignInFacts {
         server_name: request.server_name.clone(),

@@ -23,6 +23,16 @@ impl Scopes {
         self.0.iter().map(String::as_str)
     }
 
+    /// These, then the other ones.
+    pub fn union(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).collect()
+    }
+
+    /// Those that are not among the others.
+    pub fn without(&self, others: &Self) -> Self {
+        self.iter().filter(|scope| !others.contains(scope)).collect()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

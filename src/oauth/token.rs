@@ -39,6 +39,8 @@ pub struct TokenSet {
     pub refresh: Option<RefreshToken>,
     /// What was granted, or asked for where the server did not say.
     pub scopes: Scopes,
+    /// What was asked for.
+    pub requested: Scopes,
     /// The `resource` they are for.
     pub resource: Option<String>,
     /// When the access token was issued.

@@ -5,4 +5,5 @@
 mod attacks;
 mod renewal;
 mod sign_in;
+mod step_up;
 mod support;

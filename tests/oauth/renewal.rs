@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 
-use crate::support::{Fixture, by_person, param, person_signs_in, spec, state_where};
+use crate::support::{Fixture, by_person, param, person_signs_in, refusal, spec, state_where};
 
 const LIFETIME: Duration = Duration::from_secs(300);
 
@@ -35,7 +35,8 @@ async fn fifty_refusals_make_one_refresh_and_a_refused_new_token_none() {
     let fixture = Fixture::start().await;
     let (account, first) = fixture.signed_in().await;
     fixture.demo.control().revoke_access_tokens();
-    let refused = (0..50).map(|_| account.refused(Some(&first), StatusCode::UNAUTHORIZED, Vec::new()));
+    let refused =
+        (0..50).map(|_| account.refused(refusal(Some(&first), StatusCode::UNAUTHORIZED, Vec::new())));
     for retry in futures_util::future::join_all(refused).await {
         assert_eq!(retry.unwrap(), Retry::WithNewToken);
     }
@@ -43,9 +44,9 @@ async fn fifty_refusals_make_one_refresh_and_a_refused_new_token_none() {
     let second = account.access_token().await.unwrap().unwrap();
     assert_eq!(fixture.call(Some(&second)).await.status(), 200);
     // Late news about the old token costs nothing.
-    let late = account.refused(Some(&first), StatusCode::UNAUTHORIZED, Vec::new()).await.unwrap();
+    let late = account.refused(refusal(Some(&first), StatusCode::UNAUTHORIZED, Vec::new())).await.unwrap();
     assert_eq!(late, Retry::WithNewToken);
-    let again = account.refused(Some(&second), StatusCode::UNAUTHORIZED, Vec::new()).await.unwrap();
+    let again = account.refused(refusal(Some(&second), StatusCode::UNAUTHORIZED, Vec::new())).await.unwrap();
     assert_eq!(again, Retry::SignInNeeded);
     assert_eq!(fixture.refreshes(), 1);
     state_where(&account, |state| matches!(state, AccountState::SignedOut { why: SignedOut::Refused })).await;
@@ -107,7 +108,7 @@ async fn an_ended_sign_in_is_told_once_and_remembered() {
         assert!(matches!(account.access_token().await, Err(Error::SignedOut { why: SignedOut::Expired })));
     }
     assert_eq!(fixture.refreshes(), 1);
-    let retry = account.refused(Some(&token), StatusCode::UNAUTHORIZED, Vec::new()).await.unwrap();
+    let retry = account.refused(refusal(Some(&token), StatusCode::UNAUTHORIZED, Vec::new())).await.unwrap();
     assert_eq!(retry, Retry::SignInNeeded);
     drop(account);
     let account = fixture.account();
@@ -330,11 +331,11 @@ async fn nobody_signed_in_is_no_error() {
     assert!(account.access_token().await.unwrap().is_none());
     assert!(matches!(*account.state().borrow(), AccountState::Unknown));
     let challenge = fixture.challenge().await;
-    let retry = account.refused(None, StatusCode::UNAUTHORIZED, challenge).await.unwrap();
+    let retry = account.refused(refusal(None, StatusCode::UNAUTHORIZED, challenge)).await.unwrap();
     assert_eq!(retry, Retry::SignInNeeded);
     let never = SignedOut::NeverSignedIn;
     state_where(&account, |state| matches!(state, AccountState::SignedOut { why } if *why == never)).await;
-    let forbidden = account.refused(None, StatusCode::FORBIDDEN, Vec::new()).await.unwrap();
+    let forbidden = account.refused(refusal(None, StatusCode::FORBIDDEN, Vec::new())).await.unwrap();
     assert_eq!(forbidden, Retry::Forbidden);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use demo_server::{ClientAuth, Discovery, OAuthConfig, ResourceMetadata, StaticClient, TokenFault};
-use drawbridge::host::account::{AccountState, AskedBy, Error, OpenWith, SignInRequest, SignedOut};
+use drawbridge::host::account::{AccountState, Error, OpenWith, SignInRequest, SignedOut};
 use drawbridge::oauth::{self, CallbackHost};
 use drawbridge::secret::ClientSecret;
 
@@ -80,7 +80,7 @@ async fn a_second_wish_joins_the_sign_in_under_way() {
     let three = account.sign_in(by_client()).await.unwrap();
     assert_eq!(one.url, three.url);
     assert_eq!(fixture.opened.urls().len(), 1, "a program that joins opens no second page");
-    let again = SignInRequest { asked_by: AskedBy::Person, open: OpenWith::Host, challenge: Vec::new() };
+    let again = SignInRequest { open: OpenWith::Host, ..by_person() };
     account.sign_in(again).await.unwrap();
     assert_eq!(fixture.opened.urls().len(), 2, "a person who asks again gets the page again");
     account.cancel_sign_in().await;

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use demo_server::{Config, DemoServer, OAuthConfig};
 use drawbridge::host::account::{
     AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, AccountState, AskedBy, Clock,
-    OpenError, OpenWith, PageOpener, SignIn, SignInRequest,
+    OpenError, OpenWith, Operation, PageOpener, Prompt, Refusal, SignIn, SignInRequest,
 };
 use drawbridge::net::{AddressClass, ConnectionSettings, EnvProxies, Limits, Network, SystemLookup};
 use drawbridge::oauth::OAuthOptions;
 use drawbridge::secret::{AccessToken, MemoryControl, Vault};
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -134,12 +134,27 @@ pub(crate) fn spec(server_url: Url) -> AccountSpec {
 }
 
 pub(crate) fn by_person() -> SignInRequest {
-    SignInRequest { asked_by: AskedBy::Person, open: OpenWith::Caller, challenge: Vec::new() }
+    SignInRequest {
+        asked_by: AskedBy::Person,
+        prompt: Prompt::Clicked,
+        open: OpenWith::Caller,
+        challenge: Vec::new(),
+    }
 }
 
 pub(crate) fn by_client() -> SignInRequest {
     let asked_by = AskedBy::Client("Claude <Desktop>".to_owned());
-    SignInRequest { asked_by, open: OpenWith::Host, challenge: Vec::new() }
+    SignInRequest { asked_by, prompt: Prompt::ByItself, open: OpenWith::Host, challenge: Vec::new() }
+}
+
+/// A call of the demo's search that the server refused.
+pub(crate) fn refusal(
+    used: Option<&AccessToken>,
+    status: StatusCode,
+    challenge: Vec<HeaderValue>,
+) -> Refusal {
+    let operation = Operation { method: "tools/call".to_owned(), name: Some("web_search".to_owned()) };
+    Refusal { used: used.cloned(), status, challenge, operation }
 }
 
 #[expect(clippy::disallowed_methods, reason = "it plays the browser, which is not ours")]

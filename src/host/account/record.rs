@@ -55,6 +55,8 @@ struct StoredTokens {
     refresh_token: Option<String>,
     #[serde(default)]
     scope: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    requested_scope: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
     issued_at: u64,
@@ -114,6 +116,7 @@ impl From<&TokenSet> for StoredTokens {
             access_token: kept_access.map(|token| token.expose().to_owned()),
             refresh_token: tokens.refresh.as_ref().map(|token| token.expose().to_owned()),
             scope: tokens.scopes.param().unwrap_or_default(),
+            requested_scope: tokens.requested.param().unwrap_or_default(),
             resource: tokens.resource.clone(),
             issued_at: seconds(tokens.issued_at),
             expires_at: tokens.expires_at.map(seconds),
@@ -134,6 +137,7 @@ impl StoredTokens {
             access: self.access_token.map(AccessToken::new),
             refresh: self.refresh_token.map(RefreshToken::new),
             scopes: Scopes::parse(&self.scope),
+            requested: Scopes::parse(&self.requested_scope),
             resource: self.resource,
             issued_at: time(self.issued_at),
             expires_at: self.expires_at.map(time),

@@ -6,7 +6,9 @@
 //! another sign-in (an older *epoch*) never becomes the account's tokens.
 
 mod saving;
+mod self_opened;
 mod sign_in;
+mod step_up;
 mod tokens;
 
 use std::sync::Arc;
@@ -18,7 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::saving::Saving;
+use self::self_opened::SelfOpened;
 use self::sign_in::{Stage, UnderWay};
+use self::step_up::StepUps;
 use self::tokens::{Pause, Waiter};
 use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignedOut};
 use crate::oauth;
@@ -51,6 +55,8 @@ pub(super) struct Task {
     login: Option<UnderWay>,
     logins: u64,
     challenge: Option<Challenge>,
+    step_ups: StepUps,
+    self_opened: SelfOpened,
     signing_out: Vec<Reply<()>>,
     met_refusal: bool,
     last_failure: Option<Error>,
@@ -100,6 +106,8 @@ impl Task {
             login: None,
             logins: 0,
             challenge: None,
+            step_ups: StepUps::default(),
+            self_opened: SelfOpened::default(),
             signing_out: Vec::new(),
             met_refusal: false,
             last_failure: None,
@@ -148,9 +156,7 @@ impl Task {
                 self.waiters.push(Waiter::Look(reply));
                 self.serve_waiters();
             }
-            Request::Refused { used, status, challenge, reply } => {
-                self.refused(used, status, &challenge, reply)
-            }
+            Request::Refused { refusal, reply } => self.refused(refusal, reply),
             Request::SignIn { request, reply } => self.sign_in(request, reply),
             Request::PasteBox { reply } => {
                 let open = self.login.as_ref().and_then(|login| match &login.stage {

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use crate::mcp::{Kind, Message};
 use crate::upstream::{self, Incoming, Posted};
 
-use super::context::{Context, Refused};
+use super::context::{Context, Refused, operation};
 use super::open::Transport;
 
 /// Sends one request and waits for its answer; what else comes with it goes on to the client.
@@ -30,7 +30,8 @@ async fn ask_by_post(
     request: &Message,
 ) -> Result<(Posted, Option<Message>), Refused> {
     let (sink, mut incoming) = mpsc::channel(16);
-    let posting = context.authorized(|| transport.post(request.clone(), sink.clone()));
+    let operation = operation(request);
+    let posting = context.authorized_for(&operation, || transport.post(request.clone(), sink.clone()));
     tokio::pin!(posting);
     let mut response = None;
     let posted = loop {

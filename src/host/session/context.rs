@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use http::StatusCode;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::failure::{Code, Failure};
-use crate::host::account::{AccountHandle, Retry};
+use crate::host::account::{AccountHandle, Operation, Refusal, Retry};
 use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::snapshot::{SeenTransport, Snapshot, SnapshotStore};
 use crate::mcp::era::Era;
 use crate::mcp::{Kind, Message, RequestId, json};
 use crate::net::Network;
+use crate::oauth::scope::Scopes;
+use crate::redact::plain;
 use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 
 use super::downstream::Downstream;
@@ -103,9 +104,22 @@ impl Context {
         StreamableHttp::new(self.upstream())
     }
 
+    /// Runs an attempt that is for no request in particular: see [`authorized_for`](Self::authorized_for).
+    pub(super) async fn authorized<T, A, F>(&self, attempt: A) -> Result<T, Refused>
+    where
+        A: Fn() -> F,
+        F: Future<Output = Result<T, upstream::Error>>,
+    {
+        self.authorized_for(&Operation::default(), attempt).await
+    }
+
     /// Runs an attempt; on 401 the account gets a new token and the attempt is made again. A
     /// request that was answered 401 has not run.
-    pub(super) async fn authorized<T, A, F>(&self, attempt: A) -> Result<T, Refused>
+    pub(super) async fn authorized_for<T, A, F>(
+        &self,
+        operation: &Operation,
+        attempt: A,
+    ) -> Result<T, Refused>
     where
         A: Fn() -> F,
         F: Future<Output = Result<T, upstream::Error>>,
@@ -126,12 +140,12 @@ impl Context {
             let Some(account) = self.account() else {
                 return Err(Refused::Failed(self.credentials_refused()));
             };
-            match account.refused(used.as_ref(), status, challenge).await {
+            let refusal = Refusal { used, status, challenge, operation: operation.clone() };
+            match account.refused(refusal).await {
                 Ok(Retry::WithNewToken) => {}
-                Ok(Retry::SignInNeeded) if status == StatusCode::FORBIDDEN => {
-                    return Err(Refused::StepUpNeeded);
-                }
                 Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),
+                Ok(Retry::MorePermissionNeeded) => return Err(Refused::StepUpNeeded),
+                Ok(Retry::LeftOut(scopes)) => return Err(Refused::Failed(self.left_out(&scopes))),
                 Ok(Retry::Forbidden) => return Err(Refused::Failed(self.forbidden())),
                 Err(error) => return Err(Refused::Failed(failures::of_account(self.server(), &error))),
             }
@@ -144,6 +158,36 @@ impl Context {
             Code::ServerError,
             format!("{} does not allow this to your account", self.server()),
             "Ask for access, or sign in with another account",
+        )
+    }
+
+    /// Nobody allowed what the request takes besides what was allowed before.
+    pub(super) fn more_permission(&self) -> Failure {
+        Failure::new(
+            Code::SignedOut,
+            format!("{} wants more permission for this than it has", self.server()),
+            format!("Run `drawbridge login {}` and allow it", self.server()),
+        )
+    }
+
+    /// The server still wants a sign-in after one.
+    pub(super) fn not_accepted(&self) -> Failure {
+        Failure::new(
+            Code::SignedOut,
+            format!("{} does not accept the sign-in that was just made", self.server()),
+            format!(
+                "Run `drawbridge login {}` to try it again, or tell the server's operator",
+                self.server()
+            ),
+        )
+    }
+
+    fn left_out(&self, scopes: &Scopes) -> Failure {
+        let scopes = plain(&scopes.param().unwrap_or_default(), 200);
+        Failure::new(
+            Code::Forbidden,
+            format!("{} wants `{scopes}` for this, which its `--scope` option leaves out", self.server()),
+            format!("Add it with `drawbridge edit {} --scope`, then sign in again", self.server()),
         )
     }
 
@@ -254,6 +298,15 @@ impl Context {
         if let Err(error) = self.with_snapshot(|snapshot| self.snapshots.save(&key, snapshot)) {
             tracing::warn!(server = %self.server(), %error, "the last known answers could not be saved");
         }
+    }
+}
+
+/// What a request is for, as far as permission goes.
+pub(super) fn operation(message: &Message) -> Operation {
+    let named = |member| message.string_at(&["params", member]);
+    Operation {
+        method: message.method().unwrap_or_default().to_owned(),
+        name: named("name").or_else(|| named("uri")),
     }
 }
 

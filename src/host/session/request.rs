@@ -12,7 +12,7 @@ use crate::host::failures;
 use crate::mcp::{Message, method};
 use crate::upstream::{self, Posted};
 
-use super::context::{Refused, Shared};
+use super::context::{Refused, Shared, operation};
 use super::link::{Link, LinkState, Ready};
 use super::open::Transport;
 use super::{modern_tools, sign_in_tool};
@@ -120,13 +120,20 @@ impl Request {
         let mut generation = 0;
         let mut sessions = 0;
         let mut stepped_up = false;
+        let mut signed_in = false;
         let parked_until = Instant::now() + self.context.limits.park;
         loop {
             self.link.retry();
             let ready = match self.ready(parked_until, generation, true).await {
                 Ok(ready) => ready,
+                Err(NotReady::SignedOut) if signed_in => {
+                    return Ending::Failed(self.context.not_accepted());
+                }
                 Err(NotReady::SignedOut) => match self.park(parked_until).await {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        signed_in = true;
+                        continue;
+                    }
                     Err(failure) => return Ending::Failed(failure),
                 },
                 Err(NotReady::Down(failure)) => return Ending::Failed(failure),
@@ -140,10 +147,21 @@ impl Request {
                 }
                 Attempt::Again => return Ending::Failed(self.late()),
                 Attempt::StepUpNeeded if stepped_up => return Ending::Failed(self.context.forbidden()),
-                attempt @ (Attempt::SignInNeeded | Attempt::StepUpNeeded) => {
-                    stepped_up |= matches!(attempt, Attempt::StepUpNeeded);
+                Attempt::SignInNeeded if signed_in => return Ending::Failed(self.context.not_accepted()),
+                Attempt::SignInNeeded => {
+                    signed_in = true;
                     if let Err(failure) = self.park(parked_until).await {
                         return Ending::Failed(failure);
+                    }
+                }
+                Attempt::StepUpNeeded => {
+                    stepped_up = true;
+                    match self.park(parked_until).await {
+                        Ok(()) => {}
+                        Err(failure) if failure.code == Code::SignedOut => {
+                            return Ending::Failed(self.context.more_permission());
+                        }
+                        Err(failure) => return Ending::Failed(failure),
                     }
                 }
             }
@@ -186,7 +204,7 @@ impl Request {
         let post = || {
             ready.transport.post_with(self.message.clone(), headers.clone(), self.context.incoming.clone())
         };
-        self.context.authorized(post).await
+        self.context.authorized_for(&operation(&self.message), post).await
     }
 
     /// On HTTP+SSE the answer comes on the one stream; if that ends first, there is none.

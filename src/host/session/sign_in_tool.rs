@@ -3,10 +3,9 @@
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
-use crate::host::account::{self, AccountState, AskedBy, OpenWith, SignInRequest};
+use crate::host::account::{AskedBy, OpenWith, Prompt, SignInRequest};
 use crate::host::failures;
 use crate::mcp::{Message, json, result_response};
-use crate::oauth;
 use crate::registry::SignInChoice;
 
 use super::ask::ask;
@@ -53,9 +52,10 @@ fn may_ask(context: &Context) -> bool {
 }
 
 /// A sign-in that this session's client asks for and the Host opens.
-fn request(context: &Context) -> SignInRequest {
+fn request(context: &Context, wish: Wish) -> SignInRequest {
     let asked_by = AskedBy::Client(context.client_name.borrow().clone());
-    SignInRequest { asked_by, open: OpenWith::Host, challenge: Vec::new() }
+    let prompt = if wish == Wish::Explicit { Prompt::Clicked } else { Prompt::ByItself };
+    SignInRequest { asked_by, prompt, open: OpenWith::Host, challenge: Vec::new() }
 }
 
 /// Signs in and waits for the end; where no page can be opened, says so at once. One page at a
@@ -74,11 +74,8 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
     if has_changed {
         return Ok(());
     }
-    if wish != Wish::Explicit && was_turned_down(&account.state().borrow()) {
-        return Err(signed_out());
-    }
     let joins = account.state().borrow().is_signing_in();
-    let sign_in = account.sign_in(request(context)).await;
+    let sign_in = account.sign_in(request(context, wish)).await;
     let sign_in = sign_in.map_err(|error| failures::of_account(context.server(), &error))?;
     if sign_in.not_opened.is_some() {
         if !joins {
@@ -87,12 +84,6 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
         return Err(signed_out());
     }
     sign_in.outcome().await.map_err(|error| failures::of_oauth(context.server(), &error))
-}
-
-/// Whether the person has said no to the last sign-in.
-fn was_turned_down(state: &AccountState) -> bool {
-    let AccountState::Failed { error: account::Error::OAuth(error) } = state else { return false };
-    matches!(**error, oauth::Error::Cancelled | oauth::Error::Denied { .. })
 }
 
 /// Signs in, and answers the call with the names of the tools that are there now.

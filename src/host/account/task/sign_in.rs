@@ -9,8 +9,8 @@ use super::saving::{Change, SaveWaiter};
 use super::tokens::Pause;
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
-    AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Reply, SecretUrl, SignIn, SignInRequest,
-    SignedOut,
+    AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl, SignIn,
+    SignInRequest, SignedOut,
 };
 use crate::oauth;
 use crate::oauth::challenge;
@@ -65,8 +65,16 @@ impl Task {
         if self.login.is_some() {
             return self.join_sign_in(request, reply);
         }
+        if request.prompt == Prompt::ByItself && !self.self_opened.may_open() {
+            return answer(reply, Err(Error::NotAgain));
+        }
+        if request.asked_by == AskedBy::Person {
+            self.step_ups.forget_counts();
+        }
         let challenges = challenge::parse(&request.challenge);
-        let challenge = challenge::for_tokens(&challenges).cloned().or_else(|| self.challenge.clone());
+        let keep = self.scopes_to_keep();
+        let more = self.step_ups.wanted.as_ref().filter(|_| keep.is_some());
+        let challenge = challenge::for_tokens(&challenges).or(more).or(self.challenge.as_ref()).cloned();
         self.logins += 1;
         let id = self.logins;
         let cancel = self.deps.shutdown.child_token();
@@ -84,6 +92,7 @@ impl Task {
             settings: self.spec.settings.clone(),
             options: self.spec.oauth.clone(),
             challenge,
+            keep,
             asked_by: request.asked_by.clone(),
             limit,
         };
@@ -139,6 +148,9 @@ impl Task {
             waiting.iter().map(|(request, _)| request).filter(|request| request.open == OpenWith::Host);
         let first =
             by_host.clone().find(|request| request.asked_by == AskedBy::Person).or_else(|| by_host.next());
+        if first.is_some_and(|request| request.prompt == Prompt::ByItself) {
+            self.self_opened.opens();
+        }
         let not_opened =
             first.and_then(|request| self.deps.opener.open(pages.for_request(request).expose()).err());
         for (request, reply) in waiting {
@@ -168,6 +180,8 @@ impl Task {
                 tracing::info!(account = %self.item, issuer = %tokens.issuer, "signed in");
                 self.epoch += 1;
                 self.renewed_for_refusal = None;
+                self.step_ups.wanted = None;
+                self.self_opened.signed_in();
                 self.pause = Pause::default();
                 self.last_failure = None;
                 self.hold(Box::new(tokens));
@@ -177,6 +191,9 @@ impl Task {
             }
             Err(error) => {
                 tracing::info!(account = %self.item, %error, "sign-in failed");
+                if matches!(error, oauth::Error::Cancelled | oauth::Error::Denied { .. }) {
+                    self.self_opened.declined();
+                }
                 let error = Arc::new(error);
                 self.last_failure = Some(Error::OAuth(error.clone()));
                 under_way.outcome.send_replace(Some(Err(error)));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use rand::Rng;
 use secrecy::SecretString;
 use tokio::time::Instant;
@@ -11,10 +11,10 @@ use super::saving::Change;
 use super::{Done, Held, Task, answer};
 use crate::host::account::record::Record;
 use crate::host::account::{
-    AccountDeps, AccountLimits, AccountSpec, AccountState, Current, Error, Reply, Retry, SignedOut,
+    AccountDeps, AccountLimits, AccountSpec, AccountState, Current, Error, Refusal, Reply, Retry, SignedOut,
 };
 use crate::oauth;
-use crate::oauth::challenge::{self, Challenge};
+use crate::oauth::challenge;
 use crate::oauth::token::{TokenClient, TokenSet};
 use crate::secret::{self, AccessToken};
 
@@ -186,6 +186,7 @@ impl Task {
         }
         if self.renewed_for_refusal.is_some_and(|at| at.elapsed() < JUST_RENEWED) {
             self.last_failure = Some(Error::SignedOut { why: SignedOut::Refused });
+            self.self_opened.was_in_vain();
             return Some(Ok(Retry::SignInNeeded));
         }
         if let Some(error) = self.pause.current() {
@@ -196,28 +197,18 @@ impl Task {
         None
     }
 
-    pub(super) fn refused(
-        &mut self,
-        used: Option<AccessToken>,
-        status: StatusCode,
-        headers: &[HeaderValue],
-        reply: Reply<Retry>,
-    ) {
-        let challenges = challenge::parse(headers);
+    pub(super) fn refused(&mut self, refusal: Refusal, reply: Reply<Retry>) {
+        let challenges = challenge::parse(&refusal.challenge);
         let ours = challenge::for_tokens(&challenges).cloned();
-        if status == StatusCode::FORBIDDEN {
-            let wants_scope = ours.as_ref().and_then(Challenge::error) == Some("insufficient_scope");
-            if wants_scope {
-                self.challenge = ours;
-            }
-            let retry = if wants_scope { Retry::SignInNeeded } else { Retry::Forbidden };
+        if refusal.status == StatusCode::FORBIDDEN {
+            let retry = self.forbidden(refusal, ours);
             return answer(reply, Ok(retry));
         }
         self.met_refusal = true;
         if ours.is_some() {
             self.challenge = ours;
         }
-        self.waiters.push(Waiter::Refused { used, reply });
+        self.waiters.push(Waiter::Refused { used: refusal.used, reply });
         self.serve_waiters();
     }
 

@@ -38,6 +38,7 @@ pub mod session;
 pub mod settings;
 pub mod snapshot;
 mod view;
+pub mod visible_tools;
 
 pub use accounts::AccountRef;
 pub use activity::{Activity, Busy};

@@ -15,11 +15,11 @@ use url::Url;
 mod entry;
 pub mod header;
 mod name;
+mod tool_rules;
 
-pub use entry::{
-    AccountEntry, CallbackHost, OAuthEntry, ServerEntry, SignInChoice, ToolRules, TransportChoice,
-};
+pub use entry::{AccountEntry, CallbackHost, OAuthEntry, ServerEntry, SignInChoice, TransportChoice};
 pub use name::{AccountLabel, ClientName, InvalidName, ServerId, ServerName, name_for};
+pub use tool_rules::ToolRules;
 
 /// The version of the file's layout.
 const VERSION: u64 = 1;

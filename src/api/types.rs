@@ -12,7 +12,9 @@ use url::Url;
 
 use crate::host::clients::TokenDigest;
 use crate::net::AddressClass;
-use crate::registry::{AccountLabel, CallbackHost, ClientName, ServerName, SignInChoice, TransportChoice};
+use crate::registry::{
+    AccountLabel, CallbackHost, ClientName, ServerName, SignInChoice, ToolRules, TransportChoice,
+};
 
 pub use crate::failure::Failure as FailureView;
 
@@ -137,6 +139,12 @@ pub struct ServerOptions {
     /// `--proxy`; it may hold a user name and a password
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<SecretText>,
+    /// `--allow-tool`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_tools: Vec<String>,
+    /// `--deny-tool`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny_tools: Vec<String>,
 }
 
 impl ServerOptions {
@@ -187,6 +195,14 @@ pub enum Unset {
     Ca,
     ClientCert,
     Proxy,
+    /// One glob.
+    AllowTool(String),
+    /// All of them.
+    AllowTools,
+    /// One glob.
+    DenyTool(String),
+    /// All of them.
+    DenyTools,
 }
 
 /// What to change of a server.
@@ -250,6 +266,9 @@ pub struct ServerView {
     pub client_cert: Option<PathBuf>,
     /// The proxy, without its login.
     pub proxy: Option<String>,
+    /// Which of its tools clients may see.
+    #[serde(default)]
+    pub tools: ToolRules,
     /// The account a bare name means.
     pub default_account: AccountLabel,
     /// The person's accounts there.
@@ -519,6 +538,6 @@ mod tests {
 
     #[test]
     fn an_option_of_a_newer_shim_is_refused_and_not_ignored() {
-        assert!(serde_json::from_str::<ServerOptions>(r#"{"allowTools":["x"]}"#).is_err());
+        assert!(serde_json::from_str::<ServerOptions>(r#"{"pinTools":["x"]}"#).is_err());
     }
 }

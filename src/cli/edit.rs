@@ -4,7 +4,7 @@ use http::Method;
 use url::Url;
 
 use super::client::{Client, server_path};
-use super::options::{OptionArgs, server_url};
+use super::options::{OptionArgs, glob, server_url};
 use super::{output, servers};
 use crate::api::types::{Changes, Edited, Unset};
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// The account that the bare name means
     #[arg(long, value_name = "LABEL")]
     default: Option<AccountLabel>,
-    /// Take an option back, as in `--unset scope` or `--unset header:X-Key`
+    /// Take an option back, as in `--unset scope`, `--unset header:X-Key` or `--unset allow-tool`
     #[arg(long, value_name = "OPTION", value_parser = unset)]
     unset: Vec<Unset>,
     #[command(flatten)]
@@ -56,6 +56,12 @@ fn unset(text: &str) -> Result<Unset, String> {
         let name = header::name(name).map_err(|error| error.to_string())?;
         return Ok(Unset::Header(name.to_string()));
     }
+    match text.split_once(':') {
+        Some(("allow-tool", pattern)) => return Ok(Unset::AllowTool(glob(pattern)?)),
+        Some(("deny-tool", pattern)) => return Ok(Unset::DenyTool(glob(pattern)?)),
+        Some(_) | None => {}
+    }
+    let text = if matches!(text, "allow-tool" | "deny-tool") { format!("{text}s") } else { text.to_owned() };
     let word = serde_json::Value::String(text.replace('-', "_"));
     serde_json::from_value(word).map_err(|_| "name an option without its dashes, or `header:NAME`".into())
 }
@@ -69,7 +75,9 @@ mod tests {
         assert_eq!(unset("client-id"), Ok(Unset::ClientId));
         assert_eq!(unset("allow-http"), Ok(Unset::AllowHttp));
         assert_eq!(unset("header:X-Key"), Ok(Unset::Header("x-key".into())));
-        for bad in ["", "--scope", "header", "header:", "name", "colour"] {
+        assert_eq!(unset("allow-tool"), Ok(Unset::AllowTools));
+        assert_eq!(unset("deny-tool:list_*"), Ok(Unset::DenyTool("list_*".into())));
+        for bad in ["", "--scope", "allow-tool:", "header", "header:", "name", "colour"] {
             assert!(unset(bad).is_err(), "{bad}");
         }
     }

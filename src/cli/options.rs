@@ -65,6 +65,12 @@ pub(super) struct OptionArgs {
     /// Allow addresses in private networks
     #[arg(long)]
     allow_private: bool,
+    /// Show clients only the tools with such names, as in `--allow-tool 'list_*'`; may be repeated
+    #[arg(long = "allow-tool", value_name = "GLOB", value_parser = glob)]
+    allow_tools: Vec<String>,
+    /// Hide the tools with such names from clients; may be repeated
+    #[arg(long = "deny-tool", value_name = "GLOB", value_parser = glob)]
+    deny_tools: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -133,6 +139,8 @@ impl OptionArgs {
             ca: self.ca.as_deref().map(absolute),
             client_cert: self.client_cert.as_deref().map(absolute),
             proxy: self.proxy.map(Into::into),
+            allow_tools: self.allow_tools,
+            deny_tools: self.deny_tools,
         })
     }
 }
@@ -175,6 +183,12 @@ pub(super) fn server_url(text: &str) -> Result<Url, &'static str> {
 
 fn web_address(text: &str) -> Result<String, &'static str> {
     server_url(text).map(|_| text.to_owned()).map_err(|_| "write the whole address, beginning with https://")
+}
+
+/// A pattern of tool names.
+pub(super) fn glob(text: &str) -> Result<String, &'static str> {
+    let fits = !text.is_empty() && !text.contains(|char: char| char.is_whitespace() || char.is_control());
+    if fits { Ok(text.to_owned()) } else { Err("write a tool's name, or a pattern with `*` and `?`") }
 }
 
 fn proxy(text: &str) -> Result<String, &'static str> {
@@ -239,6 +253,10 @@ mod tests {
                 &["--ca", "/ca.pem", "--client-cert", "/c.pem"],
                 json!({"ca": "/ca.pem", "clientCert": "/c.pem"}),
             ),
+            (
+                &["--allow-tool", "list_*", "--allow-tool", "get", "--deny-tool", "*_all"],
+                json!({"allowTools": ["list_*", "get"], "denyTools": ["*_all"]}),
+            ),
             (&["--proxy", "http://p.example:3128"], json!({"proxy": "http://p.example:3128"})),
             (&[], json!({})),
         ];
@@ -261,6 +279,8 @@ mod tests {
             &["--callback-host", "0.0.0.0"],
             &["--sign-in", "always"],
             &["--proxy", "p.example"],
+            &["--allow-tool", ""],
+            &["--deny-tool", "a b"],
         ] {
             let error = parse(bad).expect_err("refused");
             assert_eq!(error.exit_code(), 2, "{bad:?}");

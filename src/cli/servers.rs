@@ -176,6 +176,8 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
         ("Proxy", server.proxy.clone()),
         ("Unencrypted http", server.allow_http.then(|| "allowed".into())),
         ("Private addresses", server.allow_private.then(|| "allowed".into())),
+        ("Only tools", globs(&server.tools.allow)),
+        ("Hidden tools", globs(&server.tools.deny)),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -183,6 +185,10 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+fn globs(globs: &[String]) -> Option<String> {
+    (!globs.is_empty()).then(|| globs.join(", "))
 }
 
 /// The word that stands for a choice in JSON.

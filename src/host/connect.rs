@@ -9,11 +9,12 @@ use url::Url;
 use super::approval::Wanted;
 use super::connection::{Connection, ConnectionKey};
 use super::options::{self, Server};
+use super::visible_tools::VisibleTools;
 use super::{Error, HostHandle, dialling};
 use crate::api::types::{NewServer, ServerOptions};
 use crate::failure::Failure;
 use crate::redact::{SafeUrl, plain};
-use crate::registry::{AccountLabel, ServerEntry, ServerName};
+use crate::registry::{AccountLabel, ServerEntry, ServerName, ToolRules};
 
 /// What a shim asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,26 +111,32 @@ impl HostHandle {
     ) -> Result<Connection, Error> {
         self.approve_references(&entry, given).await?;
         let stored = self.stored(entry).await?;
+        let (given, own_rules) = own_rules(&stored.entry.tools, given);
         let mut wanted = stored.clone();
-        wanted.apply(given)?;
+        wanted.apply(&given)?;
         if stored.same_trust(&wanted) {
-            return self.connect_as_stored(wanted, label).await;
+            return self.connect_as_stored(wanted, label, own_rules).await;
         }
         let mut own = stored.without_secrets();
-        own.apply(given)?;
+        own.apply(&given)?;
         let options = Some(own.digest(&self.inner.home_id));
         tracing::info!(server = %own.entry.name, "a connection with options of its own");
-        self.connection_of(own, label, None, options).await
+        self.connection_of(own, label, None, options, own_rules).await
     }
 
-    async fn connect_as_stored(&self, server: Server, label: AccountLabel) -> Result<Connection, Error> {
+    async fn connect_as_stored(
+        &self,
+        server: Server,
+        label: AccountLabel,
+        own_rules: Option<ToolRules>,
+    ) -> Result<Connection, Error> {
         let has_own_authorization =
             server.secrets.bearer.is_some() || server.secrets.headers.contains_key("authorization");
         let account = match has_own_authorization {
             true => None,
             false => Some(self.live(&self.entry(server.entry.name.as_str()).await?, &label).await?.handle),
         };
-        self.connection_of(server, label, account, None).await
+        self.connection_of(server, label, account, None, own_rules).await
     }
 
     async fn connection_of(
@@ -138,12 +145,19 @@ impl HostHandle {
         label: AccountLabel,
         account: Option<super::account::AccountHandle>,
         options: Option<String>,
+        own_rules: Option<ToolRules>,
     ) -> Result<Connection, Error> {
         let settings = dialling::settings(&server).await?;
         self.inner.network.check(&server.entry.url, &settings)?;
         let static_headers = dialling::headers(&server)?;
-        let key = ConnectionKey { entry: server.entry.id.to_string(), account: label.to_string(), options };
-        Ok(Connection { entry: Arc::new(server.entry), settings, static_headers, account, key })
+        let tools = VisibleTools::under(std::iter::once(&server.entry.tools).chain(&own_rules));
+        let key = ConnectionKey {
+            entry: server.entry.id.to_string(),
+            account: label.to_string(),
+            options,
+            tools: own_rules.as_ref().map(options::digest_of_rules),
+        };
+        Ok(Connection { entry: Arc::new(server.entry), settings, static_headers, account, tools, key })
     }
 
     async fn approve_references(&self, entry: &ServerEntry, given: &ServerOptions) -> Result<(), Error> {
@@ -161,6 +175,16 @@ impl HostHandle {
         let url = entry.url.clone();
         self.inner.controller.ask(move |state| state.approve(&url, &new)).await?
     }
+}
+
+/// A connection's options without its rules for tools, and these where they are not the entry's.
+fn own_rules(stored: &ToolRules, given: &ServerOptions) -> (ServerOptions, Option<ToolRules>) {
+    let mut rest = given.clone();
+    let allow = std::mem::take(&mut rest.allow_tools);
+    let deny = std::mem::take(&mut rest.deny_tools);
+    let own = ToolRules { allow, deny };
+    let is_own = !own.is_empty() && own != *stored;
+    (rest, is_own.then_some(own))
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ use http::{HeaderMap, HeaderValue, Method};
 use url::{Origin, Url};
 
 use crate::host::account::{self, AccountHandle};
+use crate::host::visible_tools::VisibleTools;
 use crate::net::ConnectionSettings;
 use crate::registry::ServerEntry;
 use crate::upstream::{AuthorizeError, Authorizer, ResponseHead};
 
-/// Names everything that is kept for a connection: entry, account, and a digest of the options
+/// Names everything that is kept for a connection: entry, account, and digests of the options
 /// that make it a connection of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConnectionKey {
@@ -25,6 +26,8 @@ pub struct ConnectionKey {
     pub account: String,
     /// A digest of this connection's own options; `None` for the entry's.
     pub options: Option<String>,
+    /// A digest of this connection's own rules for tools; `None` where it has none.
+    pub tools: Option<String>,
 }
 
 impl ConnectionKey {
@@ -38,7 +41,11 @@ impl ConnectionKey {
 impl fmt::Display for ConnectionKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = Self::account_prefix(&self.entry, &self.account);
-        write!(formatter, "{prefix}{}", self.options.as_deref().unwrap_or("entry"))
+        write!(formatter, "{prefix}{}", self.options.as_deref().unwrap_or("entry"))?;
+        match &self.tools {
+            Some(tools) => write!(formatter, ".{tools}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -54,6 +61,8 @@ pub struct Connection {
     /// Whose tokens are used; `None` for a connection with options of its own, and where the
     /// user gave a fixed `Authorization`.
     pub account: Option<AccountHandle>,
+    /// Which tools its clients may see.
+    pub tools: VisibleTools,
     /// What is kept for it is kept under this.
     pub key: ConnectionKey,
 }

@@ -3,7 +3,9 @@
 
 use crate::failure::{Code, Failure};
 use crate::host::account;
+use crate::host::visible_tools::Refused;
 use crate::mcp::method;
+use crate::redact::plain;
 use crate::{net, oauth, upstream};
 
 /// The server wants somebody to sign in.
@@ -42,6 +44,21 @@ pub fn of_upstream(server: &str, error: &upstream::Error) -> Failure {
             Failure::new(Code::Unreachable, error.to_string(), "Try again in a moment")
         }
     }
+}
+
+/// A call that the person's own rules do not let through.
+pub fn of_hidden_tool(server: &str, refused: &Refused) -> Failure {
+    let sentence = match refused {
+        Refused::Hidden { tool } => {
+            format!("The rules for {server} hide the tool {} from this client", plain(tool, 64))
+        }
+        Refused::Ambiguous => format!("The request to {server} does not name its tool plainly"),
+    };
+    Failure::new(
+        Code::Forbidden,
+        sentence,
+        format!("Use another tool; `drawbridge show {server}` shows the rules"),
+    )
 }
 
 /// Trouble with one request; says so where it may have run all the same.

@@ -131,7 +131,10 @@ impl HostHandle {
             self.wake_accounts(&before.entry).await;
         }
         self.commit(&before, &after, &changes.options).await?;
-        let changed = drops || !before.same_trust(&after) || before.entry.url != after.entry.url;
+        let changed = drops
+            || !before.same_trust(&after)
+            || before.entry.url != after.entry.url
+            || before.entry.tools != after.entry.tools;
         if changed {
             self.end_accounts(&before.entry, drops).await;
         }

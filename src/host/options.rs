@@ -9,7 +9,7 @@ use url::Url;
 use super::Error;
 use super::secrets::ServerSecrets;
 use crate::api::types::{ResourceOption, ServerOptions, Unset};
-use crate::registry::{OAuthEntry, ServerEntry, header};
+use crate::registry::{OAuthEntry, ServerEntry, ToolRules, header};
 use crate::secret::{ClientSecret, StaticSecret};
 
 /// An entry and the secrets of its options.
@@ -45,6 +45,8 @@ impl Server {
         entry.allow_private |= options.allow_private;
         set_some(&mut entry.ca, options.ca.as_ref());
         set_some(&mut entry.client_cert, options.client_cert.as_ref());
+        check_globs(options)?;
+        entry.tools.add(&options.allow_tools, &options.deny_tools);
         apply_oauth(&mut entry.oauth, options);
         self.settle()
     }
@@ -71,6 +73,10 @@ impl Server {
                 Unset::Ca => entry.ca = None,
                 Unset::ClientCert => entry.client_cert = None,
                 Unset::Proxy => (entry.proxy, secrets.proxy) = (None, None),
+                Unset::AllowTool(glob) => entry.tools.allow.retain(|known| known != glob),
+                Unset::AllowTools => entry.tools.allow.clear(),
+                Unset::DenyTool(glob) => entry.tools.deny.retain(|known| known != glob),
+                Unset::DenyTools => entry.tools.deny.clear(),
             }
         }
         self.settle()
@@ -96,7 +102,7 @@ impl Server {
         hash.update(salt);
         hash.update(serde_json::to_vec(&trust(&self.entry)).unwrap_or_default());
         hash.update(self.secrets.to_json().expose_secret());
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 
     fn settle(&mut self) -> Result<(), Error> {
@@ -116,6 +122,15 @@ impl Server {
         self.entry.oauth.has_client_secret = self.secrets.client_secret.is_some();
         self.entry.proxy_login = self.secrets.proxy.is_some();
     }
+}
+
+/// A digest of rules for tools.
+pub(super) fn digest_of_rules(rules: &ToolRules) -> String {
+    hex(&Sha256::digest(serde_json::to_vec(rules).unwrap_or_default()))
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether secrets given for `before` could go elsewhere, or over a less trusted way, in `after`.
@@ -182,6 +197,14 @@ fn set_some<T: Clone>(place: &mut Option<T>, given: Option<&T>) {
     }
 }
 
+fn check_globs(options: &ServerOptions) -> Result<(), Error> {
+    let mut globs = options.allow_tools.iter().chain(&options.deny_tools);
+    if globs.any(String::is_empty) {
+        return Err(Error::Options("a pattern of tool names is empty"));
+    }
+    Ok(())
+}
+
 /// Whether a file is named by an absolute path, as the Host's own folder means nothing.
 pub(super) fn check_paths(options: &ServerOptions) -> Result<(), Error> {
     let mut files = options.ca.iter().chain(&options.client_cert);
@@ -226,6 +249,7 @@ mod tests {
             ServerOptions { transport: Some(crate::registry::TransportChoice::Sse), ..options() },
             ServerOptions { sign_in: Some(crate::registry::SignInChoice::None), ..options() },
             ServerOptions { callback_port: Some(1), ..options() },
+            ServerOptions { allow_tools: vec!["list_*".into()], deny_tools: vec!["x".into()], ..options() },
         ];
         let different: Vec<ServerOptions> = vec![
             ServerOptions { headers: vec![header("X-Key", "other")], ..options() },
@@ -289,6 +313,24 @@ mod tests {
     }
 
     #[test]
+    fn tool_rules_are_added_once_and_taken_back_one_by_one_or_together() {
+        let mut server = server();
+        let rules = |allow: &[&str], deny: &[&str]| ServerOptions {
+            allow_tools: allow.iter().copied().map(Into::into).collect(),
+            deny_tools: deny.iter().copied().map(Into::into).collect(),
+            ..options()
+        };
+        server.apply(&rules(&["a", "b*"], &["c"])).expect("fine");
+        server.apply(&rules(&["a", "d"], &[])).expect("fine");
+        assert_eq!(server.entry.tools.allow, ["a", "b*", "d"]);
+        assert_eq!(server.entry.tools.deny, ["c"]);
+        server.unset(&[Unset::AllowTool("b*".into()), Unset::DenyTools]).expect("fine");
+        assert_eq!(server.entry.tools.allow, ["a", "d"]);
+        server.unset(&[Unset::AllowTools]).expect("fine");
+        assert!(server.entry.tools.is_empty());
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for bad in [
             ServerOptions { headers: vec![header("Host", "x")], ..options() },
@@ -301,6 +343,7 @@ mod tests {
             },
             ServerOptions { client_secret: Some(secret("a")), ..options() },
             ServerOptions { proxy: Some("ftp://proxy.example".to_owned().into()), ..options() },
+            ServerOptions { allow_tools: vec![String::new()], ..options() },
         ] {
             assert!(server().apply(&bad).is_err(), "{bad:?}");
         }

@@ -19,6 +19,7 @@ mod request;
 pub mod resume;
 mod sign_in_tool;
 pub(crate) mod stand_in;
+mod usable_tools;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

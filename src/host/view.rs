@@ -29,6 +29,7 @@ pub(super) fn of_server(
         ca: entry.ca.clone(),
         client_cert: entry.client_cert.clone(),
         proxy: entry.proxy.as_ref().map(|proxy| SafeUrl::from(proxy).to_string()),
+        tools: entry.tools.clone(),
         default_account: entry.default_account(),
         accounts: accounts.collect(),
     }

@@ -22,6 +22,14 @@ pub fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     deserializer.deserialize_map(MemberVisitor { key }).ok()?.map(RawValue::get)
 }
 
+/// Whether every reader finds the same `key` in `object`: it stands there once at most, and no
+/// other key differs from it in case alone. Some readers take the first of repeated keys, and some,
+/// like Go's `encoding/json`, do not tell cases apart.
+pub fn is_plain(object: &str, key: &str) -> bool {
+    let mut deserializer = serde_json::Deserializer::from_str(object);
+    deserializer.deserialize_map(PlainVisitor { key }).unwrap_or(true)
+}
+
 /// Like [`member`], along a path of keys.
 pub fn member_at<'a>(object: &'a str, path: &[&str]) -> Option<&'a str> {
     path.iter().try_fold(object, |inner, key| member(inner, key))
@@ -84,6 +92,29 @@ impl<'de> Visitor<'de> for MemberVisitor<'_> {
     }
 }
 
+struct PlainVisitor<'k> {
+    key: &'k str,
+}
+
+impl<'de> Visitor<'de> for PlainVisitor<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let wanted = self.key.to_uppercase();
+        let (mut exact, mut similar) = (0, 0);
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            map.next_value::<IgnoredAny>()?;
+            exact += usize::from(key == self.key);
+            similar += usize::from(key.to_uppercase() == wanted);
+        }
+        Ok(exact == similar && exact <= 1)
+    }
+}
+
 struct KeyIs(bool);
 struct KeySeed<'k>(&'k str);
 
@@ -108,6 +139,17 @@ mod tests {
         assert_eq!(member(object, "c"), None);
         assert_eq!(member("[1]", "a"), None);
         assert_eq!(member(r#"{"a":1,"a":2}"#, "a"), Some("2"));
+    }
+
+    #[test]
+    fn a_key_is_plain_that_every_reader_finds_in_the_same_place() {
+        for plain in [r#"{"name":1}"#, r#"{"n\u0061me":1}"#, r#"{"names":1}"#, "{}", "[1]"] {
+            assert!(is_plain(plain, "name"), "{plain}");
+        }
+        for differs in [r#"{"name":1,"name":1}"#, r#"{"name":1,"Name":2}"#, r#"{"nAme":1}"#] {
+            assert!(!is_plain(differs, "name"), "{differs}");
+        }
+        assert!(!is_plain(r#"{"paramſ":1}"#, "params"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{AccountLabel, ServerId, ServerName};
+use super::{AccountLabel, ServerId, ServerName, ToolRules};
 use crate::net::AddressClass;
 
 /// How to talk to a server.
@@ -148,17 +148,6 @@ pub struct OAuthEntry {
     /// Fields of other versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
-}
-
-/// Which tools clients may see: globs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ToolRules {
-    /// Only these, where there are any.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub allow: Vec<String>,
-    /// Never these.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub deny: Vec<String>,
 }
 
 /// One account at a server.

@@ -11,4 +11,5 @@ mod sign_in;
 mod stand_in;
 mod support;
 mod tls;
+mod tool_rules;
 mod transparent;

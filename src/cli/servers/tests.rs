@@ -27,6 +27,7 @@ fn server(name: &str, accounts: Vec<AccountView>) -> ServerView {
         ca: None,
         client_cert: None,
         proxy: None,
+        tools: Default::default(),
         default_account: "default".parse().expect("a label"),
         accounts,
     }

@@ -13,7 +13,7 @@ use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::snapshot::{SeenTransport, Snapshot, SnapshotStore};
 use crate::mcp::era::Era;
-use crate::mcp::{Kind, Message, RequestId, json};
+use crate::mcp::{Kind, Message, RequestId};
 use crate::net::Network;
 use crate::oauth::scope::Scopes;
 use crate::redact::plain;
@@ -21,8 +21,8 @@ use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 
 use super::downstream::Downstream;
 use super::open::raw_result;
-use super::stand_in::without_unusable;
-use super::{Limits, SessionDeps};
+use super::usable_tools::{UsableList, UsableTools};
+use super::{Limits, SessionDeps, sign_in_tool};
 
 /// A 401 is answered with a new token this often for one request.
 const MOST_AUTHORIZATIONS: usize = 3;
@@ -153,6 +153,15 @@ impl Context {
         Err(Refused::SignInNeeded)
     }
 
+    /// Whether the client may send this: not where it calls a tool that is hidden from it.
+    pub(super) fn check_visible(&self, message: &Message) -> Result<(), Failure> {
+        if sign_in_tool::is_call(message) {
+            return Ok(());
+        }
+        let checked = self.connection.tools.check(message);
+        checked.map_err(|refused| failures::of_hidden_tool(self.server(), &refused))
+    }
+
     pub(super) fn forbidden(&self) -> Failure {
         Failure::new(
             Code::ServerError,
@@ -272,13 +281,32 @@ impl Context {
         });
     }
 
-    /// Remembers a whole list, without what a client must not get.
-    pub(super) fn note_list(&self, method: &str, items: Box<RawValue>, era: Era) {
-        let items = if method == "tools/list" { usable_items(items, self.server(), era) } else { items };
+    /// What a client may get of a tool list.
+    pub(super) fn usable_tools(&self, era: Era) -> UsableTools<'_> {
+        UsableTools { server: self.server(), era, visible: &self.connection.tools }
+    }
+
+    /// A list without what a client must not get.
+    pub(super) fn usable(&self, method: &str, items: Box<RawValue>, era: Era) -> UsableList {
+        match method {
+            "tools/list" => self.usable_tools(era).of_list(items),
+            _ => UsableList::of_no_tools(items),
+        }
+    }
+
+    /// The list that was last known. It may be older than the rules for tools.
+    pub(super) fn known_list(&self, method: &str, era: Era) -> UsableList {
+        let empty = || RawValue::from_string("[]".to_owned()).expect("an empty array");
+        let items = self.with_snapshot(|snapshot| snapshot.lists.get(method).cloned());
+        self.usable(method, items.unwrap_or_else(empty), era)
+    }
+
+    /// Remembers a whole list.
+    pub(super) fn note_list(&self, method: &str, items: UsableList) {
         let is_new = self.with_snapshot(|snapshot| {
-            let is_new = snapshot.list(method) != Some(items.get());
+            let is_new = snapshot.list(method) != Some(items.text());
             if is_new {
-                snapshot.lists.insert(method.to_owned(), items);
+                snapshot.lists.insert(method.to_owned(), items.into_raw());
             }
             is_new
         });
@@ -312,9 +340,3 @@ pub(super) fn operation(message: &Message) -> Operation {
 
 /// A context and the right to end its tasks.
 pub(super) type Shared = Arc<Context>;
-
-fn usable_items(items: Box<RawValue>, server: &str, era: Era) -> Box<RawValue> {
-    let kept = json::elements(items.get()).and_then(|tools| without_unusable(&tools, server, era));
-    let kept = kept.and_then(|kept| RawValue::from_string(format!("[{}]", kept.join(","))).ok());
-    kept.unwrap_or(items)
-}

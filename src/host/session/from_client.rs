@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::endpoint::frame::Frame;
+use crate::failure::Failure;
 use crate::mcp::era::Era;
 use crate::mcp::{self, Kind, Message, RequestId, method};
 
@@ -23,6 +24,9 @@ impl Session {
 
     pub(super) async fn on_client(&mut self, message: Message) {
         self.deadline.get_or_insert_with(|| Instant::now() + self.context.limits.start_budget);
+        if let Err(failure) = self.context.check_visible(&message) {
+            return self.refuse(&message, &failure).await;
+        }
         match message.kind().clone() {
             Kind::Request { id } => self.on_request(id, message).await,
             Kind::Notification => self.on_notification(message),
@@ -33,6 +37,16 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Answers a request that must not go to the server; other messages just end here.
+    async fn refuse(&self, message: &Message, failure: &Failure) {
+        let Some(id) = message.request_id() else { return };
+        let answer = match message.method() {
+            Some("tools/call") => failure.tool_result(id),
+            Some(_) | None => failure.response(id),
+        };
+        self.reply(answer).await;
     }
 
     pub(super) async fn on_request(&mut self, id: RequestId, message: Message) {

@@ -1,17 +1,15 @@
 //! What the server sends, and how requests end: every answer passes here, exactly once.
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use tokio::task::JoinError;
 
 use crate::failure::{Code, Failure};
-use crate::mcp::era::Era;
-use crate::mcp::{self, Kind, Message, RequestId};
+use crate::mcp::{Kind, Message, RequestId};
 use crate::upstream::Incoming;
 
 use super::link::LinkState;
 use super::request::{Ending, Request};
-use super::{Pending, Session, lists, modern_tools, stand_in};
+use super::{Pending, Session, lists, modern_tools};
 
 impl Session {
     pub(super) async fn on_upstream(&mut self, incoming: Incoming) {
@@ -49,7 +47,7 @@ impl Session {
         let whole = self.collector.on_response(id, &message);
         if let Some(pending) = self.pending.remove(id) {
             let line = match &*pending.method {
-                "tools/list" => usable_tools(&message, self.context.server(), self.era),
+                "tools/list" => self.context.usable_tools(self.era).of_answer(&message),
                 _ => message.line().clone(),
             };
             self.told.lists.remove(&*pending.method);
@@ -71,13 +69,14 @@ impl Session {
 
     /// A list is known whole: it is kept, and a client that was given another one is told.
     pub(super) async fn on_whole_list(&mut self, whole: lists::Whole) {
+        let items = self.context.usable(&whole.method, whole.items, self.era);
         if let Some(told) = self.told.lists.remove(&whole.method)
-            && told != whole.items.get()
+            && told != items.text()
             && let Some(notification) = list_changed(&whole.method)
         {
             self.reply(Bytes::from_static(notification)).await;
         }
-        self.context.note_list(&whole.method, whole.items, self.era);
+        self.context.note_list(&whole.method, items);
     }
 
     /// A task that was cancelled has nothing to say; one that panicked leaves its request to us.
@@ -128,17 +127,4 @@ fn list_changed(method: &str) -> Option<&'static [u8]> {
         }
         _ => None,
     }
-}
-
-/// A tool list without the tools that a client must not get; all else keeps its bytes.
-fn usable_tools(message: &Message, server: &str, era: Era) -> Bytes {
-    let line = message.line();
-    let Some(tools) = message.raw_at(&["result", "tools"]) else { return line.clone() };
-    let items: Option<Vec<&RawValue>> = mcp::json::elements(tools);
-    let Some(kept) = items.and_then(|items| stand_in::without_unusable(&items, server, era)) else {
-        return line.clone();
-    };
-    let start = tools.as_ptr() as usize - line.as_ptr() as usize;
-    let kept = kept.join(",");
-    [&line[..start], b"[", kept.as_bytes(), b"]", &line[start + tools.len()..]].concat().into()
 }

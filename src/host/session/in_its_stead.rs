@@ -59,11 +59,10 @@ impl Session {
     pub(super) fn stand_in_list(&mut self, id: &RequestId, method: &str, sign_in: bool) -> Bytes {
         let server = self.context.server().to_owned();
         let sign_in = sign_in.then_some(server.as_str());
-        let (result, items) = self.context.with_snapshot(|snapshot| {
-            let known = snapshot.list(method).unwrap_or("[]").to_owned();
-            (stand_in::list(method, snapshot, sign_in, self.era), known)
-        });
-        let given = if sign_in.is_some() && method == "tools/list" { String::new() } else { items };
+        let known = self.context.known_list(method, self.era);
+        let result = stand_in::list(method, known.text(), sign_in, self.era);
+        let has_our_tool = sign_in.is_some() && method == "tools/list";
+        let given = if has_our_tool { String::new() } else { known.text().to_owned() };
         self.told.lists.insert(method.to_owned(), given);
         match result {
             Some(result) => mcp::result_response(id, &result),

@@ -32,7 +32,7 @@ pub struct Probe {
     pub server: String,
     /// The protocol version it agreed to.
     pub protocol_version: String,
-    /// How many tools it lists.
+    /// How many tools it lists for clients to see.
     pub tools: usize,
 }
 
@@ -83,21 +83,24 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
     ] {
         if answer.is_some_and(|answer| answer.raw_at(&["result", "capabilities", capability]).is_some()) {
             let items = read_list(context, &opened.transport, list).await;
+            let count = keep(context, list, items);
             if list == "tools/list" {
-                probe.tools = items.as_ref().map_or(0, Vec::len);
+                probe.tools = count;
             }
-            keep(context, list, items);
         }
     }
     opened.transport.delete().await;
     Ok(probe)
 }
 
-fn keep(context: &Context, list: &str, items: Option<Vec<String>>) {
+/// Keeps what clients may see of a list; how many items that are.
+fn keep(context: &Context, list: &str, items: Option<Vec<String>>) -> usize {
     let raw = items.and_then(|items| RawValue::from_string(format!("[{}]", items.join(","))).ok());
-    if let Some(raw) = raw {
-        context.note_list(list, raw, Era::Legacy);
-    }
+    let Some(raw) = raw else { return 0 };
+    let kept = context.usable(list, raw, Era::Legacy);
+    let count = json::elements(kept.text()).map_or(0, |items| items.len());
+    context.note_list(list, kept);
+    count
 }
 
 /// All pages of a list; `None` where the server does not give them.

@@ -5,6 +5,7 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 use crate::failure::Failure;
 use crate::host::account::{AskedBy, OpenWith, Prompt, SignInRequest};
 use crate::host::failures;
+use crate::mcp::era::Era;
 use crate::mcp::{Message, json, result_response};
 use crate::registry::SignInChoice;
 
@@ -130,6 +131,7 @@ async fn tool_names(context: &Shared, link: Link) -> Vec<String> {
     tools
         .iter()
         .filter_map(|tool| json::member(tool.get(), "name").and_then(json::string))
+        .filter(|name| context.usable_tools(Era::Legacy).shows(name))
         .map(Into::into)
         .collect()
 }

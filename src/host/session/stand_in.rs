@@ -1,20 +1,15 @@
 //! Answers given in the server's stead: what is in the snapshot, and our own tool where
 //! signing in would help. Pure: values in, JSON out.
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json as value};
 
 use crate::failure::Failure;
 use crate::host::snapshot::Snapshot;
 use crate::mcp::era::{self, Era};
-use crate::mcp::tool_headers::ToolHeaders;
-use crate::mcp::{RequestId, json, method, result_response};
+use crate::mcp::{RequestId, method, result_response};
 
 /// The tool that starts a sign-in; ours, answered by the Host always.
 pub(crate) const SIGN_IN_TOOL: &str = "drawbridge_sign_in";
-/// Names that no server may use for its own tools.
-pub(super) const OWN_PREFIX: &str = "drawbridge_";
-
 /// Where an `initialize` answered here says so, and why: the CLI reads it.
 pub(crate) const STAND_IN: &str = "drawbridge/standIn";
 
@@ -44,10 +39,9 @@ pub(super) fn initialize(
     result.to_string()
 }
 
-/// The `result` of a list that the server does not answer in time.
-pub(super) fn list(method: &str, snapshot: &Snapshot, sign_in: Option<&str>, era: Era) -> Option<String> {
+/// The `result` of a list that the server does not answer in time; `known` is what is known of it.
+pub(super) fn list(method: &str, known: &str, sign_in: Option<&str>, era: Era) -> Option<String> {
     let member = method::list_member(method)?;
-    let known = snapshot.list(method).unwrap_or("[]");
     let items = match sign_in.filter(|_| method == "tools/list") {
         Some(server) => with_sign_in_tool(known, server),
         None => known.to_owned(),
@@ -64,7 +58,7 @@ pub(super) fn empty(id: &RequestId, method: &str, era: Era) -> Option<bytes::Byt
     let result = match method {
         "ping" | "logging/setLevel" => "{}".to_owned(),
         "completion/complete" => r#"{"completion":{"values":[]}}"#.to_owned(),
-        _ => list(method, &Snapshot::default(), None, era)?,
+        _ => list(method, "[]", None, era)?,
     };
     Some(result_response(id, &result))
 }
@@ -145,37 +139,13 @@ fn with_sign_in_tool(known: &str, server: &str) -> String {
     format!("[{tool}{comma}{rest}")
 }
 
-/// The items of a tool list without those a client must not get: tools under our own prefix, and
-/// from a modern server those with invalid `x-mcp-header`. `None` where all may stay; the others
-/// keep their bytes.
-pub(super) fn without_unusable(items: &[&RawValue], server: &str, era: Era) -> Option<Vec<String>> {
-    let is_usable = |item: &RawValue| {
-        let name = json::member(item.get(), "name").and_then(json::string).unwrap_or_default();
-        if name.starts_with(OWN_PREFIX) {
-            tracing::warn!(%server, "a tool was left out: names with {OWN_PREFIX} are Drawbridge's own");
-            return false;
-        }
-        match ToolHeaders::of_tool(item.get()) {
-            Err(reason) if era == Era::Modern => {
-                let tool = crate::redact::plain(&name, 64);
-                tracing::warn!(%server, %tool, "a tool was left out: x-mcp-header: {reason}");
-                false
-            }
-            _ => true,
-        }
-    };
-    let kept: Vec<String> =
-        items.iter().filter(|item| is_usable(item)).map(|item| item.get().to_owned()).collect();
-    (kept.len() < items.len()).then_some(kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::failure::Code;
 
-    fn raw(text: &str) -> Box<RawValue> {
-        RawValue::from_string(text.into()).expect("JSON")
+    fn raw(text: &str) -> Box<serde_json::value::RawValue> {
+        serde_json::value::RawValue::from_string(text.into()).expect("JSON")
     }
 
     #[test]
@@ -208,30 +178,18 @@ mod tests {
 
     #[test]
     fn our_tool_stands_before_the_known_ones_which_keep_their_bytes() {
-        let mut snapshot = Snapshot::default();
-        let tools = list("tools/list", &snapshot, Some("linear"), Era::Legacy).expect("a list");
+        let tools = list("tools/list", "[]", Some("linear"), Era::Legacy).expect("a list");
         let only: Value = serde_json::from_str(&tools).expect("JSON");
         assert_eq!(only["tools"].as_array().map(Vec::len), Some(1));
-        snapshot.lists.insert("tools/list".into(), raw(r#"[ {"name":"a", "n":1.0}]"#));
-        let tools = list("tools/list", &snapshot, Some("linear"), Era::Modern).expect("a list");
+        let known = r#"[ {"name":"a", "n":1.0}]"#;
+        let tools = list("tools/list", known, Some("linear"), Era::Modern).expect("a list");
         assert!(tools.contains(r#",{"name":"a", "n":1.0}]"#), "{tools}");
         let both: Value = serde_json::from_str(&tools).expect("JSON");
         assert_eq!(both["tools"][0]["name"], SIGN_IN_TOOL);
         assert_eq!(both["resultType"], "complete");
         assert_eq!(
-            list("prompts/list", &snapshot, Some("linear"), Era::Legacy).as_deref(),
+            list("prompts/list", "[]", Some("linear"), Era::Legacy).as_deref(),
             Some(r#"{"prompts":[]}"#)
         );
-    }
-
-    #[test]
-    fn tools_a_client_must_not_get_are_left_out() {
-        let bad = r#"{"name":"b","inputSchema":{"properties":{"a":{"type":"number","x-mcp-header":"X"}}}}"#;
-        let items = [raw(r#"{"name":"drawbridge_sign_in"}"#), raw(r#"{ "name":"a"}"#), raw(bad)];
-        let items: Vec<&RawValue> = items.iter().map(|item| &**item).collect();
-        let kept = |items, era| without_unusable(items, "demo", era);
-        assert_eq!(kept(&items, Era::Modern), Some(vec![r#"{ "name":"a"}"#.to_owned()]));
-        assert_eq!(kept(&items[1..], Era::Legacy), None, "the rule is the modern transport's");
-        assert_eq!(kept(&items[1..2], Era::Modern), None);
     }
 }

@@ -2,12 +2,14 @@
 //! 2025-03-26.
 //!
 //! [`discovery`] finds who signs in for a server, [`registration`] makes us known there, [`login`] walks one person
-//! through it with the help of [`loopback`], [`token`] talks to the token endpoint. Owning an account's tokens over
+//! through it with the help of [`loopback`], [`token`] talks to the token endpoint and [`client_auth`] shows it who asks. Owning an account's tokens over
 //! time is the host's work (`host::account`). Nothing in here logs a token, code, state or verifier.
 
 pub mod authorization;
 pub mod browser;
 pub mod challenge;
+mod client;
+pub mod client_auth;
 pub mod discovery;
 pub mod endpoint;
 mod error;
@@ -16,6 +18,7 @@ pub mod loopback;
 mod page;
 pub mod registration;
 pub mod scope;
+pub mod signing_key;
 pub mod token;
 
 use std::fmt;
@@ -23,6 +26,7 @@ use std::fmt;
 pub use error::Error;
 use subtle::ConstantTimeEq;
 
+use self::signing_key::SigningKey;
 use crate::secret::ClientSecret;
 
 /// What the registry entry of a server says about OAuth, secrets resolved.
@@ -32,6 +36,8 @@ pub struct OAuthOptions {
     pub client_id: Option<String>,
     /// Its secret.
     pub client_secret: Option<ClientSecret>,
+    /// A key it signs with in place of a secret.
+    pub private_key: Option<SigningKey>,
     /// A client id metadata document of the user's own.
     pub client_metadata_url: Option<String>,
     /// Replaces the selection of scopes; an empty one asks for none.
@@ -74,6 +80,15 @@ impl CallbackHost {
         match self {
             Self::Ipv4 => "127.0.0.1",
             Self::Localhost => "localhost",
+        }
+    }
+
+    /// The other name of this computer.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Ipv4 => Self::Localhost,
+            Self::Localhost => Self::Ipv4,
         }
     }
 }

@@ -14,7 +14,9 @@ mod vault;
 use std::fmt;
 
 pub use memory::MemoryControl;
-pub use types::{AccessToken, AuthorizationCode, ClientSecret, PkceVerifier, RefreshToken, StaticSecret};
+pub use types::{
+    AccessToken, AuthorizationCode, ClientSecret, PkceVerifier, PrivateKey, RefreshToken, StaticSecret,
+};
 pub use vault::{StoreKind, UnknownStore, Vault, VaultState};
 
 /// Why a secret could not be read, written or deleted.

@@ -106,6 +106,15 @@ pub struct ServerOptions {
     /// `--client-secret`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<SecretOption>,
+    /// `--private-key`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<SecretOption>,
+    /// `--key-alg`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_alg: Option<String>,
+    /// `--client-metadata-url`, byte for byte
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_metadata_url: Option<String>,
     /// `--scope`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -151,7 +160,7 @@ impl ServerOptions {
     /// What was read to make up these options, each name once.
     pub fn references(&self) -> Vec<String> {
         let headers = self.headers.iter().map(|header| &header.secret);
-        let secrets = headers.chain(&self.bearer).chain(&self.client_secret);
+        let secrets = headers.chain(&self.bearer).chain(&self.client_secret).chain(&self.private_key);
         let mut references: Vec<String> =
             secrets.flat_map(|secret| secret.references.iter().cloned()).collect();
         references.extend(self.client_cert.iter().map(|path| format!("file:{}", path.display())));
@@ -184,6 +193,9 @@ pub enum Unset {
     Transport,
     ClientId,
     ClientSecret,
+    PrivateKey,
+    KeyAlg,
+    ClientMetadataUrl,
     Scope,
     Resource,
     Issuer,
@@ -283,6 +295,12 @@ pub struct OAuthView {
     pub client_id: Option<String>,
     /// Whether there is a client secret.
     pub has_client_secret: bool,
+    /// Whether there is a key that the client signs with.
+    pub has_private_key: bool,
+    /// The algorithm it signs with, where that was chosen.
+    pub key_alg: Option<String>,
+    /// The URL of the client's metadata document.
+    pub client_metadata_url: Option<String>,
     /// The scopes that are asked for.
     pub scope: Option<String>,
     /// The resource, where it is not the server's own choice.

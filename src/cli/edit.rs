@@ -73,6 +73,7 @@ mod tests {
     #[test]
     fn options_are_taken_back_by_their_names() {
         assert_eq!(unset("client-id"), Ok(Unset::ClientId));
+        assert_eq!(unset("client-metadata-url"), Ok(Unset::ClientMetadataUrl));
         assert_eq!(unset("allow-http"), Ok(Unset::AllowHttp));
         assert_eq!(unset("header:X-Key"), Ok(Unset::Header("x-key".into())));
         assert_eq!(unset("allow-tool"), Ok(Unset::AllowTools));

@@ -8,6 +8,8 @@ use url::Url;
 use super::sources::{self, Header, Reader, Source, absolute};
 use crate::api::types::{ResourceOption, ServerOptions};
 use crate::failure::Failure;
+use crate::oauth::registration::is_document_url;
+use crate::oauth::signing_key::{Algorithm, InvalidKey};
 use crate::registry::{CallbackHost, SignInChoice, TransportChoice};
 
 /// The options as given.
@@ -29,6 +31,15 @@ pub(super) struct OptionArgs {
     /// Its secret: `-` (stdin), `env:NAME` or `file:PATH`
     #[arg(long, value_name = "SECRET")]
     client_secret: Option<Source>,
+    /// A key the client signs with in place of a secret, as PEM or JWK: `-` (stdin), `env:NAME` or `file:PATH`
+    #[arg(long, value_name = "SECRET")]
+    private_key: Option<Source>,
+    /// The algorithm it signs with, as in RS256, PS256, ES256 or EdDSA
+    #[arg(long, value_name = "ALG", value_parser = key_alg)]
+    key_alg: Option<String>,
+    /// The address of a client id metadata document of yours
+    #[arg(long, value_name = "URL", value_parser = document_url)]
+    client_metadata_url: Option<String>,
     /// The scopes to ask for, in place of the server's own
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
@@ -97,7 +108,7 @@ enum Callback {
 impl OptionArgs {
     /// How many of them are read from stdin.
     pub(super) fn reads_of_stdin(&self) -> usize {
-        let secrets = self.bearer.iter().chain(&self.client_secret);
+        let secrets = self.bearer.iter().chain(&self.client_secret).chain(&self.private_key);
         secrets.filter(|source| **source == Source::Stdin).count()
             + self.headers.iter().filter(|header| header.is_stdin()).count()
     }
@@ -128,6 +139,9 @@ impl OptionArgs {
             transport: self.transport.map(Into::into),
             client_id: self.client_id,
             client_secret: secret(&self.client_secret)?,
+            private_key: self.private_key.as_ref().map(|source| reader.key(source)).transpose()?,
+            key_alg: self.key_alg,
+            client_metadata_url: self.client_metadata_url,
             scope: self.scope,
             resource,
             issuer: self.issuer,
@@ -191,6 +205,17 @@ pub(super) fn glob(text: &str) -> Result<String, &'static str> {
     if fits { Ok(text.to_owned()) } else { Err("write a tool's name, or a pattern with `*` and `?`") }
 }
 
+fn key_alg(text: &str) -> Result<String, InvalidKey> {
+    Algorithm::named(text).map(|algorithm| algorithm.name().to_owned()).ok_or(InvalidKey::UnknownAlgorithm)
+}
+
+fn document_url(text: &str) -> Result<String, &'static str> {
+    let is_one = is_document_url(text).then(|| text.to_owned());
+    is_one.ok_or(
+        "write the whole address as it stands in the document, beginning with https:// and with a path",
+    )
+}
+
 fn proxy(text: &str) -> Result<String, &'static str> {
     let is_proxy =
         |url: &Url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host();
@@ -239,6 +264,14 @@ mod tests {
                 &["--client-id", "c", "--client-secret", "-"],
                 json!({"clientId": "c", "clientSecret": {"value": "typed"}}),
             ),
+            (
+                &["--private-key", "env:TOKEN", "--key-alg", "ES256"],
+                json!({"privateKey": token, "keyAlg": "ES256"}),
+            ),
+            (
+                &["--client-metadata-url", "https://me.example/c.json"],
+                json!({"clientMetadataUrl": "https://me.example/c.json"}),
+            ),
             (&["--scope", "a b"], json!({"scope": "a b"})),
             (&["--resource", "https://r.example"], json!({"resource": {"given": "https://r.example"}})),
             (&["--no-resource"], json!({"resource": "omitted"})),
@@ -270,6 +303,9 @@ mod tests {
         for bad in [
             &["--bearer", "sk-12345"][..],
             &["--client-secret", "hunter2"],
+            &["--private-key", "-----BEGIN PRIVATE KEY-----"],
+            &["--key-alg", "HS256"],
+            &["--client-metadata-url", "http://me.example/c.json"],
             &["--header", "no colon"],
             &["--header", "Host: x"],
             &["--transport", "carrier-pigeon"],

@@ -163,8 +163,16 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
         ResourceOption::Omitted => "none".into(),
     });
     let secret = if oauth.has_client_secret { " (secret stored)" } else { "" };
+    let key_alg = oauth.key_alg.as_deref();
     let optional = [
         ("Client id", oauth.client_id.as_ref().map(|id| format!("{id}{secret}"))),
+        (
+            "Private key",
+            oauth
+                .has_private_key
+                .then(|| key_alg.map_or_else(|| "stored".into(), |alg| format!("{alg} (stored)"))),
+        ),
+        ("Client document", oauth.client_metadata_url.clone()),
         ("Scopes", oauth.scope.clone()),
         ("Resource", resource),
         ("Issuer", oauth.issuer.clone()),

@@ -104,16 +104,9 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a secret.
+    /// Reads a secret of one line.
     pub(super) fn secret(&self, source: &Source) -> Result<SecretOption, Failure> {
-        let (text, references) = match source {
-            Source::Stdin => (self.stdin()?, Vec::new()),
-            Source::Variable(name) => (self.variable(name)?, vec![format!("env:{name}")]),
-            Source::File(path) => {
-                let path = absolute(path);
-                (read(&path)?, vec![format!("file:{}", path.display())])
-            }
-        };
+        let (text, references) = self.text(source)?;
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(invalid("the secret is empty"));
@@ -122,6 +115,23 @@ impl Reader<'_> {
             return Err(invalid("the secret is more than one line"));
         }
         Ok(SecretOption { value: text.to_owned().into(), references })
+    }
+
+    /// Reads a key, which may be many lines.
+    pub(super) fn key(&self, source: &Source) -> Result<SecretOption, Failure> {
+        let (text, references) = self.text(source)?;
+        Ok(SecretOption { value: text.into(), references })
+    }
+
+    fn text(&self, source: &Source) -> Result<(String, Vec<String>), Failure> {
+        Ok(match source {
+            Source::Stdin => (self.stdin()?, Vec::new()),
+            Source::Variable(name) => (self.variable(name)?, vec![format!("env:{name}")]),
+            Source::File(path) => {
+                let path = absolute(path);
+                (read(&path)?, vec![format!("file:{}", path.display())])
+            }
+        })
     }
 
     /// Reads a header's value.
@@ -319,6 +329,9 @@ mod tests {
         for bad in [&b"a\nb\n"[..], b"", b"\n", b"\xff\xfe", &[b'x'; 16 * 1024 + 1]] {
             assert!(secret(bad).is_err());
         }
+        std::fs::write(&path, "-----BEGIN\nabc\n").expect("written");
+        let key = reader().key(&Source::File(path.clone())).expect("a key is many lines");
+        assert_eq!((key.value.expose(), key.references.len()), ("-----BEGIN\nabc\n", 1));
         let failure = reader().secret(&Source::File(folder.path().join("none"))).expect_err("missing");
         assert!(failure.sentence.contains("none"), "{failure}");
     }

@@ -144,7 +144,7 @@ impl HostHandle {
             server_name: entry.name.to_string(),
             server_url: entry.url.clone(),
             settings: dialling::settings(&server).await?,
-            oauth: dialling::oauth(&server),
+            oauth: dialling::oauth(&server)?,
         };
         let stop = self.inner.shutdown.child_token();
         let deps = AccountDeps {

@@ -45,17 +45,21 @@ pub(super) async fn settings(server: &Server) -> Result<ConnectionSettings, Erro
 }
 
 /// How to sign in.
-pub(super) fn oauth(server: &Server) -> OAuthOptions {
+///
+/// # Errors
+/// [`Error::Key`]
+pub(super) fn oauth(server: &Server) -> Result<OAuthOptions, Error> {
     let oauth = &server.entry.oauth;
     let resource = match (&oauth.resource, oauth.no_resource) {
         (Some(resource), _) => ResourceOption::Given(resource.clone()),
         (None, true) => ResourceOption::None,
         (None, false) => ResourceOption::FromMetadata,
     };
-    OAuthOptions {
+    Ok(OAuthOptions {
         client_id: oauth.client_id.clone(),
         client_secret: server.secrets.client_secret.clone(),
-        client_metadata_url: oauth.client_metadata_url.as_ref().map(ToString::to_string),
+        private_key: server.signing_key()?,
+        client_metadata_url: oauth.client_metadata_url.clone(),
         scope: oauth.scope.clone(),
         resource,
         issuer: oauth.issuer.clone(),
@@ -64,7 +68,7 @@ pub(super) fn oauth(server: &Server) -> OAuthOptions {
             registry::CallbackHost::Address => CallbackHost::Ipv4,
             registry::CallbackHost::Localhost => CallbackHost::Localhost,
         },
-    }
+    })
 }
 
 /// The headers that go with every request.

@@ -1,6 +1,7 @@
 //! Why the Host did not do what it was asked, and what a person can do about it.
 
 use crate::failure::{Code, Failure};
+use crate::oauth::signing_key::InvalidKey;
 use crate::registry::header::InvalidHeader;
 use crate::registry::{self, AccountLabel, ClientName, ServerName};
 use crate::{net, private_file, secret};
@@ -46,6 +47,9 @@ pub enum Error {
     /// Options in words this Host does not know.
     #[error("this Drawbridge does not know one of the options")]
     UnknownOption,
+    /// A key that cannot be used.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
     /// A header that cannot be set.
     #[error(transparent)]
     Header(#[from] InvalidHeader),
@@ -142,7 +146,7 @@ impl From<&Error> for Failure {
             Error::NoTarget { .. } => {
                 (Code::Invalid, "Give a name from `drawbridge list` or an https address".into())
             }
-            Error::Options(_) | Error::Header(_) => {
+            Error::Options(_) | Error::Header(_) | Error::Key(_) => {
                 (Code::Invalid, "Correct the options and try again".into())
             }
             Error::UnknownOption => (Code::VersionSkew, "Quit Drawbridge and start it again".into()),

@@ -142,6 +142,13 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
             Code::SignInFailed,
             format!("Ask for a client id, then run `drawbridge edit {server} --client-id ID`"),
         ),
+        Error::RedirectRefused { .. } => (
+            Code::SignInFailed,
+            format!(
+                "Ask its operator for a client id and a redirect address, then run `drawbridge edit {server} \
+                 --client-id ID --callback-host HOST --callback-port PORT`"
+            ),
+        ),
         Error::ForeignCredentials { .. } => (
             Code::Forbidden,
             format!("If that is right, run `drawbridge edit {server} --client-id ID` with a new one"),

@@ -9,8 +9,10 @@ use url::Url;
 use super::Error;
 use super::secrets::ServerSecrets;
 use crate::api::types::{ResourceOption, ServerOptions, Unset};
+use crate::oauth::registration::is_document_url;
+use crate::oauth::signing_key::{Algorithm, InvalidKey, SigningKey};
 use crate::registry::{OAuthEntry, ServerEntry, ToolRules, header};
-use crate::secret::{ClientSecret, StaticSecret};
+use crate::secret::{ClientSecret, PrivateKey, StaticSecret};
 
 /// An entry and the secrets of its options.
 #[derive(Debug, Clone)]
@@ -35,6 +37,9 @@ impl Server {
         }
         if let Some(secret) = &options.client_secret {
             secrets.client_secret = Some(ClientSecret::new(secret.value.expose()));
+        }
+        if let Some(key) = &options.private_key {
+            secrets.private_key = Some(PrivateKey::new(key.value.expose()));
         }
         if let Some(proxy) = &options.proxy {
             apply_proxy(entry, secrets, proxy.expose())?;
@@ -62,6 +67,9 @@ impl Server {
                 Unset::Transport => entry.transport = Default::default(),
                 Unset::ClientId => entry.oauth.client_id = None,
                 Unset::ClientSecret => secrets.client_secret = None,
+                Unset::PrivateKey => secrets.private_key = None,
+                Unset::KeyAlg => entry.oauth.key_alg = None,
+                Unset::ClientMetadataUrl => entry.oauth.client_metadata_url = None,
                 Unset::Scope => entry.oauth.scope = None,
                 Unset::Resource => (entry.oauth.resource, entry.oauth.no_resource) = (None, false),
                 Unset::Issuer => entry.oauth.issuer = None,
@@ -112,14 +120,32 @@ impl Server {
         if self.secrets.client_secret.is_some() && self.entry.oauth.client_id.is_none() {
             return Err(Error::Options("a client secret needs its client id"));
         }
+        let url = &self.entry.oauth.client_metadata_url;
+        if !url.as_deref().is_none_or(is_document_url) {
+            return Err(Error::Options(
+                "a client metadata document is named by an https address with a path",
+            ));
+        }
         self.settle_names();
+        self.signing_key()?;
         Ok(())
+    }
+
+    /// The key that the client signs with.
+    pub(super) fn signing_key(&self) -> Result<Option<SigningKey>, Error> {
+        let algorithm = match &self.entry.oauth.key_alg {
+            Some(name) => Some(Algorithm::named(name).ok_or(InvalidKey::UnknownAlgorithm)?),
+            None => None,
+        };
+        let key = self.secrets.private_key.clone();
+        Ok(key.map(|key| SigningKey::parse(key, algorithm)).transpose()?)
     }
 
     fn settle_names(&mut self) {
         self.entry.headers = self.secrets.headers.keys().cloned().collect();
         self.entry.bearer = self.secrets.bearer.is_some();
         self.entry.oauth.has_client_secret = self.secrets.client_secret.is_some();
+        self.entry.oauth.has_private_key = self.secrets.private_key.is_some();
         self.entry.proxy_login = self.secrets.proxy.is_some();
     }
 }
@@ -172,6 +198,8 @@ fn apply_proxy(entry: &mut ServerEntry, secrets: &mut ServerSecrets, text: &str)
 
 fn apply_oauth(oauth: &mut OAuthEntry, options: &ServerOptions) {
     set_some(&mut oauth.client_id, options.client_id.as_ref());
+    set_some(&mut oauth.key_alg, options.key_alg.as_ref());
+    set_some(&mut oauth.client_metadata_url, options.client_metadata_url.as_ref());
     set_some(&mut oauth.scope, options.scope.as_ref());
     set_some(&mut oauth.issuer, options.issuer.as_ref());
     set_some(&mut oauth.callback_port, options.callback_port.as_ref());
@@ -221,6 +249,8 @@ mod tests {
     use crate::api::types::{HeaderOption, SecretOption};
     use crate::net::AddressClass;
 
+    const KEY: &str = include_str!("../../tests/fixtures/keys/p256-pkcs8.pem");
+
     fn server() -> Server {
         let url = Url::parse("https://x.example/mcp").expect("url");
         let entry = ServerEntry::new("x".parse().expect("a name"), url, AddressClass::Public);
@@ -256,6 +286,8 @@ mod tests {
             ServerOptions { headers: vec![header("X-Other", "stored")], ..options() },
             ServerOptions { bearer: Some(secret("token")), ..options() },
             ServerOptions { client_id: Some("c".into()), ..options() },
+            ServerOptions { private_key: Some(secret(KEY)), ..options() },
+            ServerOptions { client_metadata_url: Some("https://me.example/c.json".into()), ..options() },
             ServerOptions { issuer: Some("https://as.example".into()), ..options() },
             ServerOptions { resource: Some(ResourceOption::Omitted), ..options() },
             ServerOptions { scope: Some("all".into()), ..options() },
@@ -342,6 +374,11 @@ mod tests {
                 ..options()
             },
             ServerOptions { client_secret: Some(secret("a")), ..options() },
+            ServerOptions { private_key: Some(secret("a")), ..options() },
+            ServerOptions { private_key: Some(secret(KEY)), key_alg: Some("RS256".into()), ..options() },
+            ServerOptions { key_alg: Some("HS256".into()), ..options() },
+            ServerOptions { client_metadata_url: Some("http://me.example/c.json".into()), ..options() },
+            ServerOptions { client_metadata_url: Some("https://me.example".into()), ..options() },
             ServerOptions { proxy: Some("ftp://proxy.example".to_owned().into()), ..options() },
             ServerOptions { allow_tools: vec![String::new()], ..options() },
         ] {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::registry::ServerId;
-use crate::secret::{ClientSecret, Error, ItemName, StaticSecret, Vault};
+use crate::secret::{ClientSecret, Error, ItemName, PrivateKey, StaticSecret, Vault};
 
 /// What the options of one server hold in secrets.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub(super) struct ServerSecrets {
     pub(super) bearer: Option<StaticSecret>,
     /// The secret of a client that was registered by hand.
     pub(super) client_secret: Option<ClientSecret>,
+    /// The key that such a client signs with.
+    pub(super) private_key: Option<PrivateKey>,
     /// The proxy's URL with user name and password.
     pub(super) proxy: Option<StaticSecret>,
 }
@@ -57,6 +59,7 @@ impl ServerSecrets {
         self.headers.is_empty()
             && self.bearer.is_none()
             && self.client_secret.is_none()
+            && self.private_key.is_none()
             && self.proxy.is_none()
     }
 
@@ -67,11 +70,11 @@ impl ServerSecrets {
                 .headers
                 .iter()
                 .all(|(name, value)| other.headers.get(name).is_some_and(|other| value.same_as(other)));
-        let same_client = match (&self.client_secret, &other.client_secret) {
-            (Some(one), Some(other)) => one.same_as(other),
-            (one, other) => one.is_none() && other.is_none(),
-        };
-        same_headers && same_client && same(&self.bearer, &other.bearer) && same(&self.proxy, &other.proxy)
+        same_headers
+            && same(&self.client_secret, &other.client_secret, ClientSecret::same_as)
+            && same(&self.private_key, &other.private_key, PrivateKey::same_as)
+            && same(&self.bearer, &other.bearer, StaticSecret::same_as)
+            && same(&self.proxy, &other.proxy, StaticSecret::same_as)
     }
 
     /// The text that is stored; also what a digest is made of.
@@ -80,10 +83,10 @@ impl ServerSecrets {
         let headers: Map<String, Value> =
             self.headers.iter().map(|(name, value)| (name.clone(), value.expose().into())).collect();
         all.insert("headers".into(), headers.into());
-        let client_secret = self.client_secret.as_ref().map(ClientSecret::expose);
         let others = [
             ("bearer", self.bearer.as_ref().map(StaticSecret::expose)),
-            ("client_secret", client_secret),
+            ("client_secret", self.client_secret.as_ref().map(ClientSecret::expose)),
+            ("private_key", self.private_key.as_ref().map(PrivateKey::expose)),
             ("proxy", self.proxy.as_ref().map(StaticSecret::expose)),
         ];
         all.extend(others.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))));
@@ -103,6 +106,7 @@ impl ServerSecrets {
                 .collect(),
             bearer: stored.bearer.map(StaticSecret::new),
             client_secret: stored.client_secret.map(ClientSecret::new),
+            private_key: stored.private_key.map(PrivateKey::new),
             proxy: stored.proxy.map(StaticSecret::new),
         }
     }
@@ -115,12 +119,13 @@ struct Stored {
     headers: BTreeMap<String, String>,
     bearer: Option<String>,
     client_secret: Option<String>,
+    private_key: Option<String>,
     proxy: Option<String>,
 }
 
-fn same(one: &Option<StaticSecret>, other: &Option<StaticSecret>) -> bool {
+fn same<T>(one: &Option<T>, other: &Option<T>, is_same: impl Fn(&T, &T) -> bool) -> bool {
     match (one, other) {
-        (Some(one), Some(other)) => one.same_as(other),
+        (Some(one), Some(other)) => is_same(one, other),
         (one, other) => one.is_none() && other.is_none(),
     }
 }

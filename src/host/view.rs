@@ -59,6 +59,9 @@ fn of_oauth(oauth: &OAuthEntry) -> OAuthView {
     OAuthView {
         client_id: oauth.client_id.clone(),
         has_client_secret: oauth.has_client_secret,
+        has_private_key: oauth.has_private_key,
+        key_alg: oauth.key_alg.clone(),
+        client_metadata_url: oauth.client_metadata_url.clone(),
         scope: oauth.scope.clone(),
         resource: given.or(oauth.no_resource.then_some(ResourceOption::Omitted)),
         issuer: oauth.issuer.clone(),

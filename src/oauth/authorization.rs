@@ -32,10 +32,12 @@ impl Attempt {
             query
                 .append_pair("response_type", "code")
                 .append_pair("client_id", &registration.client_id)
-                .append_pair("redirect_uri", &registration.redirect.to_string())
                 .append_pair("state", &state)
                 .append_pair("code_challenge", challenge.as_str())
                 .append_pair("code_challenge_method", challenge.method().as_str());
+            if let Some(redirect) = registration.redirect {
+                query.append_pair("redirect_uri", &redirect.to_string());
+            }
             if let Some(scope) = discovered.scopes.param() {
                 query.append_pair("scope", &scope);
             }
@@ -128,8 +130,9 @@ impl Response {
 mod tests {
     use super::*;
     use crate::oauth::CallbackHost;
-    use crate::oauth::discovery::AuthorizationServer;
-    use crate::oauth::registration::{ClientAuth, RedirectUri};
+    use crate::oauth::client_auth::ClientAuth;
+    use crate::oauth::discovery::{AuthorizationServer, tests::server};
+    use crate::oauth::registration::{ClientKind, RedirectUri};
     use crate::oauth::scope::Scopes;
 
     const ISSUER: &str = "https://as.example";
@@ -140,22 +143,16 @@ mod tests {
             issuer: Issuer::new(ISSUER),
             authorization_endpoint: url("https://as.example/authorize?tenant=a%20b"),
             token_endpoint: url(token_endpoint),
-            registration_endpoint: None,
-            revocation_endpoint: None,
-            scopes_supported: None,
-            token_auth_methods: None,
             sends_iss,
-            protected_resources: None,
-            assumed: false,
+            ..server(None)
         };
         let registration = ClientRegistration {
             issuer: server.issuer.clone(),
             client_id: "c&id".to_owned(),
-            client_secret: None,
-            secret_expires_at: None,
             auth: ClientAuth::None,
-            redirect: RedirectUri { host: CallbackHost::Ipv4, port: 4000 },
-            dynamic: true,
+            secret_expires_at: None,
+            redirect: Some(RedirectUri { host: CallbackHost::Ipv4, port: 4000 }),
+            kind: ClientKind::Dynamic,
         };
         let discovered = Discovered {
             resource: Some("https://h/mcp".to_owned()),

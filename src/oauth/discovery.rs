@@ -55,6 +55,10 @@ pub struct AuthorizationServer {
     pub scopes_supported: Option<Vec<String>>,
     /// How clients may authenticate at the token endpoint.
     pub token_auth_methods: Option<Vec<String>>,
+    /// What they may sign with there.
+    pub token_auth_algorithms: Option<Vec<String>>,
+    /// Whether a client id may be the URL of a metadata document.
+    pub client_id_documents: bool,
     /// Whether every authorization response must carry `iss` (RFC 9207).
     pub sends_iss: bool,
     /// The resources it issues tokens for, where it says so.
@@ -203,6 +207,8 @@ impl Finder<'_> {
             revocation_endpoint: None,
             scopes_supported: None,
             token_auth_methods: None,
+            token_auth_algorithms: None,
+            client_id_documents: false,
             sends_iss: false,
             protected_resources: None,
             assumed: true,
@@ -271,8 +277,9 @@ impl Finder<'_> {
             revocation_endpoint: optional("revocation endpoint", "revocation_endpoint")?,
             scopes_supported: list(document, "scopes_supported"),
             token_auth_methods: list(document, "token_endpoint_auth_methods_supported"),
-            sends_iss: document.get("authorization_response_iss_parameter_supported")
-                == Some(&Value::Bool(true)),
+            token_auth_algorithms: list(document, "token_endpoint_auth_signing_alg_values_supported"),
+            client_id_documents: says(document, "client_id_metadata_document_supported"),
+            sends_iss: says(document, "authorization_response_iss_parameter_supported"),
             protected_resources: list(document, "protected_resources"),
             assumed: false,
             issuer,
@@ -361,6 +368,10 @@ fn text<'a>(document: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     document.get(key)?.as_str()
 }
 
+fn says(document: &Map<String, Value>, key: &str) -> bool {
+    document.get(key) == Some(&Value::Bool(true))
+}
+
 /// A list of texts; what is no text in it is left out.
 fn list(document: &Map<String, Value>, key: &str) -> Option<Vec<String>> {
     let items = document.get(key)?.as_array()?;
@@ -368,8 +379,27 @@ fn list(document: &Map<String, Value>, key: &str) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A server with these methods of client authentication and nothing else special about it.
+    pub(in crate::oauth) fn server(methods: Option<&[&str]>) -> AuthorizationServer {
+        let url = url("https://as.example/x");
+        AuthorizationServer {
+            issuer: Issuer::new("https://as.example"),
+            authorization_endpoint: url.clone(),
+            token_endpoint: url.clone(),
+            registration_endpoint: Some(url),
+            revocation_endpoint: None,
+            scopes_supported: None,
+            token_auth_methods: methods.map(|methods| methods.iter().map(|&name| name.to_owned()).collect()),
+            token_auth_algorithms: None,
+            client_id_documents: false,
+            sends_iss: false,
+            protected_resources: None,
+            assumed: false,
+        }
+    }
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()

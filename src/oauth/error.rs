@@ -77,6 +77,16 @@ pub enum Error {
         /// Its words.
         description: Option<String>,
     },
+    /// The authorization server does not let us have our browsers return to this computer.
+    #[error("{issuer} does not take {redirect} as the address a sign-in returns to{}", reason(&None, description))]
+    RedirectRefused {
+        /// The issuer.
+        issuer: String,
+        /// The address.
+        redirect: String,
+        /// Its words.
+        description: Option<String>,
+    },
     /// Client id and secret belong to another authorization server.
     #[error("the client id was registered with {expected}, but the server now names {found}")]
     ForeignCredentials {
@@ -173,6 +183,7 @@ impl Error {
             | Self::NoPkce { .. }
             | Self::NoRegistration { .. }
             | Self::RegistrationRefused { .. }
+            | Self::RedirectRefused { .. }
             | Self::ForeignCredentials { .. }
             | Self::PortTaken { .. }
             | Self::Listener(_)
@@ -197,6 +208,12 @@ impl Error {
         } else {
             None
         }
+    }
+
+    /// Whether it means that the authorization server does not know our client, or does not let it do this.
+    pub(crate) fn is_about_client(&self) -> bool {
+        matches!(self, Self::TokenRefused { code, .. } | Self::Denied { code, .. }
+            if matches!(code.as_str(), "invalid_client" | "unauthorized_client"))
     }
 
     /// Whether the token endpoint refused with this code.

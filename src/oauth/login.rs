@@ -12,12 +12,13 @@ use url::Url;
 
 use super::authorization::Attempt;
 use super::challenge::Challenge;
+use super::client::{BrowserClient, Choice};
 use super::discovery::{self, Discovered};
-use super::loopback::{Answer, Confirm, Event, EventKind, Listener, Serving, confirm_path};
-use super::registration::{self, ClientRegistration, RedirectUri, Registrations};
+use super::loopback::{Answer, Confirm, Event, EventKind, Serving, confirm_path};
+use super::registration::{ClientKind, ClientRegistration, RedirectUri, Registrations};
 use super::scope::Scopes;
 use super::token::{TokenClient, TokenSet};
-use super::{CallbackHost, Error, OAuthOptions, endpoint, page, random_text};
+use super::{Error, OAuthOptions, endpoint, page, random_text};
 use crate::net::{ConnectionSettings, Network};
 use crate::secret::AuthorizationCode;
 
@@ -75,8 +76,8 @@ pub struct Login {
     request: LoginRequest,
     discovered: Discovered,
     registration: ClientRegistration,
-    /// Whether the registration was made before this sign-in, so that the server may have forgotten it.
-    reused: bool,
+    /// Whether the server may have forgotten the client, or may not take it.
+    may_be_forgotten: bool,
     attempt: Attempt,
     facts: SignInFacts,
     url: Url,
@@ -159,22 +160,29 @@ impl Login {
         if let (Some(keep), None) = (&request.keep, &options.scope) {
             discovered.scopes = keep.union(&discovered.scopes);
         }
-        let client = client(&network, &registrations, &request, &discovered).await?;
-        let attempt = Attempt::new(&discovered, &client.registration);
+        let choice = Choice {
+            network: &network,
+            settings,
+            registrations: &registrations,
+            options,
+            discovered: &discovered,
+        };
+        let BrowserClient { listener, registration, may_be_forgotten } = choice.for_browser().await?;
+        let attempt = Attempt::new(&discovered, &registration);
         let facts = facts(&request, &discovered);
         let secret = random_text();
-        let page_url = client.listener.confirm_url(&secret);
+        let page_url = listener.confirm_url(&secret);
         let direct = facts.asked_by.is_none() && facts.warnings.is_empty();
         let url = if direct { attempt.authorize_url.clone() } else { page_url.clone() };
         let html = page::confirm(&facts, &confirm_path(&secret));
-        let (serving, events) = client.listener.serve(Confirm { secret, html });
+        let (serving, events) = listener.serve(Confirm { secret, html });
         Ok(Self {
             network,
             registrations,
             request,
             discovered,
-            registration: client.registration,
-            reused: client.reused,
+            registration,
+            may_be_forgotten,
             attempt,
             facts,
             url,
@@ -240,6 +248,15 @@ impl Login {
                     reply.send(Answer::Stale).ok();
                     continue;
                 }
+                Err(error) if self.may_be_forgotten && error.is_about_client() => {
+                    match self.register_again().await {
+                        Ok(()) => {
+                            reply.send(Answer::Open(self.attempt.authorize_url.clone())).ok();
+                            continue;
+                        }
+                        Err(error) => return self.fail(error, reply).await,
+                    }
+                }
                 Err(error) => return self.fail(error, reply).await,
             };
             let exchanged = tokio::select! {
@@ -252,7 +269,7 @@ impl Login {
                     let farewell = Farewell { server_name, reply, serving: self.serving };
                     return Ok(Finished { tokens, farewell });
                 }
-                Err(error) if error.refused_with("invalid_client") && self.reused => {
+                Err(error) if self.may_be_forgotten && error.is_about_client() => {
                     match self.register_again().await {
                         Ok(()) => {
                             reply.send(Answer::Open(self.attempt.authorize_url.clone())).ok();
@@ -276,7 +293,7 @@ impl Login {
             .exchange(&server.token_endpoint, code, &self.attempt.verifier, resource.as_deref())
             .await?;
         let now = SystemTime::now();
-        if !self.registration.dynamic {
+        if self.registration.kind == ClientKind::Given {
             self.registrations
                 .bind_given(&self.registration.client_id, &server.issuer)
                 .await
@@ -298,11 +315,16 @@ impl Login {
     }
 
     async fn register_again(&mut self) -> Result<(), Error> {
-        tracing::info!(issuer = %self.registration.issuer, "the authorization server forgot us; registering again");
-        let redirect = self.registration.redirect;
-        self.registration =
-            new_client(&self.network, &self.registrations, &self.request, &self.discovered, redirect).await?;
-        self.reused = false;
+        tracing::info!(issuer = %self.registration.issuer, "the authorization server does not know us; registering");
+        let choice = Choice {
+            network: &self.network,
+            settings: &self.request.settings,
+            registrations: &self.registrations,
+            options: &self.request.options,
+            discovered: &self.discovered,
+        };
+        self.registration = choice.register_in_place_of(&self.registration).await?;
+        self.may_be_forgotten = false;
         self.attempt = Attempt::new(&self.discovered, &self.registration);
         Ok(())
     }
@@ -316,77 +338,13 @@ impl Login {
     /// Nobody came back. A server that forgot its client shows an error page and sends nobody back, so an old
     /// registration is not trusted a second time.
     async fn give_up<T>(self, error: Error) -> Result<T, Error> {
-        if self.reused && matches!(error, Error::TimedOut { .. }) {
+        if self.may_be_forgotten && matches!(error, Error::TimedOut { .. }) {
             // The next sign-in meets the same vault and says what is wrong with it.
             self.registrations.forget(&self.registration.issuer).await.ok();
         }
         self.serving.close().await;
         Err(error)
     }
-}
-
-struct Client {
-    listener: Listener,
-    registration: ClientRegistration,
-    reused: bool,
-}
-
-/// The client to sign in as, with the listener its redirect URI needs.
-async fn client(
-    network: &Network,
-    registrations: &Registrations,
-    request: &LoginRequest,
-    discovered: &Discovered,
-) -> Result<Client, Error> {
-    let OAuthOptions { client_id, callback_port, callback_host, .. } = &request.options;
-    if let Some(client_id) = client_id {
-        registrations.check_given(client_id, &discovered.server.issuer).await?;
-        let listener = bind(*callback_host, *callback_port).await?;
-        let registration =
-            ClientRegistration::given(&request.options, &discovered.server, listener.redirect())
-                .ok_or_else(|| Error::NoRegistration { issuer: discovered.server.issuer.to_string() })?;
-        return Ok(Client { listener, registration, reused: false });
-    }
-    let stored = registrations.load(&discovered.server.issuer).await.map_err(Error::NotSaved)?;
-    let usable = |known: &ClientRegistration| {
-        known.dynamic
-            && known.redirect.host == *callback_host
-            && callback_port.is_none_or(|port| port == known.redirect.port)
-            && !known.has_expired(unix_now())
-    };
-    if let Some(registration) = stored.filter(usable) {
-        match Listener::bind(*callback_host, Some(registration.redirect.port)).await {
-            Ok(listener) => return Ok(Client { listener, registration, reused: true }),
-            Err(error) => tracing::info!(%error, "the port of our registration is in use; registering again"),
-        }
-    }
-    let listener = bind(*callback_host, *callback_port).await?;
-    let registration = new_client(network, registrations, request, discovered, listener.redirect()).await?;
-    Ok(Client { listener, registration, reused: false })
-}
-
-async fn new_client(
-    network: &Network,
-    registrations: &Registrations,
-    request: &LoginRequest,
-    discovered: &Discovered,
-    redirect: RedirectUri,
-) -> Result<ClientRegistration, Error> {
-    let Discovered { server, scopes, .. } = discovered;
-    let registration = registration::register(network, &request.settings, server, redirect, scopes).await?;
-    registrations.save(&registration).await.map_err(Error::NotSaved)?;
-    Ok(registration)
-}
-
-async fn bind(host: CallbackHost, port: Option<u16>) -> Result<Listener, Error> {
-    Listener::bind(host, port).await.map_err(|error| match port {
-        Some(port) if error.kind() == std::io::ErrorKind::AddrInUse => Error::PortTaken { port },
-        Some(_) | None => Error::Listener(error),
-    })
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn facts(request: &LoginRequest, discovered: &Discovered) -> SignInFacts {

@@ -3,15 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use base64::Engine;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
-use url::form_urlencoded::{self, Serializer};
+use url::form_urlencoded::Serializer;
 
-use super::registration::{ClientAuth, ClientRegistration};
+use super::registration::ClientRegistration;
 use super::scope::Scopes;
 use super::{Error, Issuer};
 use crate::net::{self, ConnectionSettings, Network, SmallResponse};
@@ -99,13 +98,13 @@ impl TokenClient<'_> {
         verifier: &PkceVerifier,
         resource: Option<&str>,
     ) -> Result<TokenResponse, Error> {
-        let redirect = self.registration.redirect.to_string();
+        let redirect = self.registration.redirect.map(|redirect| redirect.to_string());
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
-            ("redirect_uri", redirect.as_str()),
             ("code_verifier", verifier.expose()),
         ];
+        form.extend(redirect.as_deref().map(|redirect| ("redirect_uri", redirect)));
         form.extend(resource.map(|resource| ("resource", resource)));
         self.ask(endpoint, form).await
     }
@@ -139,34 +138,17 @@ impl TokenClient<'_> {
         if answer.status.is_success() { read_tokens(&answer.body) } else { Err(failure(&answer)) }
     }
 
-    async fn post(&self, endpoint: &Url, mut form: Vec<(&str, &str)>) -> Result<SmallResponse, Error> {
+    async fn post(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<SmallResponse, Error> {
         let mut headers = HeaderMap::from_iter([
             (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
             (ACCEPT, HeaderValue::from_static("application/json")),
         ]);
-        let secret = self.registration.client_secret.as_ref().map(|secret| secret.expose());
-        match (self.registration.auth, secret) {
-            (ClientAuth::ClientSecretBasic, Some(secret)) => {
-                headers.insert(AUTHORIZATION, basic(&self.registration.client_id, secret));
-            }
-            (ClientAuth::ClientSecretPost, Some(secret)) => {
-                form.extend([("client_id", self.registration.client_id.as_str()), ("client_secret", secret)]);
-            }
-            (ClientAuth::None, _) | (_, None) => form.push(("client_id", &self.registration.client_id)),
-        }
-        let body = Serializer::new(String::new()).extend_pairs(form).finish();
+        let ClientRegistration { auth, client_id, issuer, .. } = self.registration;
+        let shown = auth.show(client_id, issuer);
+        headers.extend(shown.header.map(|value| (AUTHORIZATION, value)));
+        let body = Serializer::new(String::new()).extend_pairs(form).extend_pairs(shown.fields).finish();
         Ok(self.network.post(endpoint, headers, Bytes::from(body), self.settings).await?)
     }
-}
-
-/// RFC 6749 §2.3.1: both parts form-encoded before base64.
-fn basic(client_id: &str, secret: &str) -> HeaderValue {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encoded(client_id), encoded(secret));
-    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
-    let mut value = HeaderValue::from_str(&text).expect("base64 is a valid header value");
-    value.set_sensitive(true);
-    value
 }
 
 /// The error body of RFC 6749 §5.2 and RFC 7591 §3.2.2, made safe to show.
@@ -325,14 +307,5 @@ mod tests {
         let body = r#"{"error":"x\u001b[31m","error_description":"a\u001b]0;t\u0007\nb\u202ec"}"#;
         let text = failure(&answer(400, body)).to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\n') && !text.contains('\u{202e}'), "{text:?}");
-    }
-
-    #[test]
-    fn basic_credentials_are_form_encoded_first() {
-        let value = basic("a:b", "s p/ä");
-        let text = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
-        let decoded = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
-        assert_eq!(decoded, b"a%3Ab:s+p%2F%C3%A4");
-        assert!(value.is_sensitive());
     }
 }

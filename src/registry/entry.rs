@@ -124,9 +124,15 @@ pub struct OAuthEntry {
     /// Whether its secret is in the secret store.
     #[serde(default, skip_serializing_if = "is_default")]
     pub has_client_secret: bool,
-    /// The URL of a client metadata document.
+    /// Whether a key that the client signs with is in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub has_private_key: bool,
+    /// The algorithm it signs with, where that was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_metadata_url: Option<Url>,
+    pub key_alg: Option<String>,
+    /// The URL of a client id metadata document, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_metadata_url: Option<String>,
     /// The scopes to ask for, in place of the server's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -207,7 +213,8 @@ impl ServerEntry {
 
     /// Whether anything of it is in the secret store, tokens of accounts aside.
     pub fn has_secrets(&self) -> bool {
-        !self.headers.is_empty() || self.bearer || self.oauth.has_client_secret || self.proxy_login
+        let client = self.oauth.has_client_secret || self.oauth.has_private_key;
+        !self.headers.is_empty() || self.bearer || client || self.proxy_login
     }
 }
 

@@ -50,6 +50,10 @@ secret_type!(
     ClientSecret
 );
 secret_type!(
+    /// The private key of a client, as PEM or JWK.
+    PrivateKey
+);
+secret_type!(
     /// The PKCE verifier of one sign-in.
     PkceVerifier
 );

@@ -16,6 +16,9 @@ fn server(name: &str, accounts: Vec<AccountView>) -> ServerView {
         oauth: OAuthView {
             client_id: None,
             has_client_secret: false,
+            has_private_key: false,
+            key_alg: None,
+            client_metadata_url: None,
             scope: None,
             resource: None,
             issuer: None,
@@ -93,6 +96,9 @@ fn show_tells_everything_but_secrets() {
     full.bearer = true;
     full.oauth.client_id = Some("client".into());
     full.oauth.has_client_secret = true;
+    full.oauth.has_private_key = true;
+    full.oauth.key_alg = Some("ES256".into());
+    full.oauth.client_metadata_url = Some("https://me.example/client.json".into());
     full.oauth.scope = Some("a b".into());
     full.oauth.resource = Some(ResourceOption::Omitted);
     full.oauth.issuer = Some("https://as.example".into());
@@ -114,6 +120,8 @@ fn show_tells_everything_but_secrets() {
     Header              x-a (stored)
     Header              x-b (stored)
     Client id           client (secret stored)
+    Private key         ES256 (stored)
+    Client document     https://me.example/client.json
     Scopes              a b
     Resource            none
     Issuer              https://as.example

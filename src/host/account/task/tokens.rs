@@ -15,6 +15,7 @@ use crate::host::account::{
 };
 use crate::oauth;
 use crate::oauth::challenge;
+use crate::oauth::registration::ClientKind;
 use crate::oauth::token::{TokenClient, TokenSet};
 use crate::secret::{self, AccessToken};
 
@@ -272,7 +273,7 @@ impl Task {
                 self.hold(tokens);
             }
             Err(error) if error.refused_with("invalid_grant") => self.lose(SignedOut::Expired),
-            Err(error) if error.refused_with("invalid_client") => {
+            Err(error) if error.is_about_client() && self.may_register_again() => {
                 self.forget_client();
                 self.lose(SignedOut::ClientForgotten);
             }
@@ -330,6 +331,11 @@ impl Task {
         self.serve_waiters();
     }
 
+    /// A client that was given can be corrected, and then its tokens are still good.
+    fn may_register_again(&self) -> bool {
+        matches!(&self.held, Held::Tokens(tokens) if tokens.registration.kind == ClientKind::Dynamic)
+    }
+
     pub(super) fn forget_client(&mut self) {
         let Held::Tokens(tokens) = &self.held else { return };
         let (registrations, issuer) = (self.registrations.clone(), tokens.issuer.clone());
@@ -368,8 +374,9 @@ async fn refresh(
     deps: &AccountDeps,
 ) -> Result<TokenSet, oauth::Error> {
     let Some(token) = &tokens.refresh else { return Ok(tokens.clone()) };
+    let registration = tokens.registration.with_current(&spec.oauth);
     let client =
-        TokenClient { network: &deps.network, settings: &spec.settings, registration: &tokens.registration };
+        TokenClient { network: &deps.network, settings: &spec.settings, registration: &registration };
     let answer = client.refresh(&tokens.token_endpoint, token, tokens.resource.as_deref()).await?;
     Ok(tokens.renewed(answer, deps.clock.now()))
 }

@@ -104,6 +104,8 @@ impl Host {
         }
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let network = Network::new(Limits::default());
+        let snapshots = SnapshotStore::new(paths.cache.join("snapshots"));
+        tasks.spawn(snapshots.clone().keep_written(shutdown.clone()));
         let inner = Inner {
             controller: Controller::spawn(registry, &tasks, shutdown.clone()),
             vault: Vault::open(secrets, &home_id, &paths.state),
@@ -111,7 +113,7 @@ impl Host {
             approvals: Approvals { rule: settings.connect_url(has_display), approver },
             sessions: SessionDeps {
                 network: network.clone(),
-                snapshots: SnapshotStore::new(paths.cache.join("snapshots")),
+                snapshots,
                 sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
                 limits: session::Limits { start_budget: start_budget(), ..session::Limits::default() },
                 pages: Arc::new(Semaphore::new(1)),
@@ -162,6 +164,7 @@ impl Host {
             if tokio::time::timeout(END_LIMIT, tasks.wait()).await.is_err() {
                 tracing::warn!("some tasks did not end in time");
             }
+            self.handle.session_deps().snapshots.flush().await;
         };
         tokio::join!(serving, end);
         Ok(())

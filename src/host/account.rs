@@ -163,11 +163,6 @@ impl AccountState {
         matches!(self, Self::SigningIn { .. })
     }
 
-    /// Whether the person has signed out, so that nothing of the account may be kept.
-    pub fn was_signed_out_by_person(&self) -> bool {
-        matches!(self, Self::SignedOut { why: SignedOut::ByPerson })
-    }
-
     /// Whether nobody has ever signed in, so that a first connect may offer it.
     pub fn was_never_signed_in(&self) -> bool {
         matches!(self, Self::Unknown | Self::SignedOut { why: SignedOut::NeverSignedIn })

@@ -66,8 +66,10 @@ impl HostHandle {
             return Err(Error::UnknownAccount { server: entry.name, label });
         }
         let live = self.live(&entry, &label).await?;
-        self.forget_answers(&entry.id, &label);
+        self.forget_answers(&entry.id, &label).await;
         let signed_out = live.handle.sign_out().await;
+        // What came while the tokens were still good goes, too.
+        self.forget_answers(&entry.id, &label).await;
         signed_out.map_err(|error| Error::OAuth { server: entry.name, error })
     }
 
@@ -174,7 +176,7 @@ impl HostHandle {
     pub(super) async fn end_accounts(&self, entry: &ServerEntry, for_good: bool) {
         if for_good {
             for account in &entry.accounts {
-                self.forget_answers(&entry.id, &account.label);
+                self.forget_answers(&entry.id, &account.label).await;
             }
         }
         let id = entry.id.clone();
@@ -191,7 +193,8 @@ impl HostHandle {
     }
 
     /// Deletes what the server last said to an account.
-    fn forget_answers(&self, entry: &ServerId, label: &AccountLabel) {
-        self.inner.sessions.snapshots.delete(&ConnectionKey::account_prefix(entry.as_str(), label.as_str()));
+    async fn forget_answers(&self, entry: &ServerId, label: &AccountLabel) {
+        let prefix = ConnectionKey::account_prefix(entry.as_str(), label.as_str());
+        self.inner.sessions.snapshots.delete(&prefix).await;
     }
 }

@@ -153,7 +153,7 @@ impl HostHandle {
         self.wake_accounts(&entry).await;
         self.inner.controller.ask(move |state| state.remove(&id)).await??;
         self.end_accounts(&entry, true).await;
-        self.inner.sessions.snapshots.delete(&format!("{}.", entry.id));
+        self.inner.sessions.snapshots.delete(&format!("{}.", entry.id)).await;
         if let Err(error) = ServerSecrets::delete(&self.inner.vault, &entry.id).await {
             tracing::warn!(server = %entry.name, %error, "its secrets could not be deleted");
         }

@@ -108,7 +108,7 @@ pub async fn serve<R, W>(
     let (sender, incoming) = mpsc::channel(INCOMING_QUEUE);
     let key = connection.key.to_string();
     let sealer = deps.sealer.clone();
-    let context = Context::new(connection, deps, downstream, sender);
+    let context = Context::new(connection, deps, downstream, sender).await;
     let session = Session::new(Arc::new(context), sealer, key);
     session.run(hello, frames, incoming, shutdown).await;
     let _ = tokio::time::timeout(END_LIMIT, writing).await;
@@ -206,9 +206,6 @@ impl Session {
                     // The entry was changed or removed: the shim comes back to what is there now.
                     if ended { break false; }
                     let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
-                    if account.as_ref().is_some_and(|account| account.borrow().was_signed_out_by_person()) {
-                        self.context.forget_answers();
-                    }
                     if is_signed_in && !was_signed_in { self.on_signed_in(); }
                     was_signed_in = is_signed_in;
                 }

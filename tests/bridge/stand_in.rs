@@ -84,3 +84,30 @@ async fn a_servers_tool_under_our_name_is_neither_shown_nor_remembered() {
     client.initialize().await;
     assert_eq!(client.tools().await, ["honest"]);
 }
+
+#[tokio::test]
+async fn what_one_session_learns_the_others_of_its_account_know() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let (mut one, mut other) = (home.connect(&["demo"]), home.connect(&["demo"]));
+    for client in [&mut one, &mut other] {
+        client.initialize().await;
+        assert!(!client.tools().await.contains(&"brand_new".to_owned()));
+    }
+    server.control().add_tool("brand_new");
+    assert!(one.tools().await.contains(&"brand_new".to_owned()));
+    let prompts = json!({ "prompts": [{ "name": "only_the_other_saw_it" }] });
+    server.control().script("prompts/list", prompts.to_string(), false);
+    other.request("prompts/list", json!({})).await;
+    server.stop().await;
+
+    assert!(other.tools().await.contains(&"brand_new".to_owned()));
+    let known = one.request("prompts/list", json!({})).await;
+    assert_eq!(known["result"], prompts);
+    let (_, _) = (one.close().await, other.close().await);
+    let mut later = home.connect(&["demo"]);
+    later.initialize().await;
+    assert!(later.tools().await.contains(&"brand_new".to_owned()), "the last to write did not win alone");
+    assert_eq!(later.request("prompts/list", json!({})).await["result"], prompts);
+}

@@ -11,7 +11,7 @@ use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, Operation, Refusal, Retry};
 use crate::host::connection::Connection;
 use crate::host::failures;
-use crate::host::snapshot::{SeenTransport, Snapshot, SnapshotStore};
+use crate::host::snapshot::{Generation, SeenTransport, SharedSnapshot};
 use crate::mcp::era::Era;
 use crate::mcp::{Kind, Message, RequestId};
 use crate::net::Network;
@@ -49,21 +49,20 @@ pub(super) struct Context {
     pub(super) pages: Arc<Semaphore>,
     /// Where every message from upstream goes.
     pub(super) incoming: mpsc::Sender<Incoming>,
-    pub(super) snapshots: SnapshotStore,
-    /// A leaf: read and written in one breath, never across an await.
-    pub(super) snapshot: Mutex<Snapshot>,
+    /// What is known of the server, shared with all sessions of this connection's key.
+    pub(super) snapshot: SharedSnapshot,
     pub(super) client_name: watch::Sender<String>,
     awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
 }
 
 impl Context {
-    pub(super) fn new(
+    pub(super) async fn new(
         connection: Connection,
         deps: SessionDeps,
         downstream: Downstream,
         incoming: mpsc::Sender<Incoming>,
     ) -> Self {
-        let snapshot = deps.snapshots.load(&connection.key.to_string());
+        let snapshot = deps.snapshots.open(&connection.key.to_string()).await;
         Self {
             connection,
             network: deps.network,
@@ -71,8 +70,7 @@ impl Context {
             limits: deps.limits,
             pages: deps.pages,
             incoming,
-            snapshots: deps.snapshots,
-            snapshot: Mutex::new(snapshot),
+            snapshot,
             client_name: watch::Sender::new("an MCP client".to_owned()),
             awaited: Mutex::default(),
         }
@@ -246,38 +244,31 @@ impl Context {
 
     /// The era the server was seen to have.
     pub(super) fn seen_era(&self) -> Option<Era> {
-        self.with_snapshot(|snapshot| snapshot.era)
+        self.snapshot.read(|snapshot| snapshot.era)
     }
 
     /// The transport the server was seen to speak.
     pub(super) fn seen_transport(&self) -> Option<SeenTransport> {
-        self.with_snapshot(|snapshot| snapshot.transport)
+        self.snapshot.read(|snapshot| snapshot.transport)
     }
 
     /// Remembers era and transport.
     pub(super) fn note_seen(&self, era: Era, transport: SeenTransport) {
-        let changed = self.with_snapshot(|snapshot| {
-            let changed = (snapshot.era, snapshot.transport) != (Some(era), Some(transport));
-            snapshot.era = Some(era);
-            snapshot.transport = Some(transport);
-            changed
+        self.snapshot.change(self.snapshot.generation(), |snapshot| {
+            let seen = (Some(era), Some(transport));
+            let is_new = (snapshot.era, snapshot.transport) != seen;
+            (snapshot.era, snapshot.transport) = seen;
+            is_new
         });
-        if changed {
-            self.save_snapshot();
-        }
     }
 
-    /// Remembers the server's identity and capabilities.
-    pub(super) fn note_initialize(&self, result: Option<&str>) {
+    /// Remembers the server's identity and capabilities, which were asked for at `asked`.
+    pub(super) fn note_initialize(&self, asked: Generation, result: Option<&str>) {
         let Some(result) = raw_result(result) else { return };
-        self.with_snapshot(|snapshot| snapshot.initialize = Some(result));
-        self.save_snapshot();
-    }
-
-    /// Forgets what the account was told, here as the store does on disk (security rule 13).
-    pub(super) fn forget_answers(&self) {
-        self.with_snapshot(|snapshot| {
-            *snapshot = Snapshot { era: snapshot.era, transport: snapshot.transport, ..Snapshot::default() };
+        self.snapshot.change(asked, |snapshot| {
+            let is_new = snapshot.initialize.as_ref().is_none_or(|known| known.get() != result.get());
+            snapshot.initialize = Some(result);
+            is_new
         });
     }
 
@@ -297,35 +288,19 @@ impl Context {
     /// The list that was last known. It may be older than the rules for tools.
     pub(super) fn known_list(&self, method: &str, era: Era) -> UsableList {
         let empty = || RawValue::from_string("[]".to_owned()).expect("an empty array");
-        let items = self.with_snapshot(|snapshot| snapshot.lists.get(method).cloned());
+        let items = self.snapshot.read(|snapshot| snapshot.lists.get(method).cloned());
         self.usable(method, items.unwrap_or_else(empty), era)
     }
 
-    /// Remembers a whole list.
-    pub(super) fn note_list(&self, method: &str, items: UsableList) {
-        let is_new = self.with_snapshot(|snapshot| {
+    /// Remembers a whole list, which was asked for at `asked`.
+    pub(super) fn note_list(&self, asked: Generation, method: &str, items: UsableList) {
+        self.snapshot.change(asked, |snapshot| {
             let is_new = snapshot.list(method) != Some(items.text());
             if is_new {
                 snapshot.lists.insert(method.to_owned(), items.into_raw());
             }
             is_new
         });
-        if is_new {
-            self.save_snapshot();
-        }
-    }
-
-    /// Reads or changes the snapshot.
-    pub(super) fn with_snapshot<T>(&self, access: impl FnOnce(&mut Snapshot) -> T) -> T {
-        let mut snapshot = self.snapshot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        access(&mut snapshot)
-    }
-
-    fn save_snapshot(&self) {
-        let key = self.connection.key.to_string();
-        if let Err(error) = self.with_snapshot(|snapshot| self.snapshots.save(&key, snapshot)) {
-            tracing::warn!(server = %self.server(), %error, "the last known answers could not be saved");
-        }
     }
 }
 

@@ -66,7 +66,7 @@ impl Session {
             self.spawn(id, &method, task);
             return;
         }
-        self.collector.on_request(&message);
+        self.collector.on_request(&message, self.context.snapshot.generation());
         if method::list_member(&method).is_some() {
             let budget = Instant::now() + self.context.limits.start_budget;
             let due = self.deadline.filter(|start| *start > Instant::now()).unwrap_or(budget);

@@ -76,7 +76,7 @@ impl Session {
         {
             self.reply(Bytes::from_static(notification)).await;
         }
-        self.context.note_list(&whole.method, items);
+        self.context.note_list(whole.asked, &whole.method, items);
     }
 
     /// A task that was cancelled has nothing to say; one that panicked leaves its request to us.

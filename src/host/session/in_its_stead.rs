@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use crate::endpoint::frame::Control;
 use crate::failure::Failure;
 use crate::host::failures;
+use crate::host::snapshot::Snapshot;
 use crate::mcp::{self, Message, RequestId};
 
 use super::link::{Link, LinkState};
@@ -46,7 +47,7 @@ impl Session {
     /// Where nothing is known yet and somebody is just signing in, the first lists wait for it.
     fn extended_for_sign_in(&self) -> Option<Instant> {
         let is_signing_in = self.context.account()?.state().borrow().is_signing_in();
-        let known = self.context.with_snapshot(|snapshot| snapshot.is_known());
+        let known = self.context.snapshot.read(Snapshot::is_known);
         let start = self.deadline? - self.context.limits.start_budget;
         (is_signing_in && !known).then(|| start + self.context.limits.list_during_sign_in)
     }
@@ -130,9 +131,10 @@ impl Session {
         let Some(id) = message.request_id().cloned() else { return };
         let version = message.string_at(&["params", "protocolVersion"]);
         let server = self.context.server().to_owned();
-        let result = self.context.with_snapshot(|snapshot| {
-            stand_in::initialize(snapshot, &server, version.as_deref(), why.as_ref())
-        });
+        let result = self
+            .context
+            .snapshot
+            .read(|snapshot| stand_in::initialize(snapshot, &server, version.as_deref(), why.as_ref()));
         self.told.initialize = true;
         self.answer_initialize(mcp::result_response(&id, &result)).await;
     }
@@ -140,7 +142,7 @@ impl Session {
     /// What was promised in the server's stead, and the server does not have, is answered empty.
     pub(super) fn answer_for_absent_capability(&self, id: &RequestId, method: &str) -> Option<Bytes> {
         let capability = stand_in::capability_of(method).filter(|_| self.told.initialize)?;
-        let absent = self.context.with_snapshot(|snapshot| {
+        let absent = self.context.snapshot.read(|snapshot| {
             let initialize = snapshot.initialize.as_deref()?;
             Some(mcp::json::member_at(initialize.get(), &["capabilities", capability]).is_none())
         });
@@ -155,7 +157,7 @@ impl Session {
             let line =
                 format!(r#"{{"jsonrpc":"2.0","id":"drawbridge-{}","method":"{method}"}}"#, self.prefetch);
             let Ok(message) = Message::parse(line.into()) else { continue };
-            self.collector.on_request(&message);
+            self.collector.on_request(&message, self.context.snapshot.generation());
             if let (Some(id), Some(request)) = (message.request_id().cloned(), self.request(message)) {
                 let request = Request { is_own: true, ..request };
                 self.requests.spawn(async move { (id, request.run().await) });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
+use crate::host::snapshot::Generation;
 use crate::mcp::{Message, RequestId, json, method};
 
 /// More items than any client shows; a server that pages on for ever is not followed.
@@ -13,10 +14,12 @@ const MOST_ITEMS: usize = 50_000;
 struct Asked {
     method: String,
     cursor: Option<String>,
+    generation: Generation,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Partial {
+    asked: Generation,
     items: Vec<Box<RawValue>>,
     next: Option<String>,
 }
@@ -25,6 +28,8 @@ struct Partial {
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) method: String,
+    /// What its first page was asked for on top of.
+    pub(super) asked: Generation,
     /// Its items as one JSON array.
     pub(super) items: Box<RawValue>,
 }
@@ -37,21 +42,21 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// Notes a list request on its way to the server.
-    pub(super) fn on_request(&mut self, message: &Message) {
+    /// Notes a list request on its way to the server, on top of what is known.
+    pub(super) fn on_request(&mut self, message: &Message, generation: Generation) {
         let (Some(id), Some(method)) = (message.request_id(), message.method()) else { return };
         if method::list_member(method).is_some() {
             let cursor = message.string_at(&["params", "cursor"]);
-            self.asked.insert(id.clone(), Asked { method: method.to_owned(), cursor });
+            self.asked.insert(id.clone(), Asked { method: method.to_owned(), cursor, generation });
         }
     }
 
     /// Notes the server's answer; yields the list once its last page is there.
     pub(super) fn on_response(&mut self, id: &RequestId, response: &Message) -> Option<Whole> {
-        let Asked { method, cursor } = self.asked.remove(id)?;
+        let Asked { method, cursor, generation } = self.asked.remove(id)?;
         let items = response.raw_at(&["result", method::list_member(&method)?])?;
         let mut partial = match cursor {
-            None => Partial::default(),
+            None => Partial { asked: generation, items: Vec::new(), next: None },
             Some(cursor) => {
                 self.partial.remove(&method).filter(|page| page.next.as_ref() == Some(&cursor))?
             }
@@ -64,7 +69,7 @@ impl Collector {
             }
             return None;
         }
-        Some(Whole { method, items: array(&partial.items) })
+        Some(Whole { method, asked: partial.asked, items: array(&partial.items) })
     }
 
     /// Forgets a request that will not be answered.
@@ -90,7 +95,7 @@ mod tests {
     fn page(lists: &mut Collector, id: u32, cursor: Option<&str>, result: &str) -> Option<String> {
         let cursor = cursor.map(|cursor| format!(r#","params":{{"cursor":"{cursor}"}}"#)).unwrap_or_default();
         let request = message(format!(r#"{{"id":{id},"method":"tools/list"{cursor}}}"#));
-        lists.on_request(&request);
+        lists.on_request(&request, Generation::default());
         let response = message(format!(r#"{{"id":{id},"result":{result}}}"#));
         let whole = lists.on_response(request.request_id().expect("an id"), &response);
         whole.map(|whole| whole.items.get().to_owned())

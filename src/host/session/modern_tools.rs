@@ -40,7 +40,7 @@ pub(super) async fn headers(
 }
 
 fn known(context: &Context, name: &str) -> Option<ToolHeaders> {
-    context.with_snapshot(|snapshot| {
+    context.snapshot.read(|snapshot| {
         let tools = json::elements(snapshot.list("tools/list")?)?;
         let is_wanted = |tool: &&&RawValue| {
             json::member(tool.get(), "name").and_then(json::string).is_some_and(|found| found == name)
@@ -51,6 +51,7 @@ fn known(context: &Context, name: &str) -> Option<ToolHeaders> {
 
 /// Fetches all pages of the tool list, on the word of the client's own request.
 async fn fetch(context: &Context, transport: &Transport, call: &Message) -> Result<(), Refused> {
+    let asked = context.snapshot.generation();
     let mut items: Vec<String> = Vec::new();
     let mut cursor = String::new();
     for page in 0..MOST_PAGES {
@@ -66,7 +67,7 @@ async fn fetch(context: &Context, transport: &Transport, call: &Message) -> Resu
         }
     }
     if let Ok(list) = RawValue::from_string(format!("[{}]", items.join(","))) {
-        context.note_list("tools/list", context.usable("tools/list", list, Era::Modern));
+        context.note_list(asked, "tools/list", context.usable("tools/list", list, Era::Modern));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::failure::{Code, Failure};
 use crate::host::failures;
-use crate::host::snapshot::SeenTransport;
+use crate::host::snapshot::{Generation, SeenTransport};
 use crate::mcp::era::{self, Era};
 use crate::mcp::{Kind, Message, header, json};
 use crate::registry::TransportChoice;
@@ -225,12 +225,10 @@ async fn over_streamable_http(
     if era == Era::Modern {
         return Err(HandshakeError::Open(OpenError::Failed(only_modern(context))));
     }
-    let http = context.streamable_http();
-    let transport = Transport::Http(http);
-    let (posted, response) =
-        ask(context, &transport, initialize).await.map_err(|refused| HandshakeError::of(context, refused))?;
-    let opened = settle(context, transport, &posted, response, SeenTransport::StreamableHttp)?;
-    Ok(opened)
+    let transport = Transport::Http(context.streamable_http());
+    let answered = answer_to_initialize(context, &transport, initialize).await;
+    let answered = answered.map_err(|refused| HandshakeError::of(context, refused))?;
+    settle(context, transport, answered, SeenTransport::StreamableHttp)
 }
 
 async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<Opened, OpenError> {
@@ -238,19 +236,36 @@ async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<O
     let open_error = |refused: Refused| HandshakeError::of(context, refused).into_open(context);
     let sse = context.authorized(connect).await.map_err(open_error)?;
     let transport = Transport::Sse(sse);
-    let (posted, response) = ask(context, &transport, initialize).await.map_err(open_error)?;
-    settle(context, transport, &posted, response, SeenTransport::HttpSse)
-        .map_err(|error| error.into_open(context))
+    let answered = answer_to_initialize(context, &transport, initialize).await.map_err(open_error)?;
+    settle(context, transport, answered, SeenTransport::HttpSse).map_err(|error| error.into_open(context))
+}
+
+/// The server's answer to `initialize`.
+struct Answered {
+    /// What was known when it was asked.
+    asked: Generation,
+    posted: Posted,
+    response: Message,
+}
+
+async fn answer_to_initialize(
+    context: &Context,
+    transport: &Transport,
+    initialize: &Message,
+) -> Result<Answered, Refused> {
+    let asked = context.snapshot.generation();
+    let (posted, response) = ask(context, transport, initialize).await?;
+    Ok(Answered { asked, posted, response })
 }
 
 /// Reads the answer to `initialize`.
 fn settle(
     context: &Context,
     transport: Transport,
-    posted: &Posted,
-    response: Message,
+    answered: Answered,
     seen: SeenTransport,
 ) -> Result<Opened, HandshakeError> {
+    let Answered { asked, posted, response } = answered;
     if matches!(response.kind(), Kind::Response { is_error: true, .. }) {
         return Err(HandshakeError::Open(OpenError::Rejected(response)));
     }
@@ -264,7 +279,7 @@ fn settle(
         resume = posted.session.clone().map(|session| Resume::of(session, version));
     }
     context.note_seen(Era::Legacy, seen);
-    context.note_initialize(response.raw_at(&["result"]));
+    context.note_initialize(asked, response.raw_at(&["result"]));
     Ok(Opened { transport: Arc::new(transport), response: Some(response), needs_initialized: true, resume })
 }
 

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::failure::{Code, Failure};
 use crate::host::connection::Connection;
 use crate::host::failures;
+use crate::host::snapshot::Generation;
 use crate::mcp::era::{Era, NEWEST_LEGACY};
 use crate::mcp::{Kind, Message, json, method};
 
@@ -41,9 +42,10 @@ pub struct Probe {
 /// # Errors
 /// The first thing that is wrong; [`Code::SignedOut`] where signing in would help.
 pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, Failure> {
+    let snapshots = deps.snapshots.clone();
     let (downstream, _writing) = Downstream::spawn(tokio::io::sink());
     let (sender, mut incoming) = mpsc::channel(INCOMING_QUEUE);
-    let context = Context::new(connection, deps, downstream, sender);
+    let context = Context::new(connection, deps, downstream, sender).await;
     let context = Arc::new(context);
     let mut tasks = JoinSet::new();
     let reader = context.clone();
@@ -53,6 +55,7 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
         }
     });
     let looked = timeout(LIMIT, look(&context)).await;
+    snapshots.flush().await;
     looked.unwrap_or_else(|_| {
         let sentence = format!("{} did not answer within {} s", context.server(), LIMIT.as_secs());
         Err(Failure::new(Code::TimedOut, sentence, "Try again later, or check the address"))
@@ -82,8 +85,9 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
         ("resources/templates/list", "resources"),
     ] {
         if answer.is_some_and(|answer| answer.raw_at(&["result", "capabilities", capability]).is_some()) {
+            let asked = context.snapshot.generation();
             let items = read_list(context, &opened.transport, list).await;
-            let count = keep(context, list, items);
+            let count = keep(context, asked, list, items);
             if list == "tools/list" {
                 probe.tools = count;
             }
@@ -94,12 +98,12 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
 }
 
 /// Keeps what clients may see of a list; how many items that are.
-fn keep(context: &Context, list: &str, items: Option<Vec<String>>) -> usize {
+fn keep(context: &Context, asked: Generation, list: &str, items: Option<Vec<String>>) -> usize {
     let raw = items.and_then(|items| RawValue::from_string(format!("[{}]", items.join(","))).ok());
     let Some(raw) = raw else { return 0 };
     let kept = context.usable(list, raw, Era::Legacy);
     let count = json::elements(kept.text()).map_or(0, |items| items.len());
-    context.note_list(list, kept);
+    context.note_list(asked, list, kept);
     count
 }
 

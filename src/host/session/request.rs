@@ -9,6 +9,7 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::failure::{Code, Failure};
 use crate::host::failures;
+use crate::host::snapshot::Snapshot;
 use crate::mcp::{Message, method};
 use crate::upstream::{self, Posted};
 
@@ -93,7 +94,7 @@ impl Request {
     /// Where nothing is known yet and somebody is just signing in, a list waits a little for it.
     async fn list_while_signed_out(&self) -> Ending {
         let stand_in = Ending::StandIn { sign_in: self.context.account().is_some() };
-        let known = self.context.with_snapshot(|snapshot| snapshot.is_known());
+        let known = self.context.snapshot.read(Snapshot::is_known);
         let Some(account) = self.context.account().filter(|_| !known) else { return stand_in };
         let mut state = account.state();
         if !state.borrow().is_signing_in() {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 mod attacks;
+mod refresh;
 mod renewal;
+mod rotating;
 mod sign_in;
 mod step_up;
 mod support;

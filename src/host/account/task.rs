@@ -12,12 +12,11 @@ mod step_up;
 mod tokens;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use self::saving::Saving;
 use self::self_opened::SelfOpened;
@@ -48,7 +47,7 @@ pub(super) struct Task {
     epoch: u64,
     refreshing: bool,
     /// When a token was renewed because the server refused one that should have been good.
-    renewed_for_refusal: Option<Instant>,
+    renewed_for_refusal: Option<SystemTime>,
     pause: Pause,
     waiters: Vec<Waiter>,
     saving: Saving,

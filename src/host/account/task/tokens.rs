@@ -19,7 +19,8 @@ use crate::oauth::registration::ClientKind;
 use crate::oauth::token::{TokenClient, TokenSet};
 use crate::secret::{self, AccessToken};
 
-/// A token refused this soon after it was renewed for a refusal is not worth another renewal.
+/// A token refused this soon after it was renewed for a refusal is not worth another renewal. By the wall clock: after
+/// a night's sleep it is another matter.
 const JUST_RENEWED: Duration = Duration::from_secs(120);
 
 /// Somebody who waits for the vault or a refresh.
@@ -185,7 +186,11 @@ impl Task {
             self.lose(SignedOut::Expired);
             return Some(Ok(Retry::SignInNeeded));
         }
-        if self.renewed_for_refusal.is_some_and(|at| at.elapsed() < JUST_RENEWED) {
+        let now = self.deps.clock.now();
+        let since_renewal = self.renewed_for_refusal.map(|at| now.duration_since(at));
+        if let Some(Ok(since)) = since_renewal
+            && since < JUST_RENEWED
+        {
             self.last_failure = Some(Error::SignedOut { why: SignedOut::Refused });
             self.self_opened.was_in_vain();
             return Some(Ok(Retry::SignInNeeded));
@@ -194,7 +199,7 @@ impl Task {
             return Some(Err(error));
         }
         self.start_refresh();
-        self.renewed_for_refusal = Some(Instant::now());
+        self.renewed_for_refusal = Some(now);
         None
     }
 

@@ -3,10 +3,15 @@ SHELL := /bin/bash
 CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CURDIR)/target/tools/bin:$(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help demo test check audit bench clean
+.PHONY: help app demo test check audit bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+app: ## Build the app with its window and start it
+	@scripts/setup app
+	cargo build --package drawbridge --package drawbridge-app
+	target/debug/drawbridge-app
 
 demo: ## See it work: a demo server, a sign-in, a tool call (ARGS go to the demo)
 	@scripts/setup demo
@@ -23,14 +28,14 @@ check: ## Format, lints, docs, licences, unused dependencies; needs no network o
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-	cargo deny check --hide-inclusion-graph bans licenses sources
+	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 	cargo machete
 
 audit: ## Look for known vulnerabilities in what we depend on
 	@scripts/setup check
 	@cargo deny --log-level off fetch db 2>/dev/null \
 		|| { echo "Skipped: the advisory database cannot be reached from here."; exit 0; }; \
-	cargo deny check --disable-fetch advisories
+	cargo deny --workspace check --disable-fetch advisories
 
 bench: ## Run the benchmarks
 	@scripts/setup test

@@ -12,7 +12,7 @@ use crate::failure::{Code, Failure};
 use crate::logging;
 
 mod call;
-mod client;
+pub mod client;
 mod clients;
 mod completions;
 mod connect;

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::failure::{Code, Failure};
+
 pub use lines::{Line, LineReader};
 pub use start::{StartError, start_host, write_session_environment};
 #[cfg(unix)]
@@ -61,6 +63,20 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The failure as people meet it.
+    pub fn failure(&self) -> Failure {
+        let next_step = match self {
+            Self::NoHome => "Set HOME or DRAWBRIDGE_HOME",
+            Self::AlreadyRunning => "Use it, or end it with `drawbridge serve --stop`",
+            Self::NotPrivate { .. } | Self::ForeignPeer { .. } | Self::NotRunning | Self::Io { .. } => {
+                "Check the folder and its permissions"
+            }
+        };
+        Failure::new(Code::HostGone, self.to_string(), next_step)
+    }
+}
+
 /// Folder, lock and socket of one Host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -98,6 +114,30 @@ impl Place {
     /// The folder of both.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether the person has quit the app, so that nothing but the person starts it again. Sessions
+    /// that go on are then served by a Host without a window.
+    pub fn app_was_quit(&self) -> bool {
+        self.quit_mark().exists()
+    }
+
+    /// Remembers whether the person has quit the app, until the computer restarts.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn set_app_was_quit(&self, was_quit: bool) -> io::Result<()> {
+        if was_quit {
+            return std::fs::write(self.quit_mark(), "");
+        }
+        match std::fs::remove_file(self.quit_mark()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn quit_mark(&self) -> PathBuf {
+        self.folder.join("app-quit")
     }
 
     fn of_home(home: &Path) -> Self {

@@ -8,6 +8,7 @@ use crate::mcp::{self, RequestId};
 
 /// What kind of trouble it is. Programs branch on this and never on the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// Signing in would help.
@@ -48,6 +49,7 @@ pub enum Code {
 
 /// One failure, ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[error("{sentence}")]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {

@@ -28,8 +28,10 @@ mod connect;
 pub mod connection;
 mod controller;
 mod dialling;
+pub mod environment;
 mod error;
 pub mod failures;
+mod front;
 mod handle;
 mod options;
 mod secrets;
@@ -37,6 +39,7 @@ mod serving;
 pub mod session;
 pub mod settings;
 pub mod snapshot;
+mod tools;
 mod view;
 pub mod visible_tools;
 
@@ -45,6 +48,7 @@ pub use activity::{Activity, Busy};
 pub use approval::{Approver, Wanted};
 pub use connect::Target;
 pub use error::Error;
+pub use front::Front;
 pub use handle::HostHandle;
 
 use approval::Approvals;
@@ -69,6 +73,8 @@ pub struct HostConfig {
     pub opener: Arc<dyn PageOpener>,
     /// Asks the person, where somebody can.
     pub approver: Option<Arc<dyn Approver>>,
+    /// Shows windows, where this Host has any.
+    pub front: Option<Arc<dyn Front>>,
     /// Whether there is a display, and so a person who can be asked.
     pub has_display: bool,
     /// Ends the Host once nobody has needed it for that long.
@@ -87,7 +93,7 @@ impl Host {
     /// # Errors
     /// [`Error`] when the registry or a folder cannot be used.
     pub fn build(config: HostConfig) -> Result<Self, Error> {
-        let HostConfig { paths, secrets, opener, approver, has_display, idle_exit } = config;
+        let HostConfig { paths, secrets, opener, approver, front, has_display, idle_exit } = config;
         let failed = |source| Error::Folder { path: paths.config.clone(), source };
         paths.create().map_err(failed)?;
         let home_id = home_id(&paths).map_err(failed)?;
@@ -110,6 +116,7 @@ impl Host {
             controller: Controller::spawn(registry, &tasks, shutdown.clone()),
             vault: Vault::open(secrets, &home_id, &paths.state),
             opener,
+            front,
             approvals: Approvals { rule: settings.connect_url(has_display), approver },
             sessions: SessionDeps {
                 network: network.clone(),

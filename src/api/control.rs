@@ -19,13 +19,11 @@ use tokio_util::task::TaskTracker;
 
 use super::types::{
     Changes, ClientsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ProbeView, ServerView,
-    SignInBody, SignInEvent, SignedOut, StatusView,
+    ShowWindow, SignInBody, SignInEvent, SignedOut, StatusView, ToolView,
 };
 use crate::failure::{Code, Failure};
-use crate::host::account::{self, AccountHandle, AskedBy, OpenWith, Prompt, SignIn, SignInRequest};
+use crate::host::account::{AccountHandle, AskedBy, OpenWith, Prompt, SignIn, SignInRequest};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
-use crate::oauth;
-use crate::redact::plain;
 use crate::registry::{AccountLabel, ClientName, ServerName};
 
 /// Where these routes are.
@@ -38,6 +36,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
     Router::new()
         .route("/status", get(status))
         .route("/shutdown", post(shutdown))
+        .route("/window", post(show_window))
         .route("/sign-out", post(sign_out_all))
         .route("/clients", get(clients).post(add_client))
         .route("/clients/{name}", delete(revoke_client))
@@ -45,6 +44,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/servers/{name}", get(show).patch(edit).delete(remove))
         .route("/servers/{name}/probe", post(probe))
         .route("/servers/{name}/accounts/{label}", delete(remove_account))
+        .route("/servers/{name}/accounts/{label}/tools", get(tools))
         .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in).delete(cancel_sign_in))
         .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
         .route("/servers/{name}/accounts/{label}/redirect", post(redirect))
@@ -96,6 +96,14 @@ async fn status(State(host): State<HostHandle>) -> Json<StatusView> {
 async fn shutdown(State(host): State<HostHandle>) -> StatusCode {
     host.shutdown().cancel();
     StatusCode::ACCEPTED
+}
+
+async fn show_window(
+    State(host): State<HostHandle>,
+    Given(wish): Given<ShowWindow>,
+) -> Result<StatusCode, Refusal> {
+    host.show_window(wish.view.as_deref())?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn clients(State(host): State<HostHandle>) -> Result<Json<ClientsView>, Refusal> {
@@ -151,13 +159,15 @@ async fn probe(
     State(host): State<HostHandle>,
     Path(server): Path<ServerName>,
 ) -> Result<Json<ProbeView>, Refusal> {
-    let account = AccountRef { server: server.to_string(), label: None };
-    let probe = host.probe(&account).await.map_err(Refusal)?;
-    Ok(Json(ProbeView {
-        server: plain(&probe.server, 100),
-        protocol_version: plain(&probe.protocol_version, 20),
-        tools: probe.tools,
-    }))
+    host.probe_view(&server).await.map(Json).map_err(Refusal)
+}
+
+/// An account's tools as they were last listed; nobody is asked.
+async fn tools(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(String, AccountLabel)>,
+) -> Result<Json<Vec<ToolView>>, Refusal> {
+    Ok(Json(host.tools(&AccountRef { server, label: Some(label) }).await?))
 }
 
 async fn remove_account(
@@ -183,30 +193,15 @@ async fn sign_out_all(State(host): State<HostHandle>) -> Result<Json<SignedOut>,
     Ok(Json(SignedOut { accounts }))
 }
 
-/// Takes a redirect URL that a person pasted. How the sign-in goes on is told to whoever watches
-/// it; only what leaves it waiting is an error here.
+/// Takes a redirect URL that a person pasted.
 async fn redirect(
     State(host): State<HostHandle>,
     Path((server, label)): Path<(ServerName, AccountLabel)>,
     Given(pasted): Given<PastedRedirect>,
 ) -> Result<StatusCode, Refusal> {
     let account = AccountRef { server: server.to_string(), label: Some(label) };
-    let handle = host.account(&account).await?;
-    let failed = handle.sign_in_redirect(pasted.url.expose()).await.err();
-    let still_waits = |error: &account::Error| match error {
-        account::Error::OAuth(error) => {
-            matches!(**error, oauth::Error::NotARedirect | oauth::Error::StateMismatch)
-        }
-        account::Error::NoSignIn => true,
-        account::Error::SignedOut { .. }
-        | account::Error::Vault(_)
-        | account::Error::NotAgain
-        | account::Error::Stopped => false,
-    };
-    match failed.filter(still_waits) {
-        Some(error) => Err(Refusal(failures::of_account(server.as_str(), &error))),
-        None => Ok(StatusCode::NO_CONTENT),
-    }
+    host.take_redirect(&account, &pasted).await.map_err(Refusal)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Starts a sign-in and tells how it goes, until it ends or whoever asked hangs up.

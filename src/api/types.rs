@@ -20,6 +20,7 @@ pub use crate::failure::Failure as FailureView;
 
 /// A secret on its way to the Host.
 #[derive(Clone, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type), specta(type = String))]
 #[serde(from = "String")]
 pub struct SecretText(SecretString);
 
@@ -57,6 +58,7 @@ impl fmt::Debug for SecretText {
 
 /// A secret option, and what it was read from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct SecretOption {
     /// The value.
@@ -68,6 +70,7 @@ pub struct SecretOption {
 
 /// One request header.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderOption {
     /// Its name.
@@ -79,6 +82,7 @@ pub struct HeaderOption {
 
 /// Which resource a sign-in names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub enum ResourceOption {
     /// This one.
@@ -89,6 +93,7 @@ pub enum ResourceOption {
 
 /// The server options of `add`, `edit` and `connect`; what is absent was not given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ServerOptions {
     /// `--header`
@@ -172,6 +177,7 @@ impl ServerOptions {
 
 /// A server to be added.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct NewServer {
     /// What to call it.
@@ -185,6 +191,7 @@ pub struct NewServer {
 
 /// An option that goes back to how it was before it was ever given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "each is the option of that name")]
 pub enum Unset {
@@ -219,6 +226,7 @@ pub enum Unset {
 
 /// What to change of a server.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Changes {
     /// Another name.
@@ -239,6 +247,7 @@ pub struct Changes {
 
 /// What an edit came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct Edited {
     /// The server now.
@@ -250,6 +259,7 @@ pub struct Edited {
 
 /// A server as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct ServerView {
     /// Its name.
@@ -289,6 +299,7 @@ pub struct ServerView {
 
 /// How to sign in to a server, as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct OAuthView {
     /// The client id that was registered by hand.
@@ -315,6 +326,7 @@ pub struct OAuthView {
 
 /// An account as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct AccountView {
     /// Its label.
@@ -325,6 +337,7 @@ pub struct AccountView {
 
 /// How an account stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub enum AccountStateView {
     /// Nobody has asked for a sign-in yet; perhaps none is needed.
@@ -357,6 +370,7 @@ pub enum AccountStateView {
 
 /// What a server turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeView {
     /// The name it gives itself, made safe to show.
@@ -367,8 +381,34 @@ pub struct ProbeView {
     pub tools: usize,
 }
 
+/// One of a server's tools, in its own words made safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct ToolView {
+    /// Its name.
+    pub name: String,
+    /// Its name for people.
+    pub title: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// Whether the server says that it only reads.
+    pub read_only: bool,
+    /// Whether it may destroy something; a server that says nothing is taken at its worst.
+    pub destructive: bool,
+}
+
+/// Asks a Host with windows to show its main one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ShowWindow {
+    /// At which view; `None` only asks whether there are windows.
+    pub view: Option<String>,
+}
+
 /// How the secret store stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum VaultView {
     /// It works.
@@ -387,6 +427,7 @@ pub enum VaultView {
 
 /// How the local HTTP endpoint stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum EndpointView {
     /// No client may use it, so no port is open.
@@ -406,6 +447,7 @@ pub enum EndpointView {
 
 /// A client of the local HTTP endpoint to be added.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewClient {
     /// Its name.
@@ -422,6 +464,7 @@ pub struct NewClient {
 
 /// A client of the local HTTP endpoint as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct ClientView {
     /// Its name.
@@ -438,6 +481,7 @@ pub struct ClientView {
 
 /// The local HTTP endpoint and its clients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct ClientsView {
     /// The endpoint.
@@ -448,6 +492,7 @@ pub struct ClientsView {
 
 /// The Host as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {
     /// Its release.
@@ -469,6 +514,7 @@ pub struct StatusView {
 
 /// Who opens the page of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub enum OpenBy {
     /// The program that asks: it has the person's terminal and session.
@@ -480,6 +526,7 @@ pub enum OpenBy {
 
 /// Asks for a sign-in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SignInBody {
     /// Who opens the page.
@@ -488,6 +535,7 @@ pub struct SignInBody {
 
 /// What happens during a sign-in, one JSON object on each line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase", tag = "event")]
 pub enum SignInEvent {
     /// The page to open.
@@ -506,6 +554,7 @@ pub enum SignInEvent {
 
 /// How many accounts were signed out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct SignedOut {
     /// The count.
     pub accounts: usize,
@@ -513,6 +562,7 @@ pub struct SignedOut {
 
 /// The redirect URL that a person copied from a browser on another computer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct PastedRedirect {
     /// It holds a one-time code.

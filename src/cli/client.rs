@@ -19,16 +19,19 @@ use crate::registry::{AccountLabel, ServerName};
 use super::target::NamedAccount;
 
 /// A connection to the Host.
-pub(super) struct Client {
+pub struct Client {
     sender: SendRequest<Full<Bytes>>,
 }
 
 /// The body of a request that has none.
-pub(super) const NOTHING: Option<&()> = None;
+pub const NOTHING: Option<&()> = None;
 
 impl Client {
     /// Connects to the Host, starting one where none runs.
-    pub(super) async fn connect() -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// There is none and none can be started.
+    pub async fn connect() -> Result<Self, Failure> {
         let place = place()?;
         let stream = match endpoint::connect(&place).await {
             Err(endpoint::Error::NotRunning) => {
@@ -40,7 +43,10 @@ impl Client {
     }
 
     /// Connects to the Host if one runs.
-    pub(super) async fn connect_to_running() -> Result<Option<Self>, Failure> {
+    ///
+    /// # Errors
+    /// The one that runs cannot be used.
+    pub async fn connect_to_running() -> Result<Option<Self>, Failure> {
         match endpoint::connect(&place()?).await {
             Err(endpoint::Error::NotRunning) => Ok(None),
             Ok(stream) => Self::over(stream).await.map(Some),
@@ -55,12 +61,18 @@ impl Client {
     }
 
     /// Asks for something.
-    pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
+    ///
+    /// # Errors
+    /// Why the Host did not give it.
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Failure> {
         self.ask(Method::GET, path, NOTHING).await
     }
 
     /// Has something done and takes the answer.
-    pub(super) async fn ask<T: DeserializeOwned>(
+    ///
+    /// # Errors
+    /// Why the Host did not do it.
+    pub async fn ask<T: DeserializeOwned>(
         &mut self,
         method: Method,
         path: &str,
@@ -71,7 +83,10 @@ impl Client {
     }
 
     /// Has something done.
-    pub(super) async fn tell(
+    ///
+    /// # Errors
+    /// Why the Host did not do it.
+    pub async fn tell(
         &mut self,
         method: Method,
         path: &str,
@@ -81,7 +96,10 @@ impl Client {
     }
 
     /// Has something done that is told about line by line.
-    pub(super) async fn follow(&mut self, path: &str, body: &impl Serialize) -> Result<Events, Failure> {
+    ///
+    /// # Errors
+    /// Why the Host did not begin.
+    pub async fn follow(&mut self, path: &str, body: &impl Serialize) -> Result<Events, Failure> {
         let answer = self.send(Method::POST, path, Some(body)).await?;
         Ok(Events { body: answer.into_body(), buffer: BytesMut::new() })
     }
@@ -132,14 +150,17 @@ impl Client {
 }
 
 /// Lines that the Host writes while something goes on.
-pub(super) struct Events {
+pub struct Events {
     body: Incoming,
     buffer: BytesMut,
 }
 
 impl Events {
     /// The next one; `None` at the end.
-    pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
+    ///
+    /// # Errors
+    /// The connection broke, or the Host speaks another version.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.buffer) {
                 let line = self.buffer.split_to(end + 1);
@@ -159,19 +180,21 @@ impl Events {
 }
 
 /// The path of a server.
-pub(super) fn server_path(name: &ServerName) -> String {
+pub fn server_path(name: &ServerName) -> String {
     format!("/servers/{name}")
 }
 
 /// The path of an account.
-pub(super) fn account_path(name: &ServerName, label: &AccountLabel) -> String {
+pub fn account_path(name: &ServerName, label: &AccountLabel) -> String {
     format!("/servers/{name}/accounts/{label}")
 }
 
 /// Where the Host is found.
-pub(super) fn place() -> Result<Place, Failure> {
-    Place::find()
-        .map_err(|error| Failure::new(Code::HostGone, error.to_string(), "Set HOME or DRAWBRIDGE_HOME"))
+///
+/// # Errors
+/// No home folder is known.
+pub fn place() -> Result<Place, Failure> {
+    Place::find().map_err(|error| error.failure())
 }
 
 fn no_host(error: &StartError) -> Failure {

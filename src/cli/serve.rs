@@ -11,12 +11,11 @@ use super::client::{self, Client, NOTHING};
 use super::{no_runtime, output};
 use crate::endpoint::{self, Place};
 use crate::failure::{Code, Failure};
-use crate::host::{Host, HostConfig};
+use crate::host::{Host, HostConfig, environment};
 use crate::logging;
 use crate::oauth::browser::SystemBrowser;
 use crate::paths::Paths;
 use crate::process;
-use crate::secret::StoreKind;
 
 /// How long a Host that a shim started stays without anybody who needs it.
 const USUAL_IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
@@ -55,20 +54,20 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 async fn serve(place: &Place, paths: Paths, background: bool) -> Result<(), Failure> {
-    let claim = endpoint::claim(place).map_err(|error| not_claimed(&error))?;
-    let has_display = has_display();
+    let claim = endpoint::claim(place).map_err(|error| error.failure())?;
     let state = paths.state.clone();
     let config = HostConfig {
-        secrets: store_kind()?,
+        secrets: environment::store_kind()?,
         opener: Arc::new(SystemBrowser::from_environment()),
         approver: None,
-        has_display,
+        front: None,
+        has_display: environment::has_display(),
         idle_exit: if background { Some(idle_exit()?) } else { None },
         paths,
     };
     // Built before the socket is there: whoever can connect is served.
     let host = Host::build(config)?;
-    let listener = claim.listen().map_err(|error| not_claimed(&error))?;
+    let listener = claim.listen().map_err(|error| error.failure())?;
     if !background {
         if let Err(error) = endpoint::write_session_environment(&state) {
             tracing::warn!(%error, "Hosts that clients start later will not know this session");
@@ -142,36 +141,6 @@ fn start_logging(args: &Args, paths: &Paths) -> Result<(), Failure> {
     };
     paths.create().map_err(|error| failed(error.kind().to_string()))?;
     logging::to_files(&paths.logs()).map_err(|error| failed(error.to_string()))
-}
-
-fn not_claimed(error: &endpoint::Error) -> Failure {
-    let next_step = match error {
-        endpoint::Error::AlreadyRunning => "Use it, or end it with `drawbridge serve --stop`",
-        endpoint::Error::NoHome
-        | endpoint::Error::NotPrivate { .. }
-        | endpoint::Error::ForeignPeer { .. }
-        | endpoint::Error::NotRunning
-        | endpoint::Error::Io { .. } => "Check the folder and its permissions",
-    };
-    Failure::new(Code::HostGone, error.to_string(), next_step)
-}
-
-fn has_display() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    cfg!(not(target_os = "linux")) || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
-}
-
-fn store_kind() -> Result<StoreKind, Failure> {
-    match std::env::var("DRAWBRIDGE_SECRETS").as_deref() {
-        Err(_) | Ok("" | "keychain") => Ok(StoreKind::Keychain),
-        Ok("file") => Ok(StoreKind::File),
-        Ok("memory") => Ok(StoreKind::Memory),
-        Ok(_) => Err(Failure::new(
-            Code::Invalid,
-            "DRAWBRIDGE_SECRETS names no secret store",
-            "Set it to keychain, file or memory, or leave it away",
-        )),
-    }
 }
 
 fn idle_exit() -> Result<Duration, Failure> {

@@ -1,5 +1,6 @@
-//! Starting a Host where none runs: from the sibling binary, outside the client's process
-//! group, with an environment of its own (security rule 3).
+//! Starting a Host where none runs: from a sibling binary, outside the client's process group,
+//! with an environment of its own (security rule 3). It is the app where that is installed beside
+//! this program and there is a display, else this program without a window.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -85,12 +86,10 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`] when there is no Host after all.
 pub async fn start_host(place: &Place) -> Result<Stream, StartError> {
-    let program = host_program()?;
     let environment = host_environment().await;
-    let start = || {
-        spawn(&program, &environment).map_err(|source| StartError::Spawn { program: program.clone(), source })
-    };
-    let mut host = start()?;
+    let headless = HostProgram::headless()?;
+    let app = headless.app().filter(|_| has_display(&environment) && !place.app_was_quit());
+    let mut host = app.as_ref().unwrap_or(&headless).start(&environment)?;
     let mut starts = 1;
     let deadline = Instant::now() + START_LIMIT;
     let mut pause = FIRST_LOOK;
@@ -107,7 +106,8 @@ pub async fn start_host(place: &Place) -> Result<Stream, StartError> {
                 return Err(StartError::Ended);
             }
             starts += 1;
-            host = start()?;
+            // An app that cannot start here leaves the work to the one that needs no display.
+            host = headless.start(&environment)?;
         }
         if Instant::now() >= deadline {
             return Err(StartError::TimedOut);
@@ -135,19 +135,44 @@ fn session_file(state_folder: &Path) -> PathBuf {
     state_folder.join("session-environment.json")
 }
 
-fn host_program() -> Result<PathBuf, StartError> {
-    let own = std::env::current_exe()
-        .map_err(|source| StartError::Spawn { program: PathBuf::from("drawbridge"), source })?;
-    Ok(own)
+/// The name of the app's program.
+const APP: &str = "drawbridge-app";
+
+/// A program that can be the Host.
+struct HostProgram {
+    path: PathBuf,
+    arguments: &'static [&'static str],
 }
 
-fn spawn(program: &Path, environment: &[(String, OsString)]) -> io::Result<Child> {
-    let mut command = Command::new(program);
-    command.args(["serve", "--background"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.current_dir("/").env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
-    leave_the_client(&mut command);
-    command.spawn()
+impl HostProgram {
+    /// This program itself, without a window.
+    fn headless() -> Result<Self, StartError> {
+        let path = std::env::current_exe()
+            .map_err(|source| StartError::Spawn { program: PathBuf::from("drawbridge"), source })?;
+        Ok(Self { path, arguments: &["serve", "--background"] })
+    }
+
+    /// The app beside it, where it is installed.
+    fn app(&self) -> Option<Self> {
+        let path = self.path.with_file_name(format!("{APP}{}", std::env::consts::EXE_SUFFIX));
+        path.is_file().then_some(Self { path, arguments: &["--background"] })
+    }
+
+    fn start(&self, environment: &[(String, OsString)]) -> Result<Child, StartError> {
+        let mut command = Command::new(&self.path);
+        command.args(self.arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.current_dir("/").env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+        leave_the_client(&mut command);
+        command.spawn().map_err(|source| StartError::Spawn { program: self.path.clone(), source })
+    }
+}
+
+fn has_display(environment: &[(String, OsString)]) -> bool {
+    let is_set = |(name, value): &(String, OsString)| {
+        matches!(name.as_str(), "DISPLAY" | "WAYLAND_DISPLAY") && !value.is_empty()
+    };
+    cfg!(not(target_os = "linux")) || environment.iter().any(is_set)
 }
 
 #[cfg(unix)]
@@ -203,6 +228,26 @@ fn saved_environment() -> Option<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_app_is_taken_from_beside_this_program_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let headless = HostProgram { path: folder.path().join("drawbridge"), arguments: &[] };
+        assert!(headless.app().is_none());
+        fs::write(folder.path().join("drawbridge-app"), "").expect("written");
+        let app = headless.app().expect("installed");
+        assert_eq!((app.path, app.arguments), (folder.path().join("drawbridge-app"), &["--background"][..]));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_display_that_is_named_is_there() {
+        let environment = |name: &str, value: &str| vec![(name.to_owned(), OsString::from(value))];
+        assert!(has_display(&environment("DISPLAY", ":0")));
+        assert!(has_display(&environment("WAYLAND_DISPLAY", "wayland-0")));
+        assert!(!has_display(&environment("DISPLAY", "")));
+        assert!(!has_display(&environment("HOME", "/h")));
+    }
 
     #[test]
     fn only_the_sessions_own_variables_are_taken() {

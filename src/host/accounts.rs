@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::account::{AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, Clock};
+use super::account::{self, AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, Clock};
 use super::activity::Busy;
 use super::connection::ConnectionKey;
 use super::controller::Live;
 use super::session::probe::{Probe, probe};
-use super::{Error, HostHandle, dialling};
+use super::{Error, HostHandle, dialling, failures};
+use crate::api::types::{PastedRedirect, ProbeView};
 use crate::failure::Failure;
-use crate::registry::{AccountLabel, ServerEntry, ServerId};
+use crate::oauth;
+use crate::redact::plain;
+use crate::registry::{AccountLabel, ServerEntry, ServerId, ServerName};
 
 /// How long a sign-out at the server may hold up the one here.
 const SIGN_OUT_LIMIT: Duration = Duration::from_secs(15);
@@ -52,6 +55,43 @@ impl HostHandle {
         let options = RawValue::from_string("{}".to_owned()).expect("an empty object");
         let connection = self.connection(&target, &options).await?;
         probe(self.session_deps(), connection).await
+    }
+
+    /// Looks at a server as its default account sees it, in words fit to be shown.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub async fn probe_view(&self, server: &ServerName) -> Result<ProbeView, Failure> {
+        let probe = self.probe(&AccountRef { server: server.to_string(), label: None }).await?;
+        Ok(ProbeView {
+            server: plain(&probe.server, 100),
+            protocol_version: plain(&probe.protocol_version, 20),
+            tools: probe.tools,
+        })
+    }
+
+    /// Takes a redirect URL that a person pasted. How the sign-in goes on is told to whoever
+    /// watches it; only what leaves it waiting is an error here.
+    ///
+    /// # Errors
+    /// It is none, belongs to another sign-in, or there is no sign-in.
+    pub async fn take_redirect(&self, account: &AccountRef, pasted: &PastedRedirect) -> Result<(), Failure> {
+        let handle = self.account(account).await?;
+        let failed = handle.sign_in_redirect(pasted.url.expose()).await.err();
+        let still_waits = |error: &account::Error| match error {
+            account::Error::OAuth(error) => {
+                matches!(**error, oauth::Error::NotARedirect | oauth::Error::StateMismatch)
+            }
+            account::Error::NoSignIn => true,
+            account::Error::SignedOut { .. }
+            | account::Error::Vault(_)
+            | account::Error::NotAgain
+            | account::Error::Stopped => false,
+        };
+        match failed.filter(still_waits) {
+            Some(error) => Err(failures::of_account(&account.server, &error)),
+            None => Ok(()),
+        }
     }
 
     /// Signs an account out: at the server if that can be reached, here in any case.

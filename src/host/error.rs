@@ -116,6 +116,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// This Host runs without windows.
+    #[error("this Drawbridge runs without windows")]
+    NoWindows,
     /// The Host is going away.
     #[error("Drawbridge is shutting down")]
     Stopped,
@@ -168,6 +171,7 @@ impl From<&Error> for Failure {
                 (Code::Keychain, "Unlock your keychain and try again, or see DRAWBRIDGE_SECRETS".into())
             }
             Error::OAuth { server, error } => return super::failures::of_account(server.as_str(), error),
+            Error::NoWindows => (Code::Unknown, "Start the Drawbridge app".into()),
             Error::Stopped => (Code::HostGone, "Try again".into()),
         };
         Failure::new(code, error.to_string(), next_step)

@@ -13,6 +13,7 @@ use super::approval::Approvals;
 use super::clients::Clients;
 use super::controller::Controller;
 use super::dialling;
+use super::front::Front;
 use super::options::{self, Server};
 use super::secrets::ServerSecrets;
 use super::session::SessionDeps;
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     pub(super) network: Network,
     pub(super) vault: Vault,
     pub(super) opener: Arc<dyn PageOpener>,
+    pub(super) front: Option<Arc<dyn Front>>,
     pub(super) approvals: Approvals,
     pub(super) home_id: String,
     pub(super) activity: Activity,

@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 /// How far an address reaches. A server keeps the class it was added with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum AddressClass {
     /// This computer.

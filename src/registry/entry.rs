@@ -11,6 +11,7 @@ use crate::net::AddressClass;
 
 /// How to talk to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum TransportChoice {
     /// Streamable HTTP, else HTTP+SSE.
@@ -24,6 +25,7 @@ pub enum TransportChoice {
 
 /// Where its sign-in page opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum SignInChoice {
     /// In Drawbridge's own window, where there is one; else in the browser.
@@ -37,6 +39,7 @@ pub enum SignInChoice {
 
 /// Which host the redirect URL of a sign-in names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 pub enum CallbackHost {
     /// The address.
     #[default]

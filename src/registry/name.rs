@@ -23,6 +23,7 @@ macro_rules! names {
     ($(#[$docs:meta])* $name:ident, $what:literal) => {
         $(#[$docs])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "specta", derive(specta::Type), specta(type = String))]
         #[serde(try_from = "String")]
         pub struct $name(String);
 

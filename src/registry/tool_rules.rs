@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which tools clients may see. A glob knows `*`, any run of characters, and `?`, any one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct ToolRules {
     /// Only these, where there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -42,6 +42,7 @@ impl fmt::Debug for LocalToken {
 
 /// The SHA-256 digest of a token. No token can be found from it: there are too many to try.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "specta", derive(specta::Type), specta(type = String))]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {

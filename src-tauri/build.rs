@@ -1,0 +1,27 @@
+//! Gives every command of the app a permission of its own, so that even its own window may only do
+//! what a capability names.
+
+use std::fs;
+use std::path::Path;
+
+const COMMANDS: &[&str] = include!("src/command_names.rs");
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/command_names.rs");
+    placeholder_pages(Path::new("../ui/dist"));
+    let attributes =
+        tauri_build::Attributes::new().app_manifest(tauri_build::AppManifest::new().commands(COMMANDS));
+    tauri_build::try_build(attributes).expect("the app's configuration is right");
+}
+
+/// Checks of the Rust code alone need no pages, but a file in their place.
+fn placeholder_pages(folder: &Path) {
+    let page = folder.join("index.html");
+    if page.exists() {
+        return;
+    }
+    fs::create_dir_all(folder).expect("a folder for the pages");
+    let text =
+        "<!doctype html><title>Drawbridge</title><p>The pages of the app are not built: run `make app`.";
+    fs::write(page, text).expect("a page");
+}

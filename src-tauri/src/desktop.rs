@@ -1,0 +1,104 @@
+//! What the desktop can do for us, asked before it is relied on. On Linux over GTK and D-Bus;
+//! other systems always have what is asked for here.
+
+use drawbridge::failure::{Code, Failure};
+use drawbridge::host::environment;
+
+/// Says something to whoever started the app.
+#[allow(clippy::print_stderr, reason = "before there is a window, and after, this is the only place")]
+pub(crate) fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Connects to the display.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn connect() -> Result<(), Failure> {
+    if environment::has_display() && system::connect() { Ok(()) } else { Err(no_display()) }
+}
+
+/// Whether the desktop shows tray icons.
+pub(crate) fn has_tray() -> bool {
+    system::has_tray()
+}
+
+/// Whether the desktop wants light colours.
+pub(crate) fn prefers_light() -> bool {
+    system::prefers_light()
+}
+
+fn no_display() -> Failure {
+    Failure::new(
+        Code::HostGone,
+        "There is no display to show a window on",
+        "Use the `drawbridge` command here, or start the app from your desktop",
+    )
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use gtk::gio;
+    use gtk::glib::{Variant, VariantTy};
+    use gtk::prelude::*;
+
+    /// How long the session bus may take to answer.
+    const LIMIT_MS: i32 = 2000;
+
+    pub(super) fn connect() -> bool {
+        gtk::init().is_ok()
+    }
+
+    pub(super) fn has_tray() -> bool {
+        ask(
+            "org.kde.StatusNotifierWatcher",
+            "/StatusNotifierWatcher",
+            "org.freedesktop.DBus.Properties",
+            "Get",
+            &("org.kde.StatusNotifierWatcher", "IsStatusNotifierHostRegistered").to_variant(),
+        )
+        .and_then(|answer| answer.child_value(0).as_variant())
+        .and_then(|value| value.get::<bool>())
+        .unwrap_or(false)
+    }
+
+    pub(super) fn prefers_light() -> bool {
+        let Some(settings) = gtk::Settings::default() else { return false };
+        let theme = settings.gtk_theme_name().unwrap_or_default().to_lowercase();
+        // Where nothing says dark, panels are dark all the same on most desktops, save with themes that say light.
+        !settings.is_gtk_application_prefer_dark_theme() && theme.contains("light")
+    }
+
+    fn ask(name: &str, path: &str, interface: &str, method: &str, arguments: &Variant) -> Option<Variant> {
+        let bus = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE).ok()?;
+        let wanted: Option<&VariantTy> = None;
+        bus.call_sync(
+            Some(name),
+            path,
+            interface,
+            method,
+            Some(arguments),
+            wanted,
+            // Nobody is started just to be asked.
+            gio::DBusCallFlags::NO_AUTO_START,
+            LIMIT_MS,
+            gio::Cancellable::NONE,
+        )
+        .ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    pub(super) fn connect() -> bool {
+        true
+    }
+
+    pub(super) fn has_tray() -> bool {
+        true
+    }
+
+    pub(super) fn prefers_light() -> bool {
+        false
+    }
+}

@@ -1,0 +1,20 @@
+//! What the main window is told without asking.
+
+use drawbridge::api::types::ServerView;
+use serde::{Deserialize, Serialize};
+use specta::Type;
+use tauri_specta::Event;
+
+use crate::approval::ApprovalView;
+
+/// Something about a server or account changed; all of them as they are now.
+#[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
+pub(crate) struct ServersChanged(pub(crate) Vec<ServerView>);
+
+/// A question came or went; all that wait now.
+#[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
+pub(crate) struct ApprovalsChanged(pub(crate) Vec<ApprovalView>);
+
+/// The window should show the view of this route.
+#[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
+pub(crate) struct Navigate(pub(crate) String);

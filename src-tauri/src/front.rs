@@ -1,0 +1,44 @@
+//! What is wished of the windows, from wherever: the Host, the tray, a second start. One task
+//! fulfils the wishes, in order.
+
+use drawbridge::host::Front;
+use tokio::sync::mpsc;
+
+use crate::menu::Action;
+
+/// Wishes that may wait.
+const QUEUE: usize = 64;
+
+/// Something to do with windows.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// Show the main window at this route.
+    Show(String),
+    /// What a click in the tray means.
+    Click(Action),
+}
+
+/// Takes wishes.
+#[derive(Clone)]
+pub(crate) struct Wishes(mpsc::Sender<Wish>);
+
+impl Wishes {
+    /// The one who takes them, and the one who fulfils them.
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Wish>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    /// Takes a wish. One more than can wait is dropped: a person clicks again.
+    pub(crate) fn wish(&self, wish: Wish) {
+        if let Err(error) = self.0.try_send(wish) {
+            tracing::warn!(%error, "too many wishes at once");
+        }
+    }
+}
+
+impl Front for Wishes {
+    fn show(&self, view: &str) {
+        self.wish(Wish::Show(view.to_owned()));
+    }
+}

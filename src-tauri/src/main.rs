@@ -1,0 +1,34 @@
+//! The tray app of Drawbridge: it runs the Host of the library in its own process and gives it
+//! windows. Whatever it does, the `drawbridge` command can do too.
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+use std::process::ExitCode;
+
+mod about;
+mod app;
+mod approval;
+mod bindings;
+mod clipboard;
+mod commands;
+mod desktop;
+mod events;
+mod front;
+mod hosting;
+mod menu;
+mod panel;
+mod run;
+mod settings;
+mod signing;
+mod tray;
+mod view;
+mod window;
+
+fn main() -> ExitCode {
+    match app::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            desktop::tell(&failure.text());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

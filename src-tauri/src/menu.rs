@@ -1,0 +1,333 @@
+//! The tray menu and icon as plain values: made from what the Host tells, compared before anything
+//! is drawn, and drawn by `tray`.
+
+use drawbridge::api::types::{AccountStateView, AccountView, ServerView};
+
+/// One line of the menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// A line that only tells something.
+    Text(String),
+    /// A line that does something.
+    Action {
+        /// What it says.
+        label: String,
+        /// What it does.
+        action: Action,
+    },
+    /// A line that opens more lines.
+    More {
+        /// What it says.
+        label: String,
+        /// The lines.
+        items: Vec<Item>,
+    },
+    /// A line between groups.
+    Separator,
+}
+
+impl Item {
+    fn action(label: impl Into<String>, action: Action) -> Self {
+        Self::Action { label: label.into(), action }
+    }
+}
+
+/// What a click does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Shows the main window.
+    Open,
+    /// Shows a server.
+    OpenServer(String),
+    /// Signs in to an account: server and label.
+    SignIn(String, String),
+    /// Calls that off.
+    CancelSignIn(String, String),
+    /// Signs out of it.
+    SignOut(String, String),
+    /// Copies what an MCP client needs to start a server.
+    CopyEntry(String),
+    /// Shows the form that adds a server.
+    Add,
+    /// Shows the settings.
+    Settings,
+    /// Shows the logs.
+    Logs,
+    /// Ends the app.
+    Quit,
+}
+
+impl Action {
+    /// The id of its menu item. Names of servers and accounts have no blanks.
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Open => "open".to_owned(),
+            Self::OpenServer(server) => format!("server {server}"),
+            Self::SignIn(server, label) => format!("sign-in {server} {label}"),
+            Self::CancelSignIn(server, label) => format!("cancel-sign-in {server} {label}"),
+            Self::SignOut(server, label) => format!("sign-out {server} {label}"),
+            Self::CopyEntry(server) => format!("copy-entry {server}"),
+            Self::Add => "add".to_owned(),
+            Self::Settings => "settings".to_owned(),
+            Self::Logs => "logs".to_owned(),
+            Self::Quit => "quit".to_owned(),
+        }
+    }
+
+    /// The action of an id.
+    pub(crate) fn of_id(id: &str) -> Option<Self> {
+        let words: Vec<&str> = id.split(' ').collect();
+        let own = str::to_owned;
+        Some(match *words.as_slice() {
+            ["open"] => Self::Open,
+            ["server", server] => Self::OpenServer(own(server)),
+            ["sign-in", server, label] => Self::SignIn(own(server), own(label)),
+            ["cancel-sign-in", server, label] => Self::CancelSignIn(own(server), own(label)),
+            ["sign-out", server, label] => Self::SignOut(own(server), own(label)),
+            ["copy-entry", server] => Self::CopyEntry(own(server)),
+            ["add"] => Self::Add,
+            ["settings"] => Self::Settings,
+            ["logs"] => Self::Logs,
+            ["quit"] => Self::Quit,
+            _ => return None,
+        })
+    }
+}
+
+/// How everything stands together, which is what the icon shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Overall {
+    /// Nothing needs the person.
+    Ready,
+    /// Somebody has to sign in.
+    Attention,
+    /// Something is wrong.
+    Failed,
+}
+
+impl Overall {
+    /// The worst of all accounts. An account that nobody ever used counts for nothing.
+    pub(crate) fn of(servers: &[ServerView]) -> Self {
+        let accounts = servers.iter().flat_map(|server| &server.accounts);
+        accounts.map(|account| Self::of_account(&account.state)).max().unwrap_or(Self::Ready)
+    }
+
+    fn of_account(state: &AccountStateView) -> Self {
+        match state {
+            AccountStateView::Unknown
+            | AccountStateView::SignedIn { .. }
+            | AccountStateView::SigningIn { .. } => Self::Ready,
+            AccountStateView::SignedOut { .. } => Self::Attention,
+            AccountStateView::Failed { .. } => Self::Failed,
+        }
+    }
+
+    /// In words, for those who do not see the icon.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Ready => "Drawbridge",
+            Self::Attention => "Drawbridge: sign-in needed",
+            Self::Failed => "Drawbridge: something needs attention",
+        }
+    }
+}
+
+/// The menu for these servers.
+pub(crate) fn menu(servers: &[ServerView]) -> Vec<Item> {
+    let mut items: Vec<Item> = servers.iter().map(server_item).collect();
+    if items.is_empty() {
+        items.push(Item::Text("No servers yet".to_owned()));
+    }
+    items.extend([
+        Item::Separator,
+        Item::action("Add server…", Action::Add),
+        Item::action("Open Drawbridge", Action::Open),
+        Item::action("Settings", Action::Settings),
+        Item::action("Show logs", Action::Logs),
+        Item::Separator,
+        Item::action("Quit", Action::Quit),
+    ]);
+    items
+}
+
+fn server_item(server: &ServerView) -> Item {
+    let name = server.name.to_string();
+    let mut items = vec![Item::action("Open", Action::OpenServer(name.clone()))];
+    if server.accounts.is_empty() {
+        let label = server.default_account.to_string();
+        items.push(Item::action("Sign in…", Action::SignIn(name.clone(), label)));
+    }
+    let alone = server.accounts.len() == 1;
+    items.extend(server.accounts.iter().map(|account| account_item(&name, account, alone)));
+    items.push(Item::Separator);
+    items.push(Item::action("Copy client entry", Action::CopyEntry(name.clone())));
+    Item::More { label: format!("{name} – {}", server_words(server)), items }
+}
+
+fn account_item(server: &str, account: &AccountView, alone: bool) -> Item {
+    let label = account.label.to_string();
+    let of_account = |action: &str| {
+        if alone {
+            action.to_owned()
+        } else {
+            format!("{label}: {} – {action}", account_words(&account.state))
+        }
+    };
+    let names = (server.to_owned(), label.clone());
+    match &account.state {
+        AccountStateView::SignedIn { .. } => {
+            Item::action(of_account("Sign out"), Action::SignOut(names.0, names.1))
+        }
+        AccountStateView::SigningIn { .. } => {
+            Item::action(of_account("Cancel sign-in"), Action::CancelSignIn(names.0, names.1))
+        }
+        AccountStateView::Unknown | AccountStateView::SignedOut { .. } | AccountStateView::Failed { .. } => {
+            Item::action(of_account("Sign in…"), Action::SignIn(names.0, names.1))
+        }
+    }
+}
+
+fn server_words(server: &ServerView) -> String {
+    match server.accounts.as_slice() {
+        [] if server.bearer || !server.headers.is_empty() => "uses a key".to_owned(),
+        [] => "not signed in".to_owned(),
+        [account] => account_words(&account.state),
+        accounts => {
+            let is_signed_in =
+                |account: &&AccountView| matches!(account.state, AccountStateView::SignedIn { .. });
+            format!("{} of {} signed in", accounts.iter().filter(is_signed_in).count(), accounts.len())
+        }
+    }
+}
+
+fn account_words(state: &AccountStateView) -> String {
+    match state {
+        AccountStateView::Unknown => "ready".to_owned(),
+        AccountStateView::SignedIn { identity: Some(identity), .. } => format!("signed in as {identity}"),
+        AccountStateView::SignedIn { identity: None, .. } => "signed in".to_owned(),
+        AccountStateView::SigningIn { .. } => "signing in…".to_owned(),
+        AccountStateView::SignedOut { .. } => "signed out".to_owned(),
+        AccountStateView::Failed { .. } => "needs attention".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server whose accounts stand so.
+    fn server(name: &str, accounts: &[(&str, serde_json::Value)]) -> ServerView {
+        let accounts: Vec<_> = accounts
+            .iter()
+            .map(|(label, state)| serde_json::json!({ "label": label, "state": state }))
+            .collect();
+        serde_json::from_value(serde_json::json!({
+            "name": name, "url": "https://h/mcp", "transport": "auto", "class": "public", "signIn": "window",
+            "headers": [], "bearer": false, "allowHttp": false, "allowPrivate": false, "ca": null,
+            "clientCert": null, "proxy": null, "defaultAccount": "default", "accounts": accounts,
+            "oauth": {
+                "clientId": null, "hasClientSecret": false, "scope": null, "resource": null,
+                "issuer": null, "callbackPort": null, "callbackHost": "127.0.0.1"
+            },
+        }))
+        .expect("a server")
+    }
+
+    fn signed_in(identity: Option<&str>) -> serde_json::Value {
+        serde_json::json!({ "kind": "signedIn", "expires": null, "scopes": [], "identity": identity })
+    }
+
+    fn signed_out() -> serde_json::Value {
+        serde_json::json!({ "kind": "signedOut", "why": "you have signed out" })
+    }
+
+    fn failed() -> serde_json::Value {
+        let failure = serde_json::json!({ "code": "unreachable", "sentence": "S.", "nextStep": "N." });
+        serde_json::json!({ "kind": "failed", "failure": failure })
+    }
+
+    /// The menu as lines, deeper ones indented.
+    fn lines(items: &[Item], depth: usize) -> Vec<String> {
+        let indent = "  ".repeat(depth);
+        let mut all = Vec::new();
+        for item in items {
+            match item {
+                Item::Text(text) => all.push(format!("{indent}({text})")),
+                Item::Action { label, action } => all.push(format!("{indent}{label} [{}]", action.id())),
+                Item::More { label, items } => {
+                    all.push(format!("{indent}{label}"));
+                    all.extend(lines(items, depth + 1));
+                }
+                Item::Separator => all.push(format!("{indent}---")),
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_server_offers_what_its_state_allows() {
+        let servers = [
+            server("linear", &[("default", signed_in(Some("ana@h")))]),
+            server("notes", &[("home", signed_in(None)), ("work", signed_out())]),
+            server("new", &[]),
+        ];
+        let expected = "\
+linear – signed in as ana@h
+  Open [server linear]
+  Sign out [sign-out linear default]
+  ---
+  Copy client entry [copy-entry linear]
+notes – 1 of 2 signed in
+  Open [server notes]
+  home: signed in – Sign out [sign-out notes home]
+  work: signed out – Sign in… [sign-in notes work]
+  ---
+  Copy client entry [copy-entry notes]
+new – not signed in
+  Open [server new]
+  Sign in… [sign-in new default]
+  ---
+  Copy client entry [copy-entry new]
+---
+Add server… [add]
+Open Drawbridge [open]
+Settings [settings]
+Show logs [logs]
+---
+Quit [quit]";
+        assert_eq!(lines(&menu(&servers), 0).join("\n"), expected);
+        assert_eq!(lines(&menu(&[]), 0)[0], "(No servers yet)");
+    }
+
+    #[test]
+    fn the_icon_shows_the_worst() {
+        let overall = |accounts: &[(&str, serde_json::Value)]| Overall::of(&[server("s", accounts)]);
+        assert_eq!(Overall::of(&[]), Overall::Ready);
+        assert_eq!(overall(&[("a", signed_in(None))]), Overall::Ready);
+        assert_eq!(overall(&[("a", signed_in(None)), ("b", signed_out())]), Overall::Attention);
+        assert_eq!(overall(&[("a", failed()), ("b", signed_out())]), Overall::Failed);
+    }
+
+    #[test]
+    fn an_action_is_found_again_by_its_id() {
+        let own = str::to_owned;
+        let all = [
+            Action::Open,
+            Action::OpenServer(own("a")),
+            Action::SignIn(own("a"), own("b")),
+            Action::CancelSignIn(own("a"), own("b")),
+            Action::SignOut(own("a"), own("b")),
+            Action::CopyEntry(own("a")),
+            Action::Add,
+            Action::Settings,
+            Action::Logs,
+            Action::Quit,
+        ];
+        for action in all {
+            assert_eq!(Action::of_id(&action.id()), Some(action));
+        }
+        for id in ["", "sign-in a", "sign-in a b c", "remove a"] {
+            assert_eq!(Action::of_id(id), None, "{id}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The one task that fulfils wishes and keeps tray and window up to date.
+
+use std::sync::Arc;
+
+use drawbridge::endpoint::Place;
+use drawbridge::failure::Failure;
+use drawbridge::host::{AccountRef, HostHandle};
+use drawbridge::paths::Paths;
+use drawbridge::registry::AccountLabel;
+use tauri::{AppHandle, Manager as _};
+use tokio::sync::mpsc;
+
+use crate::about::ClientEntry;
+use crate::approval::{ApprovalView, Approvals};
+use crate::events::{ApprovalsChanged, ServersChanged};
+use crate::front::Wish;
+use crate::menu::Action;
+use crate::tray::Tray;
+use crate::view::View;
+use crate::{clipboard, signing, window};
+
+/// What the task works with.
+pub(crate) struct Serving {
+    /// The windows.
+    pub(crate) app: AppHandle,
+    /// The Host.
+    pub(crate) host: HostHandle,
+    /// The tray icon, where there is a place for one.
+    pub(crate) tray: Option<Tray>,
+    /// Where the Host is found.
+    pub(crate) place: Place,
+    /// The questions that wait.
+    pub(crate) approvals: Arc<Approvals>,
+}
+
+impl Serving {
+    /// Works until nobody can wish any more.
+    pub(crate) async fn run(mut self, mut wished: mpsc::Receiver<Wish>) {
+        let (mut servers, mut approvals) = (self.host.views(), self.approvals.views());
+        loop {
+            tokio::select! {
+                wish = wished.recv() => match wish {
+                    Some(Wish::Show(route)) => self.show(&route),
+                    Some(Wish::Click(action)) => self.click(action),
+                    None => return,
+                },
+                Ok(()) = servers.changed() => {
+                    let views = servers.borrow_and_update().clone();
+                    if let Some(tray) = &mut self.tray {
+                        tray.update(&self.app, &views);
+                    }
+                    self.tell(ServersChanged(views.to_vec()));
+                }
+                Ok(()) = approvals.changed() => {
+                    let views = approvals.borrow_and_update().clone();
+                    self.ask(views);
+                }
+            }
+        }
+    }
+
+    fn show(&self, route: &str) {
+        if let Err(error) = window::show(&self.app, route) {
+            tracing::error!(%error, "the window cannot be shown");
+        }
+    }
+
+    /// A question that is new is worth a window.
+    fn ask(&self, views: Vec<ApprovalView>) {
+        if !views.is_empty() {
+            self.show(&View::Approvals.route());
+        }
+        self.tell(ApprovalsChanged(views));
+    }
+
+    fn tell(&self, event: impl tauri_specta::Event + serde::Serialize + Clone) {
+        if let Err(error) = event.emit_to(&self.app, window::MAIN) {
+            tracing::warn!(%error, "the window was not told");
+        }
+    }
+
+    fn click(&self, action: Action) {
+        match action {
+            Action::Open => self.show(&View::Servers.route()),
+            Action::OpenServer(server) => self.show(&View::Server(server).route()),
+            Action::Add => self.show(&View::NEW.route()),
+            Action::Settings => self.show(&View::Settings.route()),
+            Action::SignIn(server, label) => self
+                .spawn(server, label, |host, account| async move { signing::sign_in(&host, &account).await }),
+            Action::CancelSignIn(server, label) => self.spawn(server, label, |host, account| async move {
+                host.account(&account).await?.cancel_sign_in().await;
+                Ok(())
+            }),
+            Action::SignOut(server, label) => {
+                self.spawn(server, label, |host, account| async move { Ok(host.sign_out(&account).await?) })
+            }
+            Action::CopyEntry(server) => match ClientEntry::of(&server) {
+                Ok(entry) => clipboard::copy(&entry.as_json()),
+                Err(error) => tracing::warn!(%error, "the client entry cannot be made"),
+            },
+            Action::Logs => {
+                if let Err(error) = open::that_detached(self.app.state::<Paths>().logs()) {
+                    tracing::warn!(%error, "the folder of the logs cannot be opened");
+                }
+            }
+            Action::Quit => self.quit(),
+        }
+    }
+
+    /// Does something with an account beside this task. How it went shows in the account's state.
+    fn spawn<F>(&self, server: String, label: String, action: impl FnOnce(HostHandle, AccountRef) -> F)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let Ok(label) = label.parse::<AccountLabel>() else { return };
+        let doing = action(self.host.clone(), AccountRef { server: server.clone(), label: Some(label) });
+        tokio::spawn(async move {
+            if let Err(failure) = doing.await {
+                tracing::info!(%server, "{}", failure.text());
+            }
+        });
+    }
+
+    /// The windows go at once, the Host after its last words. Sessions that clients keep open are
+    /// then served by a Host without a window.
+    fn quit(&self) {
+        if let Err(error) = self.place.set_app_was_quit(true) {
+            tracing::warn!(%error, "a client may start the app again");
+        }
+        window::close(&self.app);
+        self.host.shutdown().cancel();
+    }
+}

@@ -1,0 +1,44 @@
+//! A sign-in that the person starts in the app, from its page to the first look at the server.
+
+use drawbridge::failure::{Code, Failure};
+use drawbridge::host::account::{AskedBy, OpenWith, Prompt, SignInRequest};
+use drawbridge::host::{AccountRef, HostHandle, failures};
+
+/// Signs in to an account and looks at the server, so that the next client starts with its tools.
+///
+/// # Errors
+/// Why the sign-in did not begin, or how it ended.
+pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef) -> Result<(), Failure> {
+    let of_account = |error| failures::of_account(&account.server, &error);
+    let handle = host.account(account).await?;
+    let request = SignInRequest {
+        asked_by: AskedBy::Person,
+        prompt: Prompt::Clicked,
+        open: OpenWith::Host,
+        challenge: Vec::new(),
+    };
+    let sign_in = handle.sign_in(request).await.map_err(of_account)?;
+    if sign_in.not_opened.is_some() {
+        handle.cancel_sign_in().await;
+        return Err(no_page());
+    }
+    sign_in.outcome().await.map_err(|error| failures::of_oauth(&account.server, &error))?;
+    // Signed in is signed in, whatever the server says now; its state shows what is wrong.
+    if let Err(failure) = host.probe(account).await {
+        tracing::info!(server = %account.server, "{}", failure.sentence);
+    }
+    Ok(())
+}
+
+/// Something that only a defect or a strange system explains.
+pub(crate) fn internal(why: &str) -> Failure {
+    Failure::new(Code::Internal, format!("This did not work ({why})"), "Look into the logs")
+}
+
+fn no_page() -> Failure {
+    Failure::new(
+        Code::SignInFailed,
+        "No browser could be opened for the sign-in",
+        "Choose a default browser in your desktop's settings and try again",
+    )
+}

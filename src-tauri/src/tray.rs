@@ -1,0 +1,124 @@
+//! Draws the plain menu and icon of `menu` with Tauri, and hands clicks on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use drawbridge::api::types::ServerView;
+use tauri::image::Image;
+use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
+use tauri::tray::{TrayIcon, TrayIconBuilder};
+use tauri::{AppHandle, Wry, include_image};
+
+use crate::menu::{Action, Item, Overall, menu};
+use crate::panel::Panel;
+
+/// The tray icon and what it shows.
+pub(crate) struct Tray {
+    icon: TrayIcon,
+    panel: Panel,
+    shown: (Vec<Item>, Overall),
+}
+
+impl Tray {
+    /// Puts the icon into the desktop's panel; `None` where there is no place for it.
+    pub(crate) fn show(
+        app: &AppHandle,
+        servers: &[ServerView],
+        on_click: impl Fn(Action) + Send + Sync + 'static,
+    ) -> Option<Self> {
+        if !crate::desktop::has_tray() {
+            tracing::info!("this desktop has no place for a tray icon");
+            return None;
+        }
+        let (panel, shown) = (Panel::find(), (menu(servers), Overall::of(servers)));
+        let build = || {
+            TrayIconBuilder::<Wry>::with_id("tray")
+                .icon(picture(shown.1, panel))
+                .icon_as_template(panel == Panel::Template)
+                .tooltip(shown.1.words())
+                .menu(&drawn_menu(app, &shown.0)?)
+                .on_menu_event(move |_, event| {
+                    if let Some(action) = Action::of_id(event.id().as_ref()) {
+                        on_click(action);
+                    }
+                })
+                .build(app)
+        };
+        // The library behind it panics where the system's own part of it is not installed.
+        match catch_unwind(AssertUnwindSafe(build)) {
+            Ok(Ok(icon)) => Some(Self { icon, panel, shown }),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "no tray icon");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("no tray icon: the system's library for it is missing");
+                None
+            }
+        }
+    }
+
+    /// Shows how the servers stand now; draws only what is different.
+    pub(crate) fn update(&mut self, app: &AppHandle, servers: &[ServerView]) {
+        let new = (menu(servers), Overall::of(servers));
+        if let Err(error) = self.draw(app, &new) {
+            tracing::warn!(%error, "the tray could not be drawn");
+        }
+        self.shown = new;
+    }
+
+    fn draw(&self, app: &AppHandle, new: &(Vec<Item>, Overall)) -> tauri::Result<()> {
+        if new.0 != self.shown.0 {
+            self.icon.set_menu(Some(drawn_menu(app, &new.0)?))?;
+        }
+        if new.1 != self.shown.1 {
+            self.icon
+                .set_icon_with_as_template(Some(picture(new.1, self.panel)), self.panel == Panel::Template)?;
+            self.icon.set_tooltip(Some(new.1.words()))?;
+        }
+        Ok(())
+    }
+}
+
+fn drawn_menu(app: &AppHandle, items: &[Item]) -> tauri::Result<Menu<Wry>> {
+    let drawn = drawn_items(app, items)?;
+    let items: Vec<&dyn IsMenuItem<Wry>> = drawn.iter().map(AsRef::as_ref).collect();
+    Menu::with_items(app, &items)
+}
+
+fn drawn_items(app: &AppHandle, items: &[Item]) -> tauri::Result<Vec<Box<dyn IsMenuItem<Wry>>>> {
+    items.iter().map(|item| drawn_item(app, item)).collect()
+}
+
+fn drawn_item(app: &AppHandle, item: &Item) -> tauri::Result<Box<dyn IsMenuItem<Wry>>> {
+    Ok(match item {
+        Item::Text(text) => Box::new(MenuItem::new(app, literal(text), false, None::<&str>)?),
+        Item::Action { label, action } => {
+            Box::new(MenuItem::with_id(app, action.id(), literal(label), true, None::<&str>)?)
+        }
+        Item::More { label, items } => {
+            let drawn = drawn_items(app, items)?;
+            let items: Vec<&dyn IsMenuItem<Wry>> = drawn.iter().map(AsRef::as_ref).collect();
+            Box::new(Submenu::with_items(app, literal(label), true, &items)?)
+        }
+        Item::Separator => Box::new(PredefinedMenuItem::separator(app)?),
+    })
+}
+
+/// Menus read `&` as the mark of a shortcut.
+fn literal(text: &str) -> String {
+    text.replace('&', "&&")
+}
+
+fn picture(overall: Overall, panel: Panel) -> Image<'static> {
+    match (overall, panel) {
+        (Overall::Ready, Panel::Light) => include_image!("../icons/tray-ready-light.png"),
+        (Overall::Ready, Panel::Dark) => include_image!("../icons/tray-ready-dark.png"),
+        (Overall::Ready, Panel::Template) => include_image!("../icons/tray-ready-template.png"),
+        (Overall::Attention, Panel::Light) => include_image!("../icons/tray-attention-light.png"),
+        (Overall::Attention, Panel::Dark) => include_image!("../icons/tray-attention-dark.png"),
+        (Overall::Attention, Panel::Template) => include_image!("../icons/tray-attention-template.png"),
+        (Overall::Failed, Panel::Light) => include_image!("../icons/tray-failed-light.png"),
+        (Overall::Failed, Panel::Dark) => include_image!("../icons/tray-failed-dark.png"),
+        (Overall::Failed, Panel::Template) => include_image!("../icons/tray-failed-template.png"),
+    }
+}

@@ -1,0 +1,87 @@
+//! The main window: made when it is first wanted, gone when it is closed.
+
+use drawbridge::host::HostHandle;
+use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+use tauri_specta::Event as _;
+
+use crate::events::Navigate;
+
+/// Its label, which the capability names.
+pub(crate) const MAIN: &str = "main";
+
+/// Shows it at a route and brings it to the front.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn show(app: &AppHandle, route: &str) -> tauri::Result<()> {
+    match app.get_webview_window(MAIN) {
+        Some(window) => {
+            Navigate(route.to_owned()).emit_to(app, MAIN)?;
+            raise(&window)
+        }
+        None => build(app, route),
+    }
+}
+
+/// Closes it, if it is there.
+pub(crate) fn close(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(MAIN) {
+        window.destroy().ok();
+    }
+}
+
+fn raise(window: &WebviewWindow) -> tauri::Result<()> {
+    window.unminimize()?;
+    window.show()?;
+    window.set_focus()
+}
+
+fn build(app: &AppHandle, route: &str) -> tauri::Result<()> {
+    let page = WebviewUrl::App(format!("index.html#{route}").into());
+    let window = WebviewWindowBuilder::new(app, MAIN, page)
+        .title("Drawbridge")
+        .inner_size(960.0, 680.0)
+        .min_inner_size(480.0, 400.0)
+        .on_navigation(is_ours)
+        .build()?;
+    // While a person looks at it, the Host is needed.
+    let needed = app.state::<HostHandle>().activity().other();
+    let needed = std::sync::Mutex::new(Some(needed));
+    window.on_window_event(move |event| {
+        if let WindowEvent::Destroyed = event
+            && let Ok(mut needed) = needed.lock()
+        {
+            needed.take();
+        }
+    });
+    Ok(())
+}
+
+/// The main window shows our own pages and nothing else.
+fn is_ours(url: &Url) -> bool {
+    let own_scheme = url.scheme() == "tauri" && url.host_str() == Some("localhost");
+    let own_host = matches!(url.scheme(), "http" | "https") && url.host_str() == Some("tauri.localhost");
+    own_scheme || own_host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_main_window_shows_our_own_pages_alone() {
+        let table = [
+            ("tauri://localhost/index.html#/add", true),
+            ("https://tauri.localhost/", true),
+            ("tauri://elsewhere/", false),
+            ("https://tauri.localhost.example/", false),
+            ("https://example.com/", false),
+            ("file:///etc/passwd", false),
+            ("data:text/html,x", false),
+            ("about:blank", false),
+        ];
+        for (url, allowed) in table {
+            assert_eq!(is_ours(&Url::parse(url).expect("a URL")), allowed, "{url}");
+        }
+    }
+}

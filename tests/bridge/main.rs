@@ -3,9 +3,11 @@
 mod connect;
 mod default_home;
 mod faults;
+mod leaks;
 mod modern;
 mod peers;
 mod restart;
+mod rotation;
 mod security;
 mod sign_in;
 mod stand_in;

@@ -1,7 +1,7 @@
 //! A home of its own for every test, the built binary in it, and a client on its stdio.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -108,6 +108,14 @@ impl Home {
         Client::new(child.expect("the shim starts"))
     }
 
+    /// Starts a shim that appends to this file what it logs.
+    pub(crate) fn connect_saying(&self, args: &[&str], said: &Path) -> Client {
+        let said = std::fs::OpenOptions::new().create(true).append(true).open(said).expect("a file");
+        let mut command = self.command(&[&["connect"], args].concat());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said);
+        Client::new(command.spawn().expect("the shim starts"))
+    }
+
     /// Starts a shim in a process group of its own, as some clients do.
     pub(crate) fn connect_in_own_group(&self, args: &[&str]) -> Client {
         let mut command = self.command(&[&["connect"], args].concat());
@@ -123,7 +131,12 @@ impl Home {
 
     /// Kills the Host as a crash would, and waits until it is gone.
     pub(crate) async fn kill_host(&self) {
-        let pid = rustix::process::Pid::from_raw(self.host_pid().await).expect("a pid");
+        Self::kill(self.host_pid().await).await;
+    }
+
+    /// The same for a Host that may not be able to tell its process id any more.
+    pub(crate) async fn kill(pid: i32) {
+        let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
         let host =
             rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).expect("the Host runs");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
@@ -149,6 +162,15 @@ impl Home {
     pub(crate) async fn has_opened_page(&mut self) -> bool {
         let looked = futures_util::future::poll_immediate(self.browser.fill_buf()).await;
         matches!(looked, Some(Ok(bytes)) if !bytes.is_empty())
+    }
+
+    /// Signs in by hand, with `login`; what that said.
+    pub(crate) async fn log_in(&mut self, account: &str) -> Output {
+        let login = self.command(&["login", account]).stdin(Stdio::null()).output();
+        let (output, ()) = tokio::join!(login, self.sign_in("demo", "demo123"));
+        let output = output.expect("login runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output
     }
 
     /// Does what a person does: reads our page and goes on, signs in, and is sent back.

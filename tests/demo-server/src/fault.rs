@@ -91,6 +91,8 @@ pub enum TokenFault {
     NotJson,
     /// The request is served, but the connection breaks before the answer.
     DropAnswer,
+    /// The request is served, but its answer is held until `release_stalled`.
+    StallAnswer,
 }
 
 /// An answer written by the test.

@@ -40,6 +40,10 @@ pub(crate) async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap,
     };
     match fault {
         Some(TokenFault::DropAnswer) => crate::gate::spoil::broken(StatusCode::OK),
+        Some(TokenFault::StallAnswer) => {
+            shared.stalled().await;
+            response
+        }
         Some(_) | None => response,
     }
 }
@@ -76,7 +80,7 @@ async fn refuse(shared: &Arc<Shared>, fault: Option<&TokenFault>) -> Option<Resp
             shared.stalled().await;
             None
         }
-        TokenFault::DropAnswer => None,
+        TokenFault::DropAnswer | TokenFault::StallAnswer => None,
     }
 }
 

@@ -5,14 +5,19 @@
 //! through it with the help of [`loopback`], [`token`] talks to the token endpoint and [`client_auth`] shows it who asks. Owning an account's tokens over
 //! time is the host's work (`host::account`). Nothing in here logs a token, code, state or verifier.
 
+pub mod audience;
 pub mod authorization;
 pub mod browser;
 pub mod challenge;
 mod client;
 pub mod client_auth;
 pub mod discovery;
+mod doubt;
+pub mod dpop;
 pub mod endpoint;
 mod error;
+pub mod identity;
+mod jwt;
 pub mod login;
 pub mod loopback;
 mod page;

@@ -350,6 +350,9 @@ pub enum AccountStateView {
         scopes: Vec<String>,
         /// Who it is, in the words of the authorization server.
         identity: Option<String>,
+        /// Who it is, claim by claim.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<PersonView>,
     },
     /// A sign-in page is open.
     SigningIn {
@@ -366,6 +369,25 @@ pub enum AccountStateView {
         /// What.
         failure: FailureView,
     },
+}
+
+/// Somebody, in the words of an authorization server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonView {
+    /// Who says so.
+    pub issuer: String,
+    /// The name by which the issuer tells people apart.
+    pub subject: String,
+    /// The address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The name to sign in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The name to be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// What a server turned out to be.

@@ -11,18 +11,20 @@ mod task;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::net::{ConnectionSettings, Network};
+use crate::oauth::dpop::DpopKey;
 use crate::oauth::{self, OAuthOptions};
 use crate::registry::ServerId;
 use crate::secret::{self, AccessToken, Vault};
 
 pub use crate::oauth::browser::{OpenError, PageOpener, SystemBrowser};
+pub use crate::oauth::identity::Identity;
 pub use crate::oauth::login::{AskedBy, SignInFacts};
 pub use refusal::{Operation, Refusal, Retry};
 
@@ -131,7 +133,7 @@ pub enum AccountState {
         /// What was granted.
         scopes: Vec<String>,
         /// Who is signed in, where that is known.
-        identity: Option<String>,
+        identity: Option<Identity>,
         /// The tokens could not be saved and would be lost at the end of the Host; it keeps trying.
         unsaved: bool,
     },
@@ -372,15 +374,24 @@ pub struct AccountHandle {
     clock: Clock,
 }
 
+/// An access token, and how it may be used.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The token.
+    pub token: AccessToken,
+    /// The key it is bound to; without its proof it goes nowhere.
+    pub key: Option<DpopKey>,
+}
+
 /// The token that needs no question.
 #[derive(Debug, Clone)]
 struct Current {
-    token: AccessToken,
+    credential: Credential,
     renew_at: Option<SystemTime>,
 }
 
 enum Request {
-    Token { reply: Reply<Option<AccessToken>> },
+    Token { reply: Reply<Option<Credential>> },
     Look { reply: Reply<AccountState> },
     Refused { refusal: Refusal, reply: Reply<Retry> },
     SignIn { request: SignInRequest, reply: Reply<SignIn> },
@@ -436,7 +447,23 @@ impl AccountHandle {
 
     /// The token in use, whether it is still good or not.
     pub fn current_token(&self) -> Option<AccessToken> {
-        self.current.borrow().as_ref().map(|current| current.token.clone())
+        self.current.borrow().as_ref().map(|current| current.credential.token.clone())
+    }
+
+    /// Shows the head of an answer to whatever went with the request.
+    pub fn observe(&self, url: &Url, answer: &HeaderMap) {
+        if let Some(key) = self.current.borrow().as_ref().and_then(|current| current.credential.key.as_ref())
+        {
+            key.learn_nonce(url, answer);
+        }
+    }
+
+    /// A token that is good for a while: see [`credential`](Self::credential).
+    ///
+    /// # Errors
+    /// As [`credential`](Self::credential).
+    pub async fn access_token(&self) -> Result<Option<AccessToken>, Error> {
+        Ok(self.credential().await?.map(|credential| credential.token))
     }
 
     /// A token that is good for a while, renewed if need be; `None` where nobody has signed in, since not every
@@ -445,11 +472,11 @@ impl AccountHandle {
     /// # Errors
     /// [`Error::SignedOut`] when a sign-in has ended, [`Error::OAuth`] when renewing failed for now and nothing is
     /// lost, [`Error::Vault`] when the stored tokens cannot be read.
-    pub async fn access_token(&self) -> Result<Option<AccessToken>, Error> {
+    pub async fn credential(&self) -> Result<Option<Credential>, Error> {
         if let Some(current) = self.current.borrow().as_ref()
             && current.renew_at.is_none_or(|at| self.clock.now() < at)
         {
-            return Ok(Some(current.token.clone()));
+            return Ok(Some(current.credential.clone()));
         }
         self.ask(|reply| Request::Token { reply }).await
     }

@@ -3,17 +3,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
-use url::{Origin, Url};
+use url::Url;
 
-use crate::host::account::{self, AccountHandle};
+use crate::host::account::{self, AccountHandle, Credential};
 use crate::host::visible_tools::VisibleTools;
 use crate::net::ConnectionSettings;
+use crate::oauth::dpop;
 use crate::registry::ServerEntry;
+use crate::secret::AccessToken;
 use crate::upstream::{AuthorizeError, Authorizer, ResponseHead};
 
 /// Names everything that is kept for a connection: entry, account, and digests of the options
@@ -71,7 +74,7 @@ impl Connection {
     /// The authorizer of this connection's transports.
     pub fn authorizer(&self) -> Arc<dyn Authorizer> {
         Arc::new(ConnectionAuthorizer {
-            origin: self.entry.url.origin(),
+            url: self.entry.url.clone(),
             static_headers: self.static_headers.clone(),
             account: self.account.clone(),
         })
@@ -80,7 +83,7 @@ impl Connection {
 
 /// Gives the connection's credentials to its own server and to nobody else.
 struct ConnectionAuthorizer {
-    origin: Origin,
+    url: Url,
     static_headers: HeaderMap,
     account: Option<AccountHandle>,
 }
@@ -88,27 +91,39 @@ struct ConnectionAuthorizer {
 impl Authorizer for ConnectionAuthorizer {
     fn headers<'a>(
         &'a self,
-        _method: &'a Method,
+        method: &'a Method,
         url: &'a Url,
     ) -> BoxFuture<'a, Result<HeaderMap, AuthorizeError>> {
         async move {
-            if url.origin() != self.origin {
+            if url.origin() != self.url.origin() {
                 return Ok(HeaderMap::new());
             }
             let mut headers = self.static_headers.clone();
             let Some(account) = self.account.as_ref().filter(|account| account.is_for(url)) else {
                 return Ok(headers);
             };
-            let token = account.access_token().await.map_err(authorize_error)?;
-            if let Some(token) = token {
-                headers.insert(AUTHORIZATION, bearer(token.expose())?);
+            let credential = account.credential().await.map_err(authorize_error)?;
+            match credential {
+                Some(Credential { token, key: Some(key) }) => {
+                    headers.insert(AUTHORIZATION, authorization("DPoP", &token)?);
+                    let proof = key.proof(method, url, Some(&token), SystemTime::now());
+                    headers.insert(dpop::HEADER, proof);
+                }
+                Some(Credential { token, key: None }) => {
+                    headers.insert(AUTHORIZATION, authorization("Bearer", &token)?);
+                }
+                None => {}
             }
             Ok(headers)
         }
         .boxed()
     }
 
-    fn observe(&self, _response: ResponseHead<'_>) {}
+    fn observe(&self, response: ResponseHead<'_>) {
+        if let Some(account) = &self.account {
+            account.observe(&self.url, response.headers);
+        }
+    }
 }
 
 fn authorize_error(error: account::Error) -> AuthorizeError {
@@ -122,8 +137,8 @@ fn authorize_error(error: account::Error) -> AuthorizeError {
     }
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, AuthorizeError> {
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+fn authorization(scheme: &str, token: &AccessToken) -> Result<HeaderValue, AuthorizeError> {
+    let mut value = HeaderValue::try_from(format!("{scheme} {}", token.expose())).map_err(|_| {
         AuthorizeError::Unavailable("the access token holds characters that no header may hold".into())
     })?;
     value.set_sensitive(true);

@@ -134,6 +134,7 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
         | Error::InvalidMetadata { .. }
         | Error::NoMetadata { .. }
         | Error::NoPkce { .. }
+        | Error::NoDpop { .. }
         | Error::InvalidTokenResponse { .. } => (Code::SignInFailed, ask_operator),
         Error::IssuerMismatch { .. } | Error::UnsafeEndpoint { .. } | Error::WrongResponder { .. } => {
             (Code::Forbidden, "Do not sign in there; tell the server's operator".to_owned())
@@ -156,6 +157,18 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
         Error::PortTaken { .. } => (
             Code::SignInFailed,
             format!("End that program, or run `drawbridge edit {server} --callback-port PORT`"),
+        ),
+        Error::ForeignAudience { .. } => (
+            Code::Forbidden,
+            format!(
+                "If you trust it with that, run `drawbridge login {server}` with a browser on this computer and allow it"
+            ),
+        ),
+        Error::OtherPerson { .. } => (
+            Code::SignInFailed,
+            format!(
+                "Run `drawbridge logout {server}` first, or sign in as another account with `drawbridge login {server}@LABEL`"
+            ),
         ),
         Error::Listener(_) => (Code::SignInFailed, again),
         Error::StateMismatch | Error::NotARedirect => {

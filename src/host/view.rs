@@ -2,8 +2,9 @@
 
 use std::time::UNIX_EPOCH;
 
-use super::{account::AccountState, failures};
-use crate::api::types::{AccountStateView, AccountView, OAuthView, ResourceOption, ServerView};
+use super::account::{AccountState, Identity};
+use super::failures;
+use crate::api::types::{AccountStateView, AccountView, OAuthView, PersonView, ResourceOption, ServerView};
 use crate::redact::SafeUrl;
 use crate::registry::{AccountLabel, OAuthEntry, ServerEntry, ServerName};
 
@@ -42,7 +43,8 @@ pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountSt
         AccountState::SignedIn { expires, scopes, identity, unsaved: _ } => AccountStateView::SignedIn {
             expires: expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs()),
             scopes: scopes.clone(),
-            identity: identity.clone(),
+            identity: identity.as_ref().map(|identity| identity.shown().to_owned()),
+            person: identity.as_ref().map(of_person),
         },
         AccountState::SigningIn { facts } => {
             AccountStateView::SigningIn { host: facts.as_ref().map(|facts| facts.sign_in_host.clone()) }
@@ -51,6 +53,16 @@ pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountSt
         AccountState::Failed { error } => {
             AccountStateView::Failed { failure: failures::of_account(server.as_str(), error) }
         }
+    }
+}
+
+fn of_person(identity: &Identity) -> PersonView {
+    PersonView {
+        issuer: identity.issuer.as_str().to_owned(),
+        subject: identity.subject.clone(),
+        email: identity.email.clone(),
+        username: identity.username.clone(),
+        name: identity.name.clone(),
     }
 }
 

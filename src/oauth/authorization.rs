@@ -4,6 +4,7 @@ use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use url::{Url, form_urlencoded};
 
 use super::discovery::Discovered;
+use super::dpop::DpopKey;
 use super::registration::ClientRegistration;
 use super::{Error, Issuer, endpoint, random_text, same};
 use crate::redact::plain;
@@ -15,6 +16,8 @@ pub struct Attempt {
     pub authorize_url: Url,
     /// Proves at the token endpoint that the trip was ours.
     pub verifier: PkceVerifier,
+    /// What an id_token must repeat, where one was asked for.
+    pub nonce: Option<String>,
     state: String,
     issuer: Issuer,
     needs_iss: bool,
@@ -25,6 +28,7 @@ impl Attempt {
     pub fn new(discovered: &Discovered, registration: &ClientRegistration) -> Self {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let state = random_text();
+        let nonce = discovered.scopes.contains("openid").then(random_text);
         let server = &discovered.server;
         let mut url = server.authorization_endpoint.clone();
         {
@@ -48,14 +52,26 @@ impl Attempt {
             if let Some(resource) = &discovered.resource {
                 query.append_pair("resource", resource);
             }
+            if let Some(nonce) = &nonce {
+                query.append_pair("nonce", nonce);
+            }
         }
         Self {
             authorize_url: url,
             verifier: PkceVerifier::new(PkceCodeVerifier::into_secret(verifier)),
+            nonce,
             state,
             issuer: server.issuer.clone(),
             needs_iss: server.sends_iss || is_split(&server.authorization_endpoint, &server.token_endpoint),
         }
+    }
+
+    /// Binds the code to a key too (RFC 9449 §10).
+    pub fn bound_to(mut self, key: Option<&DpopKey>) -> Self {
+        if let Some(key) = key {
+            self.authorize_url.query_pairs_mut().append_pair("dpop_jkt", key.thumbprint());
+        }
+        self
     }
 
     /// Reads the query of a response.

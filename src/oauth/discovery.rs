@@ -36,6 +36,10 @@ pub struct ProtectedResourceMetadata {
     pub authorization_servers: Vec<String>,
     /// The scopes for basic use.
     pub scopes_supported: Option<Vec<String>>,
+    /// Whether it takes only tokens that are bound to a key (RFC 9449).
+    pub dpop_bound_access_tokens_required: bool,
+    /// How proofs of that key may be signed.
+    pub dpop_signing_algs: Option<Vec<String>>,
 }
 
 /// What is known of an authorization server; every address is checked.
@@ -63,6 +67,8 @@ pub struct AuthorizationServer {
     pub sends_iss: bool,
     /// The resources it issues tokens for, where it says so.
     pub protected_resources: Option<Vec<String>>,
+    /// How proofs of a key may be signed (RFC 9449), where it says so.
+    pub dpop_signing_algs: Option<Vec<String>>,
     /// Whether the endpoints are only the defaults of 2025-03-26.
     pub assumed: bool,
 }
@@ -152,6 +158,9 @@ impl Finder<'_> {
             resource: resource.to_owned(),
             authorization_servers: list(document, "authorization_servers").unwrap_or_default(),
             scopes_supported: list(document, "scopes_supported"),
+            dpop_bound_access_tokens_required: document.get("dpop_bound_access_tokens_required")
+                == Some(&Value::Bool(true)),
+            dpop_signing_algs: list(document, "dpop_signing_alg_values_supported"),
         })
     }
 
@@ -211,6 +220,7 @@ impl Finder<'_> {
             client_id_documents: false,
             sends_iss: false,
             protected_resources: None,
+            dpop_signing_algs: None,
             assumed: true,
         })
     }
@@ -281,6 +291,7 @@ impl Finder<'_> {
             client_id_documents: says(document, "client_id_metadata_document_supported"),
             sends_iss: says(document, "authorization_response_iss_parameter_supported"),
             protected_resources: list(document, "protected_resources"),
+            dpop_signing_algs: list(document, "dpop_signing_alg_values_supported"),
             assumed: false,
             issuer,
         })
@@ -397,6 +408,7 @@ pub(super) mod tests {
             client_id_documents: false,
             sends_iss: false,
             protected_resources: None,
+            dpop_signing_algs: None,
             assumed: false,
         }
     }

@@ -146,6 +146,28 @@ pub enum Error {
         /// What is wrong.
         why: &'static str,
     },
+    /// The server wants tokens bound to a key, in a way that is not ours.
+    #[error("{issuer} takes no proof of possession (DPoP) signed with ES256")]
+    NoDpop {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The access token is for other sites, and nobody was there to decide.
+    #[error("the token that came back is meant for {}, not for {server}", sites.join(", "))]
+    ForeignAudience {
+        /// The MCP server's host.
+        server: String,
+        /// The hosts it names.
+        sites: Vec<String>,
+    },
+    /// Somebody else signed in than before, and nobody was there to decide.
+    #[error("{now} signed in, but this account is {before}")]
+    OtherPerson {
+        /// Who it was.
+        before: String,
+        /// Who it would be.
+        now: String,
+    },
     /// The person said no on our own page, or the sign-in was called off.
     #[error("the sign-in was cancelled")]
     Cancelled,
@@ -193,6 +215,9 @@ impl Error {
             | Self::Denied { .. }
             | Self::TokenRefused { .. }
             | Self::InvalidTokenResponse { .. }
+            | Self::NoDpop { .. }
+            | Self::ForeignAudience { .. }
+            | Self::OtherPerson { .. }
             | Self::Cancelled
             | Self::TimedOut { .. }
             | Self::NotSaved(_) => false,

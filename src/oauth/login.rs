@@ -14,13 +14,19 @@ use super::authorization::Attempt;
 use super::challenge::Challenge;
 use super::client::{BrowserClient, Choice};
 use super::discovery::{self, Discovered};
-use super::loopback::{Answer, Confirm, Event, EventKind, Serving, confirm_path};
+use super::doubt::{self, Doubt};
+use super::dpop::{self, DpopKey};
+use super::identity::{Expected, Identity};
+use super::loopback::{Answer, Confirm, Event, EventKind, QUESTION, Serving, confirm_path};
 use super::registration::{ClientKind, ClientRegistration, RedirectUri, Registrations};
 use super::scope::Scopes;
 use super::token::{TokenClient, TokenSet};
 use super::{Error, OAuthOptions, endpoint, page, random_text};
 use crate::net::{ConnectionSettings, Network};
 use crate::secret::AuthorizationCode;
+
+/// How long giving unused tokens back may take.
+const GIVE_BACK: Duration = Duration::from_secs(5);
 
 /// What a sign-in is about.
 #[derive(Debug, Clone)]
@@ -39,6 +45,8 @@ pub struct LoginRequest {
     pub keep: Option<Scopes>,
     /// Who wants it; a person's own wish goes straight to the authorization server unless there is a warning.
     pub asked_by: AskedBy,
+    /// Who the account was before.
+    pub former: Option<Identity>,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -79,6 +87,7 @@ pub struct Login {
     /// Whether the server may have forgotten the client, or may not take it.
     may_be_forgotten: bool,
     attempt: Attempt,
+    dpop: Option<DpopKey>,
     facts: SignInFacts,
     url: Url,
     page_url: Url,
@@ -111,7 +120,13 @@ impl PasteBox {
         self.0.send(Pasted { query, reply }).await.map_err(|_| Error::StateMismatch)?;
         match answer.await {
             Ok(Answer::Stale) | Err(_) => Err(Error::StateMismatch),
-            Ok(Answer::Open(_) | Answer::Cancelled | Answer::SignedIn(_) | Answer::Failed(_)) => Ok(()),
+            Ok(
+                Answer::Open(_)
+                | Answer::Cancelled
+                | Answer::Discarded
+                | Answer::SignedIn(_)
+                | Answer::Failed(_),
+            ) => Ok(()),
         }
     }
 }
@@ -122,6 +137,15 @@ pub struct Finished {
     pub tokens: TokenSet,
     /// Shows the last page.
     pub farewell: Farewell,
+}
+
+/// Where the browser is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On this computer, so that our pages can be shown in it.
+    Here,
+    /// Somewhere else; all that comes from it is what a person pastes.
+    Elsewhere,
 }
 
 /// The last page of a sign-in, not yet shown.
@@ -168,7 +192,8 @@ impl Login {
             discovered: &discovered,
         };
         let BrowserClient { listener, registration, may_be_forgotten } = choice.for_browser().await?;
-        let attempt = Attempt::new(&discovered, &registration);
+        let dpop = dpop::key_for(challenge.as_ref(), &discovered)?;
+        let attempt = Attempt::new(&discovered, &registration).bound_to(dpop.as_ref());
         let facts = facts(&request, &discovered);
         let secret = random_text();
         let page_url = listener.confirm_url(&secret);
@@ -184,6 +209,7 @@ impl Login {
             registration,
             may_be_forgotten,
             attempt,
+            dpop,
             facts,
             url,
             page_url,
@@ -224,11 +250,13 @@ impl Login {
         let deadline = tokio::time::sleep(limit);
         tokio::pin!(deadline);
         loop {
-            let (kind, reply) = tokio::select! {
+            let (kind, reply, place) = tokio::select! {
                 () = cancel.cancelled() => return self.give_up(Error::Cancelled).await,
                 () = &mut deadline => return self.give_up(Error::TimedOut { limit }).await,
-                Some(event) = self.events.recv() => (event.kind, event.reply),
-                Some(pasted) = self.pasted.1.recv() => (EventKind::Returned(pasted.query), pasted.reply),
+                Some(event) = self.events.recv() => (event.kind, event.reply, Place::Here),
+                Some(pasted) = self.pasted.1.recv() => {
+                    (EventKind::Returned(pasted.query), pasted.reply, Place::Elsewhere)
+                }
             };
             let query = match kind {
                 EventKind::Continued => {
@@ -239,6 +267,10 @@ impl Login {
                     reply.send(Answer::Cancelled).ok();
                     self.serving.close().await;
                     return Err(Error::Cancelled);
+                }
+                EventKind::Kept | EventKind::Discarded => {
+                    reply.send(Answer::Stale).ok();
+                    continue;
                 }
                 EventKind::Returned(query) => query,
             };
@@ -265,9 +297,13 @@ impl Login {
             };
             match exchanged {
                 Ok(tokens) => {
-                    let server_name = self.request.server_name;
-                    let farewell = Farewell { server_name, reply, serving: self.serving };
-                    return Ok(Finished { tokens, farewell });
+                    let end = async {
+                        tokio::select! {
+                            () = cancel.cancelled() => Error::Cancelled,
+                            () = &mut deadline => Error::TimedOut { limit },
+                        }
+                    };
+                    return self.settle(tokens, reply, place, end).await;
                 }
                 Err(error) if self.may_be_forgotten && error.is_about_client() => {
                     match self.register_again().await {
@@ -282,17 +318,108 @@ impl Login {
         }
     }
 
-    async fn exchange(&self, code: &AuthorizationCode) -> Result<TokenSet, Error> {
-        let client = TokenClient {
+    /// Takes the tokens, after asking about what is odd with them.
+    async fn settle(
+        mut self,
+        mut tokens: TokenSet,
+        reply: oneshot::Sender<Answer>,
+        place: Place,
+        end: impl Future<Output = Error>,
+    ) -> Result<Finished, Error> {
+        let doubts = doubt::about(&tokens, &self.request);
+        let reply = match (doubts.first(), place) {
+            (None, _) => reply,
+            (Some(doubt), Place::Elsewhere) => {
+                self.give_back(&tokens).await;
+                let error = doubt.to_error(&self.request);
+                return self.fail(error, reply).await;
+            }
+            (Some(_), Place::Here) => match self.ask(&doubts, reply, end).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    self.give_back(&tokens).await;
+                    self.serving.close().await;
+                    return Err(error);
+                }
+            },
+        };
+        tokens.accepted_sites = doubts.into_iter().flat_map(Doubt::into_sites).collect();
+        let farewell = Farewell { server_name: self.request.server_name, reply, serving: self.serving };
+        Ok(Finished { tokens, farewell })
+    }
+
+    /// Shows the last question; a yes brings what waits for the last page.
+    async fn ask(
+        &mut self,
+        doubts: &[Doubt],
+        reply: oneshot::Sender<Answer>,
+        end: impl Future<Output = Error>,
+    ) -> Result<oneshot::Sender<Answer>, Error> {
+        let sentences: Vec<_> = doubts.iter().map(|doubt| doubt.sentence(&self.request)).collect();
+        let path = self.page_url.path().to_owned();
+        self.serving.ask(page::question(&self.request.server_name, &sentences, &path));
+        let mut url = self.page_url.clone();
+        url.set_path(&format!("{path}/{QUESTION}"));
+        reply.send(Answer::Open(url)).ok();
+        tokio::pin!(end);
+        loop {
+            let (kind, reply) = tokio::select! {
+                error = &mut end => return Err(error),
+                Some(event) = self.events.recv() => (event.kind, event.reply),
+                Some(pasted) = self.pasted.1.recv() => (EventKind::Returned(pasted.query), pasted.reply),
+            };
+            match kind {
+                EventKind::Kept => return Ok(reply),
+                EventKind::Discarded | EventKind::Declined => {
+                    reply.send(Answer::Discarded).ok();
+                    return Err(Error::Cancelled);
+                }
+                EventKind::Continued | EventKind::Returned(_) => {
+                    reply.send(Answer::Stale).ok();
+                }
+            }
+        }
+    }
+
+    /// Gives back tokens that are not used, as far as their server takes them.
+    async fn give_back(&self, tokens: &TokenSet) {
+        let Some(endpoint) = &tokens.revocation_endpoint else { return };
+        let client = self.token_client();
+        let given_back = tokio::time::timeout(GIVE_BACK, client.revoke_all(endpoint, tokens)).await;
+        if !matches!(given_back, Ok(Ok(()))) {
+            tracing::info!("the authorization server did not take unused tokens back");
+        }
+    }
+
+    fn token_client(&self) -> TokenClient<'_> {
+        TokenClient {
             network: &self.network,
             settings: &self.request.settings,
             registration: &self.registration,
-        };
+            dpop: self.dpop.as_ref(),
+        }
+    }
+
+    async fn exchange(&self, code: &AuthorizationCode) -> Result<TokenSet, Error> {
+        let client = self.token_client();
         let Discovered { server, resource, scopes, .. } = &self.discovered;
         let answer = client
             .exchange(&server.token_endpoint, code, &self.attempt.verifier, resource.as_deref())
             .await?;
         let now = SystemTime::now();
+        let identity = answer.id_token.and_then(|token| {
+            let expected = Expected {
+                issuer: &server.issuer,
+                client_id: &self.registration.client_id,
+                nonce: self.attempt.nonce.as_deref(),
+                now,
+            };
+            let identity = token.identity(expected);
+            if let Err(why) = &identity {
+                tracing::warn!(issuer = %server.issuer, why, "the id_token is not believed");
+            }
+            identity.ok()
+        });
         if self.registration.kind == ClientKind::Given {
             self.registrations
                 .bind_given(&self.registration.client_id, &server.issuer)
@@ -311,6 +438,9 @@ impl Login {
             resource: resource.clone(),
             issued_at: now,
             expires_at: answer.expires_in.map(|lifetime| now + lifetime),
+            identity,
+            dpop: self.dpop.clone(),
+            accepted_sites: Vec::new(),
         })
     }
 
@@ -325,7 +455,7 @@ impl Login {
         };
         self.registration = choice.register_in_place_of(&self.registration).await?;
         self.may_be_forgotten = false;
-        self.attempt = Attempt::new(&self.discovered, &self.registration);
+        self.attempt = Attempt::new(&self.discovered, &self.registration).bound_to(self.dpop.as_ref());
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 //! The listener a browser returns to (RFC 8252 §7.3). It is bound before any page opens, answers only requests that
 //! name it as their host, and ends with the sign-in.
 //!
-//! It knows three pages: our own confirmation under a one-time path, the callback, and "nothing here". What a request
+//! It knows four pages: our own confirmation and, if need be, a last question under a one-time path, the callback,
+//! and "nothing here". What a request
 //! means is decided by the sign-in, which answers each [`Event`].
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -51,6 +52,10 @@ pub enum EventKind {
     Continued,
     /// Pressed Cancel on our page.
     Declined,
+    /// Said yes to the last question.
+    Kept,
+    /// Said no to it.
+    Discarded,
     /// Came back with this query. Holds the code: not for logs.
     Returned(String),
 }
@@ -64,6 +69,8 @@ pub enum Answer {
     Stale,
     /// That the sign-in was cancelled.
     Cancelled,
+    /// That what came back is not used.
+    Discarded,
     /// That the person is signed in to this server.
     SignedIn(String),
     /// Why it failed.
@@ -122,11 +129,11 @@ impl Listener {
         let (events, received) = mpsc::channel(4);
         let RedirectUri { host, port } = self.redirect;
         let authority = format!("{}:{port}", host.as_str());
-        let desk = Arc::new(Desk { authority, confirm, events });
+        let desk = Arc::new(Desk { authority, confirm, question: OnceLock::new(), events });
         let stop = CancellationToken::new();
         let mut servers = JoinSet::new();
         for socket in self.sockets {
-            let router = Router::new().fallback(answer).with_state(desk.clone());
+            let router = Router::new().fallback(answer).with_state(Arc::clone(&desk));
             let stopped = stop.clone().cancelled_owned();
             servers.spawn(async move {
                 if let Err(error) = axum::serve(socket, router).with_graceful_shutdown(stopped).await {
@@ -134,7 +141,7 @@ impl Listener {
                 }
             });
         }
-        (Serving { stop, servers }, received)
+        (Serving { stop, servers, desk }, received)
     }
 }
 
@@ -157,13 +164,23 @@ pub fn confirm_path(secret: &str) -> String {
     format!("/sign-in/{secret}")
 }
 
+/// Where the last question is, below [`confirm_path`].
+pub const QUESTION: &str = "question";
+
 /// A listener at work; dropping it ends it.
 pub struct Serving {
     stop: CancellationToken,
     servers: JoinSet<()>,
+    desk: Arc<Desk>,
 }
 
 impl Serving {
+    /// Puts the last question under its path, at the end of [`confirm_path`]; there is one in a sign-in.
+    pub fn ask(&self, html: String) {
+        // A second one would be the same.
+        self.desk.question.set(html).ok();
+    }
+
     /// Accepts nothing more, and gives the last page a moment to be sent.
     pub async fn close(mut self) {
         self.stop.cancel();
@@ -183,6 +200,7 @@ impl Drop for Serving {
 struct Desk {
     authority: String,
     confirm: Confirm,
+    question: OnceLock<String>,
     events: mpsc::Sender<Event>,
 }
 
@@ -199,6 +217,8 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response<Bod
         Some(Step::Show(html)) => html_response(StatusCode::OK, html, true),
         Some(Step::Continue) => desk.ask(EventKind::Continued).await,
         Some(Step::Cancel) => desk.ask(EventKind::Declined).await,
+        Some(Step::Keep) => desk.ask(EventKind::Kept).await,
+        Some(Step::Discard) => desk.ask(EventKind::Discarded).await,
         None => shown(StatusCode::NOT_FOUND, "Nothing here", "There is no sign-in at this address."),
     }
 }
@@ -207,6 +227,8 @@ enum Step {
     Show(String),
     Continue,
     Cancel,
+    Keep,
+    Discard,
 }
 
 impl Desk {
@@ -232,6 +254,9 @@ impl Desk {
             (None, &Method::GET) => Some(Step::Show(self.confirm.html.clone())),
             (Some("continue"), &Method::POST) => Some(Step::Continue),
             (Some("cancel"), &Method::POST) => Some(Step::Cancel),
+            (Some(QUESTION), &Method::GET) => self.question.get().cloned().map(Step::Show),
+            (Some("keep"), &Method::POST) => self.question.get().map(|_| Step::Keep),
+            (Some("discard"), &Method::POST) => self.question.get().map(|_| Step::Discard),
             _ => None,
         }
     }
@@ -252,6 +277,9 @@ impl Desk {
             ),
             Answer::Cancelled => {
                 shown(StatusCode::OK, "Cancelled", "Nothing was opened. You can close this tab.")
+            }
+            Answer::Discarded => {
+                shown(StatusCode::OK, "Not used", "Nothing was changed. You can close this tab.")
             }
             Answer::SignedIn(server) => shown(
                 StatusCode::OK,

@@ -53,6 +53,19 @@ pub(super) fn confirm(facts: &SignInFacts, path: &str) -> String {
     )
 }
 
+/// Asks whether tokens that came back are used, for all that is odd about them.
+pub(super) fn question(server_name: &str, doubts: &[String], path: &str) -> String {
+    let doubts: String =
+        doubts.iter().map(|doubt| format!("<p class=warn>{}</p>", escaped(&plain(doubt, 600)))).collect();
+    document(
+        &format!("Use this sign-in for {}?", plain(server_name, 100)),
+        &format!(
+            "{doubts}<form method=post action=\"{path}/discard\"><button class=go>Do not use it</button></form>\
+             <form method=post action=\"{path}/keep\"><button>Use it</button></form>"
+        ),
+    )
+}
+
 /// The end of a sign-in, or why it is none.
 pub(super) fn message(title: &str, text: &str) -> String {
     document(title, &format!("<p>{}</p>", escaped(text)))
@@ -96,7 +109,8 @@ mod tests {
             asked_by: Some(evil.to_owned()),
             warnings: vec![evil.to_owned()],
         };
-        for page in [confirm(&facts, "/sign-in/x"), message(evil, evil)] {
+        let question = question(evil, &[evil.to_owned()], "/sign-in/x");
+        for page in [confirm(&facts, "/sign-in/x"), message(evil, evil), question] {
             assert!(!page.contains("<script") && !page.contains("\"'"), "{page}");
         }
         assert!(!confirm(&facts, "/sign-in/x").contains('\u{202e}'));

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use super::dpop::{self, DpopKey};
+use super::identity::{IdToken, Identity};
 use super::registration::ClientRegistration;
 use super::scope::Scopes;
 use super::{Error, Issuer};
@@ -46,6 +48,12 @@ pub struct TokenSet {
     pub issued_at: SystemTime,
     /// When the access token ends, by the wall clock.
     pub expires_at: Option<SystemTime>,
+    /// Who signed in, where an id_token says so.
+    pub identity: Option<Identity>,
+    /// The key the tokens are bound to.
+    pub dpop: Option<DpopKey>,
+    /// Other sites the access token may be meant for: the person was asked.
+    pub accepted_sites: Vec<String>,
 }
 
 impl TokenSet {
@@ -73,6 +81,8 @@ pub struct TokenResponse {
     pub expires_in: Option<Duration>,
     /// What was granted, where it says so.
     pub scopes: Option<Scopes>,
+    /// Who signed in.
+    pub id_token: Option<IdToken>,
 }
 
 /// Speaks to one authorization server as one client.
@@ -84,6 +94,8 @@ pub struct TokenClient<'a> {
     pub settings: &'a ConnectionSettings,
     /// Who we are there.
     pub registration: &'a ClientRegistration,
+    /// The key that tokens are, or shall be, bound to.
+    pub dpop: Option<&'a DpopKey>,
 }
 
 impl TokenClient<'_> {
@@ -133,16 +145,48 @@ impl TokenClient<'_> {
         if answer.status.is_success() { Ok(()) } else { Err(failure(&answer)) }
     }
 
-    async fn ask(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<TokenResponse, Error> {
-        let answer = self.post(endpoint, form).await?;
-        if answer.status.is_success() { read_tokens(&answer.body) } else { Err(failure(&answer)) }
+    /// Gives back all tokens of a set.
+    ///
+    /// # Errors
+    /// The first one that was not taken; the others were still tried.
+    pub async fn revoke_all(&self, endpoint: &Url, tokens: &TokenSet) -> Result<(), Error> {
+        let refresh = tokens.refresh.as_ref().map(|token| (token.expose(), "refresh_token"));
+        let access = tokens.access.as_ref().map(|token| (token.expose(), "access_token"));
+        let mut outcome = Ok(());
+        for (token, hint) in refresh.into_iter().chain(access) {
+            outcome = outcome.and(self.revoke(endpoint, token, hint).await);
+        }
+        outcome
     }
 
+    async fn ask(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<TokenResponse, Error> {
+        let answer = self.post(endpoint, form).await?;
+        let kind = if self.dpop.is_some() { TokenType::Dpop } else { TokenType::Bearer };
+        if answer.status.is_success() { read_tokens(&answer.body, kind) } else { Err(failure(&answer)) }
+    }
+
+    /// One request; RFC 9449 §8: another one if the first only lacked a nonce.
     async fn post(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<SmallResponse, Error> {
+        let answer = self.post_once(endpoint, form.clone()).await?;
+        let Some(key) = self.dpop else { return Ok(answer) };
+        let is_new = key.learn_nonce(endpoint, &answer.headers);
+        let wants_nonce = ErrorBody::parse(&answer.body).is_some_and(|body| body.code == dpop::USE_NONCE);
+        if answer.status.is_success() || !is_new || !wants_nonce {
+            return Ok(answer);
+        }
+        let answer = self.post_once(endpoint, form).await?;
+        key.learn_nonce(endpoint, &answer.headers);
+        Ok(answer)
+    }
+
+    async fn post_once(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<SmallResponse, Error> {
         let mut headers = HeaderMap::from_iter([
             (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
             (ACCEPT, HeaderValue::from_static("application/json")),
         ]);
+        if let Some(key) = self.dpop {
+            headers.insert(dpop::HEADER, key.proof(&Method::POST, endpoint, None, SystemTime::now()));
+        }
         let ClientRegistration { auth, client_id, issuer, .. } = self.registration;
         let shown = auth.show(client_id, issuer);
         headers.extend(shown.header.map(|value| (AUTHORIZATION, value)));
@@ -194,7 +238,27 @@ fn refusal(body: ErrorBody) -> Error {
     }
 }
 
-fn read_tokens(body: &[u8]) -> Result<TokenResponse, Error> {
+/// `token_type`, as far as we use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenType {
+    Bearer,
+    Dpop,
+}
+
+impl TokenType {
+    /// Whether an answer holds such a token. One that is not bound is no use where a bound one is wanted, and one
+    /// that is bound to a key we did not show is no use anywhere.
+    fn check(self, named: Option<&str>) -> Result<(), Error> {
+        let (name, why) = match self {
+            Self::Bearer => ("bearer", "it is not a bearer token"),
+            Self::Dpop => ("dpop", "the token is not bound to our key (DPoP), as the server wants it"),
+        };
+        let fits = named.is_some_and(|named| named.eq_ignore_ascii_case(name));
+        if fits { Ok(()) } else { Err(Error::InvalidTokenResponse { why }) }
+    }
+}
+
+fn read_tokens(body: &[u8], kind: TokenType) -> Result<TokenResponse, Error> {
     let invalid = |why| Error::InvalidTokenResponse { why };
     let document: Map<String, Value> = serde_json::from_slice(body).map_err(|_| invalid("it is not JSON"))?;
     let text = |key: &str| document.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -202,9 +266,7 @@ fn read_tokens(body: &[u8]) -> Result<TokenResponse, Error> {
         // GitHub and others refuse with status 200.
         return Err(ErrorBody::of(&document).map_or_else(|| invalid("it has no access token"), refusal));
     };
-    if !text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
-        return Err(invalid("it is not a bearer token"));
-    }
+    kind.check(text("token_type"))?;
     // It will be a header value; a line break in it would be another header.
     if !access.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(invalid("the access token holds characters that no token has"));
@@ -218,6 +280,7 @@ fn read_tokens(body: &[u8]) -> Result<TokenResponse, Error> {
             .filter(|lifetime| *lifetime > 0)
             .map(|lifetime| Duration::from_secs(lifetime.min(MAX_LIFETIME))),
         scopes: text("scope").map(Scopes::parse),
+        id_token: text("id_token").map(IdToken::new),
     })
 }
 
@@ -259,7 +322,7 @@ mod tests {
             ("", None),
         ] {
             let body = format!(r#"{{"access_token":"a","token_type":"bearer"{shape}}}"#);
-            let tokens = read_tokens(body.as_bytes()).unwrap();
+            let tokens = read_tokens(body.as_bytes(), TokenType::Bearer).unwrap();
             assert_eq!(tokens.expires_in.map(|lifetime| lifetime.as_secs()), expected, "{shape}");
         }
     }
@@ -277,7 +340,15 @@ mod tests {
             (r#"{"token_type":"Bearer"}"#, false),
             ("<html>", false),
         ] {
-            assert_eq!(read_tokens(body.as_bytes()).is_ok(), ok, "{body}");
+            assert_eq!(read_tokens(body.as_bytes(), TokenType::Bearer).is_ok(), ok, "{body}");
+        }
+    }
+
+    #[test]
+    fn where_a_bound_token_is_wanted_no_other_is_taken() {
+        for (named, ok) in [("DPoP", true), ("dpop", true), ("Bearer", false), ("", false)] {
+            let body = format!(r#"{{"access_token":"a","token_type":"{named}"}}"#);
+            assert_eq!(read_tokens(body.as_bytes(), TokenType::Dpop).is_ok(), ok, "{named}");
         }
     }
 
@@ -298,7 +369,7 @@ mod tests {
                 None => assert!(error.is_transient(), "{status} {body}"),
             }
         }
-        let with_200 = read_tokens(br#"{"error":"bad_verification_code"}"#).unwrap_err();
+        let with_200 = read_tokens(br#"{"error":"bad_verification_code"}"#, TokenType::Bearer).unwrap_err();
         assert!(with_200.refused_with("bad_verification_code"));
     }
 

@@ -1,6 +1,6 @@
 //! Signing in once: by hand, from a parked call, through our own tool; and out again.
 
-use demo_server::{Auth, Config, DemoServer, OAuthConfig};
+use demo_server::{Auth, Config, DemoServer, Dpop, OAuthConfig};
 use serde_json::json;
 
 use crate::support::{Home, finish_sign_in, http, text};
@@ -267,6 +267,48 @@ async fn servers_that_all_want_a_sign_in_open_one_page_at_a_time() {
         assert!(!home.has_opened_page().await, "the others queue");
         finish_sign_in(page, "demo", "demo123").await;
     }
+}
+
+#[tokio::test]
+async fn a_token_bound_to_a_key_goes_out_with_a_proof_and_never_as_a_bearer() {
+    let oauth = OAuthConfig { dpop: Dpop::RequiredWithNonces, ..OAuthConfig::default() };
+    let server = DemoServer::start(Config::with_auth(Auth::OAuth(oauth))).await.expect("a server");
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
+    let (_, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    for _ in 0..3 {
+        server.control().change_dpop_nonce();
+        let profile = client.call("user_profile", json!({})).await;
+        assert!(text(&profile).contains("demo"), "{profile}");
+    }
+    assert_eq!(server.control().stats().grant("refresh_token"), 0, "a nonce is no reason to renew");
+    home.kill_host().await;
+    assert!(text(&client.call("user_profile", json!({})).await).contains("demo"));
+    let schemes: Vec<_> =
+        server.control().journal().into_iter().filter_map(|entry| entry.authorization).collect();
+    assert!(!schemes.is_empty() && schemes.iter().all(|scheme| scheme == "DPoP"), "{schemes:?}");
+}
+
+#[tokio::test]
+async fn status_list_and_show_say_who_is_signed_in() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.ok(&["add", "demo", server.url().as_str(), "--scope", "mcp openid"]).await;
+    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
+    let (_, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
+    for verb in [&["status"][..], &["list"], &["show", "demo"]] {
+        let shown = home.ok(verb).await;
+        assert!(shown.contains("signed in as demo@example.com"), "{verb:?}: {shown}");
+    }
+    let shown: serde_json::Value =
+        serde_json::from_str(&home.ok(&["show", "demo", "--json"]).await).expect("JSON");
+    let state = &shown["accounts"][0]["state"];
+    assert_eq!(state["identity"], "demo@example.com");
+    assert_eq!(state["person"]["subject"], "user-demo");
+    assert_eq!(state["person"]["name"], "Demo User");
 }
 
 #[tokio::test]

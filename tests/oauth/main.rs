@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 mod attacks;
+mod doubts;
+mod dpop;
+mod fake;
 mod refresh;
 mod renewal;
 mod rotating;

@@ -45,6 +45,7 @@ fn signed_in(identity: Option<&str>) -> AccountStateView {
         expires: Some(1),
         scopes: vec!["a".into()],
         identity: identity.map(Into::into),
+        person: None,
     }
 }
 

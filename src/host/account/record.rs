@@ -8,6 +8,8 @@ use url::Url;
 
 use super::SignedOut;
 use crate::oauth::Issuer;
+use crate::oauth::dpop::DpopKey;
+use crate::oauth::identity::Identity;
 use crate::oauth::registration::StoredRegistration;
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::TokenSet;
@@ -21,7 +23,12 @@ pub(super) enum Record {
     /// Its tokens.
     Tokens(Box<TokenSet>),
     /// That it once had some.
-    SignedOut(SignedOut),
+    SignedOut {
+        /// Why it has none now.
+        why: SignedOut,
+        /// Whose they were.
+        identity: Option<Identity>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,6 +38,8 @@ struct Stored {
     server: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signed_out: Option<StoredWhy>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<StoredIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tokens: Option<StoredTokens>,
 }
@@ -62,6 +71,22 @@ struct StoredTokens {
     issued_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    accepted_sites: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredIdentity {
+    issuer: String,
+    sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 impl Record {
@@ -73,11 +98,16 @@ impl Record {
                 version: VERSION,
                 server,
                 signed_out: None,
+                identity: tokens.identity.as_ref().map(StoredIdentity::from),
                 tokens: Some(StoredTokens::from(&**tokens)),
             },
-            Self::SignedOut(why) => {
-                Stored { version: VERSION, server, signed_out: stored_why(*why), tokens: None }
-            }
+            Self::SignedOut { why, identity } => Stored {
+                version: VERSION,
+                server,
+                signed_out: stored_why(*why),
+                identity: identity.as_ref().map(StoredIdentity::from),
+                tokens: None,
+            },
         };
         serde_json::to_string(&stored).expect("text and numbers always serialize").into()
     }
@@ -88,12 +118,16 @@ impl Record {
         if stored.version != VERSION || stored.server != server.origin().ascii_serialization() {
             return None;
         }
-        match (stored.tokens, stored.signed_out) {
-            (Some(tokens), _) => tokens.restore().map(|tokens| Self::Tokens(Box::new(tokens))),
-            (None, Some(StoredWhy::Expired)) => Some(Self::SignedOut(SignedOut::Expired)),
-            (None, Some(StoredWhy::ClientForgotten)) => Some(Self::SignedOut(SignedOut::ClientForgotten)),
-            (None, None) => None,
-        }
+        let identity = stored.identity.map(StoredIdentity::restore);
+        let why = match (stored.tokens, stored.signed_out) {
+            (Some(tokens), _) => {
+                return tokens.restore(identity).map(|tokens| Self::Tokens(Box::new(tokens)));
+            }
+            (None, Some(StoredWhy::Expired)) => SignedOut::Expired,
+            (None, Some(StoredWhy::ClientForgotten)) => SignedOut::ClientForgotten,
+            (None, None) => return None,
+        };
+        Some(Self::SignedOut { why, identity })
     }
 }
 
@@ -120,12 +154,19 @@ impl From<&TokenSet> for StoredTokens {
             resource: tokens.resource.clone(),
             issued_at: seconds(tokens.issued_at),
             expires_at: tokens.expires_at.map(seconds),
+            dpop_key: tokens.dpop.as_ref().map(|key| key.stored().expose_secret().to_owned()),
+            accepted_sites: tokens.accepted_sites.clone(),
         }
     }
 }
 
 impl StoredTokens {
-    fn restore(self) -> Option<TokenSet> {
+    fn restore(self, identity: Option<Identity>) -> Option<TokenSet> {
+        // Bound tokens are nothing without their key, and never go out without it.
+        let dpop = match self.dpop_key {
+            Some(key) => Some(DpopKey::restore(&key.into())?),
+            None => None,
+        };
         if self.access_token.is_none() && self.refresh_token.is_none() {
             return None;
         }
@@ -141,7 +182,34 @@ impl StoredTokens {
             resource: self.resource,
             issued_at: time(self.issued_at),
             expires_at: self.expires_at.map(time),
+            identity,
+            dpop,
+            accepted_sites: self.accepted_sites,
         })
+    }
+}
+
+impl From<&Identity> for StoredIdentity {
+    fn from(identity: &Identity) -> Self {
+        Self {
+            issuer: identity.issuer.as_str().to_owned(),
+            sub: identity.subject.clone(),
+            email: identity.email.clone(),
+            preferred_username: identity.username.clone(),
+            name: identity.name.clone(),
+        }
+    }
+}
+
+impl StoredIdentity {
+    fn restore(self) -> Identity {
+        Identity {
+            issuer: Issuer::new(self.issuer),
+            subject: self.sub,
+            email: self.email,
+            username: self.preferred_username,
+            name: self.name,
+        }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Operation {
 pub enum Retry {
     /// Ask for the token again and send it once more.
     WithNewToken,
+    /// Send it once more: the server wanted another nonce in the proof, which is known now (RFC 9449 §9).
+    WithNonce,
     /// Somebody must sign in.
     SignInNeeded,
     /// Somebody must sign in and allow more than before.

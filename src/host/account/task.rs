@@ -23,7 +23,7 @@ use self::self_opened::SelfOpened;
 use self::sign_in::{Stage, UnderWay};
 use self::step_up::StepUps;
 use self::tokens::{Pause, Waiter};
-use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignedOut};
+use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Identity, Reply, Request, SignedOut};
 use crate::oauth;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::login::{Finished, Login};
@@ -57,6 +57,8 @@ pub(super) struct Task {
     step_ups: StepUps,
     self_opened: SelfOpened,
     signing_out: Vec<Reply<()>>,
+    /// Who was signed in before.
+    former: Option<Identity>,
     met_refusal: bool,
     last_failure: Option<Error>,
 }
@@ -108,6 +110,7 @@ impl Task {
             step_ups: StepUps::default(),
             self_opened: SelfOpened::default(),
             signing_out: Vec::new(),
+            former: None,
             met_refusal: false,
             last_failure: None,
         }
@@ -225,7 +228,7 @@ impl Task {
             Some(_) | None => AccountState::SignedIn {
                 expires: tokens.expires_at,
                 scopes: tokens.scopes.iter().map(str::to_owned).collect(),
-                identity: None,
+                identity: tokens.identity.clone(),
                 unsaved: self.saving.failed,
             },
         }

@@ -122,7 +122,8 @@ impl Context {
         A: Fn() -> F,
         F: Future<Output = Result<T, upstream::Error>>,
     {
-        for _ in 0..MOST_AUTHORIZATIONS {
+        let (mut authorizations, mut has_nonce) = (0, false);
+        while authorizations < MOST_AUTHORIZATIONS {
             let used = match self.account() {
                 Some(account) => account.current_token(),
                 None => None,
@@ -140,7 +141,10 @@ impl Context {
             };
             let refusal = Refusal { used, status, challenge, operation: operation.clone() };
             match account.refused(refusal).await {
-                Ok(Retry::WithNewToken) => {}
+                Ok(Retry::WithNonce) if !has_nonce => has_nonce = true,
+                // A server that is not content with its own nonce.
+                Ok(Retry::WithNonce) => return Err(Refused::Failed(self.credentials_refused())),
+                Ok(Retry::WithNewToken) => authorizations += 1,
                 Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),
                 Ok(Retry::MorePermissionNeeded) => return Err(Refused::StepUpNeeded),
                 Ok(Retry::LeftOut(scopes)) => return Err(Refused::Failed(self.left_out(&scopes))),

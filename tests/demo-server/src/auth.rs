@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::config::Auth;
+use crate::config::{Auth, Dpop};
+use crate::oauth::dpop;
 use crate::shared::Shared;
 use crate::users::{self, User};
 
@@ -53,14 +54,21 @@ pub(crate) enum Refusal {
     Invalid(&'static str),
     /// The token is good but lacks this scope.
     InsufficientScope(String),
+    /// The token is good, and the proof of its key is not.
+    Proof(dpop::Refused),
     /// The token cannot be checked right now.
     Unavailable,
 }
 
 /// Finds out who sent a request to `path`.
-pub(crate) fn identify(shared: &Shared, headers: &HeaderMap, path: &str) -> Result<Caller, Refusal> {
+pub(crate) fn identify(
+    shared: &Shared,
+    headers: &HeaderMap,
+    method: &Method,
+    path: &str,
+) -> Result<Caller, Refusal> {
     let bearer = match headers.get(AUTHORIZATION) {
-        Some(value) => Some(bearer_token(value)?),
+        Some(value) => Some(token(shared, value)?),
         None => None,
     };
     let api_key = headers.get("x-api-key").and_then(|value| value.to_str().ok());
@@ -72,7 +80,7 @@ pub(crate) fn identify(shared: &Shared, headers: &HeaderMap, path: &str) -> Resu
     }
     let mut refusal = Refusal::Invalid("the credentials are unknown");
     for auth in &shared.config.auth {
-        match try_strategy(shared, auth, bearer, api_key, path) {
+        match try_strategy(shared, auth, bearer, api_key, &Asked { headers, method, path }) {
             Ok(Some(caller)) => return Ok(caller),
             Ok(None) => {}
             Err(reason) => refusal = reason,
@@ -81,12 +89,20 @@ pub(crate) fn identify(shared: &Shared, headers: &HeaderMap, path: &str) -> Resu
     Err(refusal)
 }
 
-fn bearer_token(value: &HeaderValue) -> Result<&str, Refusal> {
+/// What a credential came with.
+struct Asked<'a> {
+    headers: &'a HeaderMap,
+    method: &'a Method,
+    path: &'a str,
+}
+
+fn token<'a>(shared: &Shared, value: &'a HeaderValue) -> Result<&'a str, Refusal> {
     let unreadable = Refusal::Invalid("the Authorization header is not a bearer token");
     let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
         return Err(unreadable);
     };
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(unreadable) }
+    let wanted = if binds_tokens(shared) { "dpop" } else { "bearer" };
+    if scheme.eq_ignore_ascii_case(wanted) { Ok(token.trim()) } else { Err(unreadable) }
 }
 
 fn try_strategy(
@@ -94,13 +110,13 @@ fn try_strategy(
     auth: &Auth,
     bearer: Option<&str>,
     api_key: Option<&str>,
-    path: &str,
+    asked: &Asked<'_>,
 ) -> Result<Option<Caller>, Refusal> {
     match (auth, bearer, api_key) {
         (Auth::Bearer(tokens), Some(token), _) => Ok(look_up(tokens, token, "bearer")),
         (Auth::ApiKey(keys), _, Some(key)) => Ok(look_up(keys, key, "api-key")),
         (Auth::Jwt(config), Some(token), _) if jwt::looks_like(token) => jwt::check(config, token).map(Some),
-        (Auth::OAuth(_), Some(token), _) => oauth(shared, token, path),
+        (Auth::OAuth(_), Some(token), _) => oauth(shared, token, asked),
         (Auth::None | Auth::Bearer(_) | Auth::ApiKey(_) | Auth::Jwt(_) | Auth::OAuth(_), _, _) => Ok(None),
     }
 }
@@ -110,11 +126,17 @@ fn look_up(known: &[(String, String)], secret: &str, method: &'static str) -> Op
     Caller::known(user, method)
 }
 
-fn oauth(shared: &Shared, token: &str, path: &str) -> Result<Option<Caller>, Refusal> {
-    let store = crate::lock(&shared.oauth);
-    let Some(grant) = store.access_token(token) else {
+fn oauth(shared: &Shared, token: &str, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
+    let Asked { headers, method, path } = *asked;
+    let Some(grant) = crate::lock(&shared.oauth).access_token(token).cloned() else {
         return Ok(None);
     };
+    if let Some(key) = &grant.key {
+        let shown = dpop::check(shared, headers, method, path, Some(token)).map_err(Refusal::Proof)?;
+        if shown != *key {
+            return Err(Refusal::Invalid("the access token is bound to another key"));
+        }
+    }
     if grant.expires_at <= shared.clock.now() {
         return Err(Refusal::Invalid("the access token expired"));
     }
@@ -134,7 +156,10 @@ impl Refusal {
     pub(crate) fn response(&self, shared: &Shared, path: &str) -> Response {
         let (status, message) = match self {
             Refusal::Missing => (StatusCode::UNAUTHORIZED, "sign in first"),
-            Refusal::Invalid(why) => (StatusCode::UNAUTHORIZED, *why),
+            Refusal::Invalid(why) | Refusal::Proof(dpop::Refused::Proof(why)) => {
+                (StatusCode::UNAUTHORIZED, *why)
+            }
+            Refusal::Proof(dpop::Refused::Nonce) => (StatusCode::UNAUTHORIZED, "use the nonce"),
             Refusal::InsufficientScope(_) => (StatusCode::FORBIDDEN, "the token lacks a scope this needs"),
             Refusal::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "cannot check the token now"),
         };
@@ -143,7 +168,10 @@ impl Refusal {
             Refusal::Unavailable => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            Refusal::Missing | Refusal::Invalid(_) | Refusal::InsufficientScope(_) => {
+            Refusal::Missing | Refusal::Invalid(_) | Refusal::InsufficientScope(_) | Refusal::Proof(_) => {
+                if let (Refusal::Proof(dpop::Refused::Nonce), Some(nonce)) = (self, dpop::nonce(shared)) {
+                    response.headers_mut().insert("dpop-nonce", nonce);
+                }
                 if let Ok(challenge) = self.challenge(shared, path).parse() {
                     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 }
@@ -170,6 +198,11 @@ impl Refusal {
                 parameters.push("error=\"invalid_token\"".to_owned());
                 parameters.push(format!("error_description=\"{why}\""));
             }
+            Refusal::Proof(dpop::Refused::Proof(why)) => {
+                parameters.push("error=\"invalid_dpop_proof\"".to_owned());
+                parameters.push(format!("error_description=\"{why}\""));
+            }
+            Refusal::Proof(dpop::Refused::Nonce) => parameters.push("error=\"use_dpop_nonce\"".to_owned()),
             Refusal::InsufficientScope(needed) => {
                 parameters.push("error=\"insufficient_scope\"".to_owned());
                 scope = Some(needed.clone());
@@ -178,9 +211,17 @@ impl Refusal {
         if let Some(scope) = scope {
             parameters.push(format!("scope=\"{scope}\""));
         }
-        let scheme = if takes_only_api_keys(shared) { "ApiKey" } else { "Bearer" };
+        let scheme = match (takes_only_api_keys(shared), binds_tokens(shared)) {
+            (true, _) => "ApiKey",
+            (false, true) => "DPoP",
+            (false, false) => "Bearer",
+        };
         format!("{scheme} {}", parameters.join(", "))
     }
+}
+
+fn binds_tokens(shared: &Shared) -> bool {
+    shared.config.oauth_config().is_some_and(|oauth| oauth.dpop != Dpop::Off)
 }
 
 fn takes_only_api_keys(shared: &Shared) -> bool {

@@ -160,6 +160,8 @@ pub struct OAuthConfig {
     pub resource_metadata: ResourceMetadata,
     /// The `scope` named in a 401 challenge.
     pub challenge_scope: Option<String>,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: Dpop,
 }
 
 impl Default for OAuthConfig {
@@ -181,8 +183,21 @@ impl Default for OAuthConfig {
             discovery: Discovery::Both,
             resource_metadata: ResourceMetadata::default(),
             challenge_scope: Some("mcp".to_owned()),
+            dpop: Dpop::Off,
         }
     }
+}
+
+/// Whether tokens are bound to a key, and what a proof of it must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dpop {
+    /// Bearer tokens.
+    #[default]
+    Off,
+    /// Bound tokens.
+    Required,
+    /// Bound tokens, and every proof carries the nonce that the server gave last.
+    RequiredWithNonces,
 }
 
 /// When the token endpoint hands out refresh tokens.

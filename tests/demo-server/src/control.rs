@@ -57,6 +57,11 @@ impl Control {
         crate::oauth::issuer(&self.shared)
     }
 
+    /// Wants another nonce in the proofs of keys from now on, which clients learn when they are refused.
+    pub fn change_dpop_nonce(&self) {
+        lock(&self.shared.oauth).dpop_nonce = None;
+    }
+
     /// The issuer identifier in force.
     pub fn issuer(&self) -> String {
         crate::oauth::issuer(&self.shared)

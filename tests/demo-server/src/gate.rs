@@ -97,7 +97,7 @@ pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admi
     }
     admission::check_rate(shared)?;
     let refuse = |refusal: Refusal| Box::new(refused(shared, &refusal, &path));
-    let caller = auth::identify(shared, &parts.headers, &path).map_err(refuse)?;
+    let caller = auth::identify(shared, &parts.headers, &parts.method, &path).map_err(refuse)?;
     eras::check(shared, &mut parts, &message)?;
     scopes::check(&caller, &message).map_err(refuse)?;
     parts.extensions.insert(caller.clone());
@@ -108,6 +108,7 @@ fn refused(shared: &Shared, refusal: &Refusal, path: &str) -> Response {
     shared.recorder.count(|stats| match refusal {
         Refusal::Missing | Refusal::Invalid(_) => stats.unauthorized += 1,
         Refusal::InsufficientScope(_) => stats.insufficient_scope += 1,
+        Refusal::Proof(_) => stats.refused_proofs += 1,
         Refusal::Unavailable => {}
     });
     refusal.response(shared, path)

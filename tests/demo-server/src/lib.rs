@@ -36,7 +36,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
 pub use config::{
-    Answers, Auth, ClientAuth, Config, Discovery, Eras, JwtConfig, JwtKey, Limits, OAuthConfig,
+    Answers, Auth, ClientAuth, Config, Discovery, Dpop, Eras, JwtConfig, JwtKey, Limits, OAuthConfig,
     RefreshTokens, ResourceMetadata, StaticClient, Transports,
 };
 pub use control::Control;

@@ -6,6 +6,8 @@
 pub(crate) mod authorize;
 mod browser;
 pub(crate) mod client;
+pub(crate) mod dpop;
+mod id_token;
 pub(crate) mod metadata;
 mod page;
 mod register;
@@ -28,8 +30,10 @@ use crate::config::OAuthConfig;
 use crate::shared::Shared;
 
 /// Everything a token can be granted.
-pub(crate) const SCOPES: [&str; 5] =
-    ["mcp", "profile", "web-search:read", "web-search:write", "offline_access"];
+pub(crate) const SCOPES: [&str; 6] =
+    ["mcp", "profile", "web-search:read", "web-search:write", "offline_access", "openid"];
+/// Of these, what is about the person and their sign-in rather than about the resource.
+pub(crate) const OWN_SCOPES: [&str; 2] = ["offline_access", "openid"];
 
 /// The routes of the authorization server and of the resource metadata.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
@@ -91,11 +95,13 @@ pub(crate) struct OAuthError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) description: &'static str,
+    /// What the client's next proof must carry.
+    pub(crate) nonce: Option<HeaderValue>,
 }
 
 impl OAuthError {
     pub(crate) fn new(code: &'static str, description: &'static str) -> Self {
-        OAuthError { status: StatusCode::BAD_REQUEST, code, description }
+        OAuthError { status: StatusCode::BAD_REQUEST, code, description, nonce: None }
     }
 }
 
@@ -104,6 +110,9 @@ impl IntoResponse for OAuthError {
         let body = json!({ "error": self.code, "error_description": self.description });
         let mut response = (self.status, Json(body)).into_response();
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(nonce) = self.nonce {
+            response.headers_mut().insert("dpop-nonce", nonce);
+        }
         response
     }
 }

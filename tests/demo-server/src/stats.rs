@@ -19,6 +19,8 @@ pub struct Stats {
     pub unauthorized: u64,
     /// MCP requests refused with 403 for want of a scope.
     pub insufficient_scope: u64,
+    /// Proofs of a key that were refused, most for want of a nonce.
+    pub refused_proofs: u64,
     /// Token requests by grant type.
     pub token_requests: BTreeMap<String, u64>,
     /// Times the login form was shown.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::{oneshot, watch};
 
-use super::tokens::Waiter;
+use super::tokens::{Waiter, credential};
 use super::{Done, Held, Task, answer};
 use crate::host::account::{Error, Outcome, Retry};
 use crate::oauth::login::Farewell;
@@ -92,13 +92,13 @@ impl Task {
             return;
         }
         let Held::Tokens(tokens) = &self.held else { return };
-        let Some(access) = tokens.access.clone() else { return };
+        let Some(ready) = credential(tokens) else { return };
         for waiter in std::mem::take(&mut self.waiters) {
             match waiter {
-                Waiter::Token(reply) => answer(reply, Ok(Some(access.clone()))),
+                Waiter::Token(reply) => answer(reply, Ok(Some(ready.clone()))),
                 Waiter::Look(reply) => answer(reply, Ok(self.standing())),
                 Waiter::Refused { used, reply } => {
-                    if used.as_ref().is_some_and(|used| used.same_as(&access)) {
+                    if used.as_ref().is_some_and(|used| used.same_as(&ready.token)) {
                         self.waiters.push(Waiter::Refused { used, reply });
                     } else {
                         answer(reply, Ok(Retry::WithNewToken));

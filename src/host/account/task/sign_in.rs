@@ -9,8 +9,8 @@ use super::saving::{Change, SaveWaiter};
 use super::tokens::Pause;
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
-    AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl, SignIn,
-    SignInRequest, SignedOut,
+    AccountDeps, AccountSpec, Error, Identity, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl,
+    SignIn, SignInRequest, SignedOut,
 };
 use crate::oauth;
 use crate::oauth::challenge;
@@ -94,6 +94,7 @@ impl Task {
             challenge,
             keep,
             asked_by: request.asked_by.clone(),
+            former: self.person(),
             limit,
         };
         self.join_sign_in(request, reply);
@@ -218,6 +219,7 @@ impl Task {
         self.drop_sign_in();
         let held = std::mem::replace(&mut self.held, Held::Nothing(SignedOut::ByPerson));
         self.current.send_replace(None);
+        self.former = None;
         self.last_failure = None;
         self.pause = Pause::default();
         self.fail_waiters(&Error::SignedOut { why: SignedOut::ByPerson });
@@ -235,6 +237,14 @@ impl Task {
             answer(reply, outcome.unwrap_or(Err(Error::Stopped)));
             Done::Nothing
         });
+    }
+
+    /// Who is signed in, or was last.
+    fn person(&self) -> Option<Identity> {
+        match &self.held {
+            Held::Tokens(tokens) => tokens.identity.clone(),
+            Held::Nothing(_) | Held::Unread | Held::Reading => self.former.clone(),
+        }
     }
 
     /// Ends a sign-in under way, and one whose tokens are still on their way into the vault.
@@ -279,18 +289,15 @@ impl Task {
 /// Best effort, and bounded: the tokens are gone here in any case.
 async fn revoke(tokens: &TokenSet, spec: &AccountSpec, deps: &AccountDeps) {
     let Some(endpoint) = &tokens.revocation_endpoint else { return };
-    let client =
-        TokenClient { network: &deps.network, settings: &spec.settings, registration: &tokens.registration };
-    let all = async {
-        let refresh = tokens.refresh.as_ref().map(|token| (token.expose(), "refresh_token"));
-        let access = tokens.access.as_ref().map(|token| (token.expose(), "access_token"));
-        for (token, hint) in refresh.into_iter().chain(access) {
-            if let Err(error) = client.revoke(endpoint, token, hint).await {
-                tracing::info!(%error, hint, "the authorization server did not take a token back");
-            }
-        }
+    let client = TokenClient {
+        network: &deps.network,
+        settings: &spec.settings,
+        registration: &tokens.registration,
+        dpop: tokens.dpop.as_ref(),
     };
-    if tokio::time::timeout(deps.limits.revoke, all).await.is_err() {
-        tracing::info!("the authorization server did not take the tokens back in time");
+    match tokio::time::timeout(deps.limits.revoke, client.revoke_all(endpoint, tokens)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::info!(%error, "the authorization server did not take a token back"),
+        Err(_) => tracing::info!("the authorization server did not take the tokens back in time"),
     }
 }

@@ -11,12 +11,14 @@ use super::saving::Change;
 use super::{Done, Held, Task, answer};
 use crate::host::account::record::Record;
 use crate::host::account::{
-    AccountDeps, AccountLimits, AccountSpec, AccountState, Current, Error, Refusal, Reply, Retry, SignedOut,
+    AccountDeps, AccountLimits, AccountSpec, AccountState, Credential, Current, Error, Refusal, Reply, Retry,
+    SignedOut,
 };
 use crate::oauth;
-use crate::oauth::challenge;
+use crate::oauth::challenge::{self, Challenge};
 use crate::oauth::registration::ClientKind;
 use crate::oauth::token::{TokenClient, TokenSet};
+use crate::oauth::{audience, dpop};
 use crate::secret::{self, AccessToken};
 
 /// A token refused this soon after it was renewed for a refusal is not worth another renewal. By the wall clock: after
@@ -25,7 +27,7 @@ const JUST_RENEWED: Duration = Duration::from_secs(120);
 
 /// Somebody who waits for the vault or a refresh.
 pub(super) enum Waiter {
-    Token(Reply<Option<AccessToken>>),
+    Token(Reply<Option<Credential>>),
     /// Only until the vault has been read.
     Look(Reply<AccountState>),
     Refused {
@@ -66,7 +68,10 @@ impl Task {
                 let record = text.as_ref().map(|text| Record::parse(text, &self.spec.server_url));
                 self.held = match record {
                     Some(Some(Record::Tokens(tokens))) => Held::Tokens(tokens),
-                    Some(Some(Record::SignedOut(why))) => Held::Nothing(why),
+                    Some(Some(Record::SignedOut { why, identity })) => {
+                        self.former = identity;
+                        Held::Nothing(why)
+                    }
                     Some(None) => {
                         tracing::warn!(account = %self.item, "the stored tokens are of another version or server");
                         Held::Nothing(SignedOut::NeverSignedIn)
@@ -121,7 +126,7 @@ impl Task {
         None
     }
 
-    pub(super) fn token(&mut self) -> Option<Result<Option<AccessToken>, Error>> {
+    pub(super) fn token(&mut self) -> Option<Result<Option<Credential>, Error>> {
         let now = self.deps.clock.now();
         let (access, fresh, alive, renewable) = match &self.held {
             Held::Unread => {
@@ -132,7 +137,7 @@ impl Task {
             Held::Nothing(SignedOut::NeverSignedIn) => return Some(Ok(None)),
             Held::Nothing(why) => return Some(Err(Error::SignedOut { why: *why })),
             Held::Tokens(tokens) => (
-                tokens.access.clone(),
+                credential(tokens),
                 self.renew_at(tokens).is_none_or(|at| now < at),
                 tokens.expires_at.is_none_or(|at| now < at),
                 tokens.refresh.is_some(),
@@ -205,6 +210,9 @@ impl Task {
 
     pub(super) fn refused(&mut self, refusal: Refusal, reply: Reply<Retry>) {
         let challenges = challenge::parse(&refusal.challenge);
+        if self.wants_nonce(&refusal, &challenges) {
+            return answer(reply, Ok(Retry::WithNonce));
+        }
         let ours = challenge::for_tokens(&challenges).cloned();
         if refusal.status == StatusCode::FORBIDDEN {
             let retry = self.forbidden(refusal, ours);
@@ -216,6 +224,13 @@ impl Task {
         }
         self.waiters.push(Waiter::Refused { used: refusal.used, reply });
         self.serve_waiters();
+    }
+
+    /// Whether only the proof of a bound token was refused, and nothing is wrong with the token.
+    fn wants_nonce(&self, refusal: &Refusal, challenges: &[Challenge]) -> bool {
+        let is_bound = matches!(&self.held, Held::Tokens(tokens) if tokens.dpop.is_some());
+        let asks = |found: &Challenge| found.is("DPoP") && found.error() == Some(dpop::USE_NONCE);
+        is_bound && refusal.used.is_some() && challenges.iter().any(asks)
     }
 
     /// Tokens are on their way, from the authorization server or into the vault.
@@ -242,7 +257,7 @@ impl Task {
     pub(super) fn publish_token(&self) {
         let current = match &self.held {
             Held::Tokens(tokens) => {
-                tokens.access.clone().map(|token| Current { token, renew_at: self.renew_at(tokens) })
+                credential(tokens).map(|credential| Current { credential, renew_at: self.renew_at(tokens) })
             }
             Held::Unread | Held::Reading | Held::Nothing(_) => None,
         };
@@ -271,12 +286,7 @@ impl Task {
             return self.serve_waiters();
         }
         match outcome {
-            Ok(tokens) => {
-                tracing::debug!(account = %self.item, "access token renewed");
-                self.pause = Pause::default();
-                self.last_failure = None;
-                self.hold(tokens);
-            }
+            Ok(tokens) => self.renewed(tokens),
             Err(error) if error.refused_with("invalid_grant") => self.lose(SignedOut::Expired),
             Err(error) if error.is_about_client() && self.may_register_again() => {
                 self.forget_client();
@@ -294,12 +304,31 @@ impl Task {
         }
     }
 
+    fn renewed(&mut self, mut tokens: Box<TokenSet>) {
+        tracing::debug!(account = %self.item, "access token renewed");
+        self.pause = Pause::default();
+        self.last_failure = None;
+        let sites = tokens.access.as_ref().map_or_else(Vec::new, |access| {
+            audience::foreign_sites(access, &self.spec.server_url, tokens.resource.as_deref())
+        });
+        if sites.iter().any(|site| !tokens.accepted_sites.contains(site)) {
+            // Nobody said yes to those. The new refresh token must be kept all the same.
+            tokens.access = None;
+            let server = self.spec.server_url.host_str().unwrap_or_default().to_owned();
+            let error = Error::from(oauth::Error::ForeignAudience { server, sites });
+            self.pause.extend(&self.deps.limits, None);
+            self.pause.error = Some(error.clone());
+            self.last_failure = Some(error);
+        }
+        self.hold(tokens);
+    }
+
     /// Those who waited for this refresh do not wait for the next: a token that is still alive serves on, else they
     /// get the error.
     pub(super) fn answer_after_failure(&mut self, error: &Error) {
         let now = self.deps.clock.now();
         let alive = match &self.held {
-            Held::Tokens(tokens) if tokens.expires_at.is_none_or(|at| now < at) => tokens.access.clone(),
+            Held::Tokens(tokens) if tokens.expires_at.is_none_or(|at| now < at) => credential(tokens),
             Held::Tokens(_) | Held::Unread | Held::Reading | Held::Nothing(_) => None,
         };
         for waiter in std::mem::take(&mut self.waiters) {
@@ -326,12 +355,14 @@ impl Task {
     pub(super) fn lose(&mut self, why: SignedOut) {
         tracing::info!(account = %self.item, %why, "signed out");
         self.epoch += 1;
-        self.held = Held::Nothing(why);
+        if let Held::Tokens(tokens) = std::mem::replace(&mut self.held, Held::Nothing(why)) {
+            self.former = tokens.identity;
+        }
         self.met_refusal = true;
         self.last_failure = None;
         self.pause = Pause::default();
         self.current.send_replace(None);
-        let text = Record::SignedOut(why).text(&self.spec.server_url);
+        let text = Record::SignedOut { why, identity: self.former.clone() }.text(&self.spec.server_url);
         self.save(Change::Write(text));
         self.serve_waiters();
     }
@@ -373,6 +404,11 @@ impl Pause {
     }
 }
 
+/// The access token of a set, with the key it is bound to.
+pub(super) fn credential(tokens: &TokenSet) -> Option<Credential> {
+    Some(Credential { token: tokens.access.clone()?, key: tokens.dpop.clone() })
+}
+
 async fn refresh(
     tokens: &TokenSet,
     spec: &AccountSpec,
@@ -380,8 +416,12 @@ async fn refresh(
 ) -> Result<TokenSet, oauth::Error> {
     let Some(token) = &tokens.refresh else { return Ok(tokens.clone()) };
     let registration = tokens.registration.with_current(&spec.oauth);
-    let client =
-        TokenClient { network: &deps.network, settings: &spec.settings, registration: &registration };
+    let client = TokenClient {
+        network: &deps.network,
+        settings: &spec.settings,
+        registration: &registration,
+        dpop: tokens.dpop.as_ref(),
+    };
     let answer = client.refresh(&tokens.token_endpoint, token, tokens.resource.as_deref()).await?;
     Ok(tokens.renewed(answer, deps.clock.now()))
 }

@@ -128,6 +128,7 @@ fn check(
         challenge: challenge.to_owned(),
         resource: resource(shared, query)?,
         scopes: scopes(query)?,
+        nonce: query.get("nonce").map(str::to_owned),
         expires_at: shared.clock.now() + FORM_LIFETIME,
     })
 }

@@ -84,7 +84,7 @@ impl Form {
 }
 
 fn invalid_client(description: &'static str) -> OAuthError {
-    OAuthError { status: StatusCode::UNAUTHORIZED, code: "invalid_client", description }
+    OAuthError { status: StatusCode::UNAUTHORIZED, ..OAuthError::new("invalid_client", description) }
 }
 
 fn basic(header: &str) -> Option<(String, String)> {

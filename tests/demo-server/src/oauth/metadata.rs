@@ -10,8 +10,8 @@ use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::config::Discovery;
-use crate::oauth::{SCOPES, issuer, settings};
+use crate::config::{Discovery, Dpop};
+use crate::oauth::{OWN_SCOPES, SCOPES, issuer, settings};
 use crate::shared::Shared;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
@@ -51,14 +51,19 @@ async fn endpoint_resource(State(shared): State<Arc<Shared>>, Path(endpoint): Pa
 
 fn resource_metadata(shared: &Shared, resource: &str) -> Response {
     shared.recorder.count(|stats| stats.metadata_requests += 1);
-    Json(json!({
+    let scopes: Vec<_> = SCOPES.iter().filter(|scope| !OWN_SCOPES.contains(scope)).collect();
+    let mut document = json!({
         "resource": resource,
         "resource_name": "Drawbridge demo",
         "authorization_servers": [issuer(shared)],
-        "scopes_supported": SCOPES.iter().filter(|scope| **scope != "offline_access").collect::<Vec<_>>(),
+        "scopes_supported": scopes,
         "bearer_methods_supported": ["header"],
-    }))
-    .into_response()
+    });
+    if settings(shared).dpop != Dpop::Off {
+        document["dpop_bound_access_tokens_required"] = json!(true);
+        document["dpop_signing_alg_values_supported"] = json!(["ES256"]);
+    }
+    Json(document).into_response()
 }
 
 async fn oauth(State(shared): State<Arc<Shared>>) -> Response {
@@ -109,6 +114,9 @@ fn describe(shared: &Shared) -> Value {
     });
     if oauth.announce_pkce {
         document["code_challenge_methods_supported"] = json!(["S256"]);
+    }
+    if oauth.dpop != Dpop::Off {
+        document["dpop_signing_alg_values_supported"] = json!(["ES256"]);
     }
     if oauth.registration {
         document["registration_endpoint"] = json!(format!("{issuer}/register"));

@@ -32,6 +32,8 @@ pub(crate) struct Pending {
     pub(crate) challenge: String,
     pub(crate) resource: String,
     pub(crate) scopes: BTreeSet<String>,
+    /// What the id_token repeats.
+    pub(crate) nonce: Option<String>,
     pub(crate) expires_at: Instant,
 }
 
@@ -43,6 +45,9 @@ pub(crate) struct Grant {
     pub(crate) scopes: BTreeSet<String>,
     pub(crate) resource: String,
     pub(crate) family: u64,
+    /// The key its tokens are bound to.
+    #[serde(skip)]
+    pub(crate) key: Option<String>,
     #[serde(skip)]
     pub(crate) expires_at: Instant,
 }
@@ -53,6 +58,7 @@ pub(crate) struct Code {
     pub(crate) grant: Grant,
     pub(crate) redirect_uri: String,
     pub(crate) challenge: String,
+    pub(crate) nonce: Option<String>,
     pub(crate) used: bool,
 }
 
@@ -70,6 +76,10 @@ pub(crate) struct Store {
     pub(crate) generation: u32,
     /// What is said in `iss` of the callback in place of the issuer.
     pub(crate) callback_iss: Option<String>,
+    /// The nonce that proofs must carry, once one was given.
+    pub(crate) dpop_nonce: Option<String>,
+    /// The proofs that were used.
+    pub(crate) proofs: BTreeSet<String>,
     static_clients: Vec<StaticClient>,
     clients: HashMap<String, Client>,
     pending: HashMap<String, Pending>,
@@ -139,11 +149,12 @@ impl Store {
             scopes: pending.scopes,
             resource: pending.resource,
             family: self.families,
+            key: None,
             expires_at,
         };
-        let (redirect_uri, challenge) = (pending.redirect_uri, pending.challenge);
+        let Pending { redirect_uri, challenge, nonce, .. } = pending;
         let code = random("demo-code-");
-        self.codes.insert(code.clone(), Code { grant, redirect_uri, challenge, used: false });
+        self.codes.insert(code.clone(), Code { grant, redirect_uri, challenge, nonce, used: false });
         code
     }
 

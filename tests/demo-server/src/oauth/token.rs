@@ -6,24 +6,29 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{OAuthConfig, RefreshTokens};
+use crate::config::{Dpop, OAuthConfig, RefreshTokens};
 use crate::fault::TokenFault;
 use crate::oauth::client::{self, Form};
 use crate::oauth::store::{Client, Grant};
-use crate::oauth::{OAuthError, parse_scopes, print_scopes, settings};
+use crate::oauth::{OAuthError, dpop, id_token, parse_scopes, print_scopes, settings};
 use crate::shared::Shared;
 
 /// `POST /token`
-pub(crate) async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn token(
+    State(shared): State<Arc<Shared>>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let form = match Form::parse(&body) {
         Ok(form) => form,
         Err(error) => return error.into_response(),
@@ -34,7 +39,7 @@ pub(crate) async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap,
     if let Some(refused) = refuse(&shared, fault.as_ref()).await {
         return refused;
     }
-    let response = match exchange(&shared, &headers, &form).await {
+    let response = match exchange(&shared, uri.path(), &headers, &form).await {
         Ok(answer) => answer,
         Err(error) => error.into_response(),
     };
@@ -84,19 +89,49 @@ async fn refuse(shared: &Arc<Shared>, fault: Option<&TokenFault>) -> Option<Resp
     }
 }
 
-async fn exchange(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
+async fn exchange(
+    shared: &Shared,
+    path: &str,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Response, OAuthError> {
     let client = client::authenticate(shared, headers, form).await?;
+    let key = proven_key(shared, path, headers)?;
     match form.get("grant_type") {
-        Some("authorization_code") => from_code(shared, &client, form),
-        Some("refresh_token") => from_refresh_token(shared, &client, form),
-        Some("client_credentials") => from_client(shared, &client, form),
+        Some("authorization_code") => from_code(shared, &client, form, key),
+        Some("refresh_token") => from_refresh_token(shared, &client, form, key.as_ref()),
+        Some("client_credentials") => from_client(shared, &client, form, key),
         Some(_) => Err(OAuthError::new("unsupported_grant_type", "not offered here")),
         None => Err(OAuthError::new("invalid_request", "grant_type is missing")),
     }
 }
 
-fn from_code(shared: &Shared, client: &Client, form: &Form) -> Result<Response, OAuthError> {
-    let grant = redeem_code(shared, client, form)?;
+/// The key of the proof, where one is wanted (RFC 9449 §5).
+fn proven_key(shared: &Shared, path: &str, headers: &HeaderMap) -> Result<Option<String>, OAuthError> {
+    if settings(shared).dpop == Dpop::Off {
+        return Ok(None);
+    }
+    match dpop::check(shared, headers, &Method::POST, path, None) {
+        Ok(key) => Ok(Some(key)),
+        Err(dpop::Refused::Proof(why)) => Err(OAuthError::new("invalid_dpop_proof", why)),
+        Err(dpop::Refused::Nonce) => {
+            let nonce = dpop::nonce(shared);
+            Err(OAuthError {
+                nonce,
+                ..OAuthError::new("use_dpop_nonce", "use the nonce that comes with this")
+            })
+        }
+    }
+}
+
+fn from_code(
+    shared: &Shared,
+    client: &Client,
+    form: &Form,
+    key: Option<String>,
+) -> Result<Response, OAuthError> {
+    let (grant, nonce) = redeem_code(shared, client, form)?;
+    let grant = Grant { key, ..grant };
     let oauth = settings(shared);
     let refreshable = match oauth.refresh_tokens {
         RefreshTokens::Always => true,
@@ -104,10 +139,14 @@ fn from_code(shared: &Shared, client: &Client, form: &Form) -> Result<Response, 
         RefreshTokens::Never => false,
     };
     let refresh = refreshable.then(|| crate::lock(&shared.oauth).add_refresh_token(grant.clone()));
-    Ok(answer(shared, &oauth, grant, refresh))
+    let id_token = grant.scopes.contains("openid").then(|| {
+        let issuer = crate::oauth::issuer(shared);
+        id_token::mint(&issuer, &client.id, &grant.user, nonce.as_deref())
+    });
+    Ok(answer(shared, &oauth, grant, refresh, id_token.flatten()))
 }
 
-fn redeem_code(shared: &Shared, client: &Client, form: &Form) -> Result<Grant, OAuthError> {
+fn redeem_code(shared: &Shared, client: &Client, form: &Form) -> Result<(Grant, Option<String>), OAuthError> {
     let invalid = |why| OAuthError::new("invalid_grant", why);
     let mut store = crate::lock(&shared.oauth);
     let asked = form.get("code").ok_or(OAuthError::new("invalid_request", "code is missing"))?;
@@ -131,10 +170,15 @@ fn redeem_code(shared: &Shared, client: &Client, form: &Form) -> Result<Grant, O
         return Err(invalid("the code verifier does not match"));
     }
     check_resource(shared, form, &code.grant.resource)?;
-    Ok(code.grant.clone())
+    Ok((code.grant.clone(), code.nonce.clone()))
 }
 
-fn from_refresh_token(shared: &Shared, client: &Client, form: &Form) -> Result<Response, OAuthError> {
+fn from_refresh_token(
+    shared: &Shared,
+    client: &Client,
+    form: &Form,
+    key: Option<&String>,
+) -> Result<Response, OAuthError> {
     let oauth = settings(shared);
     let invalid = |why| OAuthError::new("invalid_grant", why);
     let asked =
@@ -150,6 +194,9 @@ fn from_refresh_token(shared: &Shared, client: &Client, form: &Form) -> Result<R
         if refresh.grant.client_id != client.id {
             return Err(invalid("the token is for another client"));
         }
+        if refresh.grant.key.as_ref() != key {
+            return Err(invalid("the token is bound to another key"));
+        }
         check_resource(shared, form, &refresh.grant.resource)?;
         let mut grant = refresh.grant.clone();
         let scopes = narrowed(form, &grant.scopes)?;
@@ -158,10 +205,15 @@ fn from_refresh_token(shared: &Shared, client: &Client, form: &Form) -> Result<R
         grant.scopes = scopes;
         (grant, next)
     };
-    Ok(answer(shared, &oauth, grant, next))
+    Ok(answer(shared, &oauth, grant, next, None))
 }
 
-fn from_client(shared: &Shared, client: &Client, form: &Form) -> Result<Response, OAuthError> {
+fn from_client(
+    shared: &Shared,
+    client: &Client,
+    form: &Form,
+    key: Option<String>,
+) -> Result<Response, OAuthError> {
     if client.secret.is_none() {
         return Err(OAuthError::new("unauthorized_client", "public clients cannot do this"));
     }
@@ -172,9 +224,10 @@ fn from_client(shared: &Shared, client: &Client, form: &Form) -> Result<Response
         scopes: parse_scopes(form.get("scope").unwrap_or("mcp")),
         resource: form.get("resource").unwrap_or(&shared.origin).to_owned(),
         family: 0,
+        key,
         expires_at: shared.clock.now(),
     };
-    Ok(answer(shared, &settings(shared), grant, None))
+    Ok(answer(shared, &settings(shared), grant, None, None))
 }
 
 fn check_resource(shared: &Shared, form: &Form, granted: &str) -> Result<(), OAuthError> {
@@ -198,15 +251,24 @@ fn narrowed(form: &Form, granted: &BTreeSet<String>) -> Result<BTreeSet<String>,
     }
 }
 
-fn answer(shared: &Shared, oauth: &OAuthConfig, mut grant: Grant, refresh: Option<String>) -> Response {
+fn answer(
+    shared: &Shared,
+    oauth: &OAuthConfig,
+    mut grant: Grant,
+    refresh: Option<String>,
+    id_token: Option<String>,
+) -> Response {
     grant.expires_at = shared.clock.now() + oauth.access_token_lifetime;
     let mut body = json!({
-        "token_type": "Bearer",
+        "token_type": if grant.key.is_some() { "DPoP" } else { "Bearer" },
         "expires_in": oauth.access_token_lifetime.as_secs(),
         "scope": print_scopes(&grant.scopes),
     });
     if let Some(refresh) = refresh {
         body["refresh_token"] = json!(refresh);
+    }
+    if let Some(id_token) = id_token {
+        body["id_token"] = json!(id_token);
     }
     body["access_token"] = json!(crate::lock(&shared.oauth).add_access_token(grant));
     let mut response = Json(body).into_response();

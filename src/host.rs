@@ -22,7 +22,6 @@ pub mod account;
 mod accounts;
 mod activity;
 mod approval;
-pub mod backoff;
 pub mod clients;
 mod connect;
 pub mod connection;

@@ -26,6 +26,7 @@ mod http_sse;
 mod sse;
 mod streamable_http;
 
+pub use backoff::Backoff;
 pub use error::Error;
 pub use http_sse::HttpSse;
 pub use sse::data_of_events;

@@ -1,4 +1,4 @@
-//! How long to wait before a stream is opened again.
+//! How long to wait before a stream or a session is opened again.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Doubling waits with jitter, unless the server says how long to wait.
-pub(super) struct Backoff {
+#[derive(Debug, Clone)]
+pub struct Backoff {
     first: Duration,
     last: Duration,
     next: Duration,
@@ -18,7 +19,8 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// Waits as these limits say.
+    pub fn new(limits: &Limits) -> Self {
         Self { first: limits.first_retry, last: limits.last_retry, next: limits.first_retry, retry: None }
     }
 
@@ -29,7 +31,7 @@ impl Backoff {
     }
 
     /// Something worked: the next wait is the first one again.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.next = self.first;
     }
 
@@ -42,7 +44,7 @@ impl Backoff {
     }
 
     /// The wait after an attempt failed; never shorter than what the server asked for.
-    pub(super) fn after_failure(&mut self, retry_after: Option<Duration>) -> Duration {
+    pub fn after_failure(&mut self, retry_after: Option<Duration>) -> Duration {
         let asked = retry_after.into_iter().chain(self.retry).max().unwrap_or_default();
         self.step().max(asked.min(LONGEST))
     }

@@ -91,6 +91,26 @@ impl Error {
         }
     }
 
+    /// How long the server asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } | Self::Unreachable(net::Error::Status { retry_after, .. }) => {
+                *retry_after
+            }
+            Self::Unreachable(_)
+            | Self::Unauthorized { .. }
+            | Self::SessionGone
+            | Self::NotMcp { .. }
+            | Self::InvalidJson
+            | Self::TooLarge
+            | Self::Cut { .. }
+            | Self::Authorize(_)
+            | Self::Redirect { .. }
+            | Self::NoEndpoint
+            | Self::SinkClosed => None,
+        }
+    }
+
     /// Reads a failure of [`net::Response::read`] and its kin.
     pub(super) fn of_body(error: net::Error) -> Self {
         if matches!(error, net::Error::TooLarge { .. }) { Self::TooLarge } else { Self::Unreachable(error) }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{Home, text};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_lists_and_calls_tools_of_a_remote_server() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -24,7 +24,7 @@ async fn a_client_lists_and_calls_tools_of_a_remote_server() {
     assert_eq!(server.control().stats().initialize, before.initialize + 1, "one initialize for one session");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_url_is_added_on_the_way() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -40,7 +40,7 @@ async fn a_url_is_added_on_the_way() {
     assert_eq!(list.as_array().map(Vec::len), Some(1), "the same URL is the same entry");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_static_bearer_token_and_an_api_key_are_attached() {
     let tokens = vec![("t0ken".to_owned(), "demo".to_owned())];
     let keys = vec![("k3y".to_owned(), "inspector".to_owned())];
@@ -65,7 +65,7 @@ async fn a_static_bearer_token_and_an_api_key_are_attached() {
     assert!(text(&who).contains("inspector"), "{who}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_server_asks_the_client_back() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -82,7 +82,7 @@ async fn the_server_asks_the_client_back() {
     assert_ne!(answer["result"]["isError"], true, "{answer}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn progress_comes_before_the_answer() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -97,7 +97,7 @@ async fn progress_comes_before_the_answer() {
     assert!(progress.clone().all(|message| message["params"]["progressToken"] == "p-1"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_changed_tool_list_is_announced() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -110,7 +110,7 @@ async fn a_changed_tool_list_is_announced() {
     assert!(client.tools().await.contains(&"brand_new".to_owned()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn several_clients_share_one_host_and_not_a_session() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -127,7 +127,7 @@ async fn several_clients_share_one_host_and_not_a_session() {
     assert_eq!(stats.initialize, before + 5);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_old_http_sse_server_is_spoken_to() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();

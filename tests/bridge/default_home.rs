@@ -26,7 +26,7 @@ async fn serve_once(home: &Home, session_bus: &str) {
     timeout(LIMIT, serve.wait()).await.expect("it ends").expect("it ran");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn it_takes_nothing_from_the_client_outlives_it_and_finds_the_keychain() {
     let session_bus = std::env::var("DBUS_SESSION_BUS_ADDRESS").expect("run under scripts/with-keyring");
     let server = DemoServer::start(Config::oauth()).await.expect("a server");

@@ -4,24 +4,14 @@
 use demo_server::{Answers, Config, DemoServer, Fault};
 use serde_json::json;
 
-use crate::support::{Client, Home, text};
-
-async fn session() -> (DemoServer, Home, Client) {
-    let server = DemoServer::start(Config::default()).await.expect("a server");
-    let home = Home::new();
-    home.add("demo", &server.url()).await;
-    let mut client = home.connect(&["demo"]);
-    client.initialize().await;
-    client.tools().await;
-    (server, home, client)
-}
+use crate::support::{Client, Home, session, session_with, text};
 
 async fn still_works(client: &mut Client) {
     let echo = client.call("echo_message", json!({ "message": "still here" })).await;
     assert!(text(&echo).contains("still here"), "{echo}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn garbage_on_stdin_is_answered_and_ends_nothing() {
     let (_server, _home, mut client) = session().await;
     client.send("this is no JSON").await;
@@ -36,7 +26,7 @@ async fn garbage_on_stdin_is_answered_and_ends_nothing() {
     still_works(&mut client).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_oversized_line_is_answered_by_its_id() {
     let (_server, _home, mut client) = session().await;
     let padding = "x".repeat(65 * 1024 * 1024);
@@ -51,14 +41,10 @@ async fn an_oversized_line_is_answered_by_its_id() {
     still_works(&mut client).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn each_bad_answer_has_its_own_sentence_and_the_session_goes_on() {
-    let server =
-        DemoServer::start(Config { answers: Answers::Json, ..Config::default() }).await.expect("a server");
-    let home = Home::new();
-    home.add("demo", &server.url()).await;
-    let mut client = home.connect(&["demo"]);
-    client.initialize().await;
+    let (server, _home, mut client) =
+        session_with(Config { answers: Answers::Json, ..Config::default() }).await;
     let mut sentences = Vec::new();
     for fault in [
         Fault::NotMcp,
@@ -77,7 +63,7 @@ async fn each_bad_answer_has_its_own_sentence_and_the_session_goes_on() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_forgotten_session_is_opened_again_behind_the_clients_back() {
     let (server, _home, mut client) = session().await;
     let sessions = server.control().stats().initialize;
@@ -87,7 +73,7 @@ async fn a_forgotten_session_is_opened_again_behind_the_clients_back() {
     server.control().wait_for(|stats| stats.open_streams == 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_cancelled_call_frees_the_client_and_tells_the_server() {
     let (server, _home, mut client) = session().await;
     let call = client.ask("tools/call", json!({ "name": "slow", "arguments": { "seconds": 600 } })).await;
@@ -100,7 +86,7 @@ async fn a_cancelled_call_frees_the_client_and_tells_the_server() {
     assert_eq!(client.close().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn sixty_four_calls_at_once_all_come_back() {
     let (_server, _home, mut client) = session().await;
     let mut waiting = Vec::new();
@@ -120,7 +106,7 @@ async fn sixty_four_calls_at_once_all_come_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_name_nobody_knows_is_said_over_mcp() {
     let home = Home::new();
     let mut client = home.connect(&["nowhere"]);
@@ -132,7 +118,7 @@ async fn a_name_nobody_knows_is_said_over_mcp() {
     assert_eq!(client.close().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_is_a_web_page_is_named_as_such() {
     let (server, _home, _client) = session().await;
     let home = Home::new();
@@ -143,7 +129,7 @@ async fn a_server_that_is_a_web_page_is_named_as_such() {
     assert!(sentence.contains("MCP"), "{sentence}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn bytes_that_are_no_text_end_nothing() {
     let (server, home, mut client) = session().await;
     let host = home.host_pid().await;
@@ -156,7 +142,7 @@ async fn bytes_that_are_no_text_end_nothing() {
     assert_eq!(home.host_pid().await, host);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_list_that_hangs_in_the_middle_of_a_session_is_answered_from_memory() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let mut home = Home::new();
@@ -172,16 +158,55 @@ async fn a_list_that_hangs_in_the_middle_of_a_session_is_answered_from_memory() 
     assert!(client.tools().await.contains(&"brand_new".to_owned()));
 }
 
-#[tokio::test]
-async fn an_answer_that_names_another_request_leaves_none_unanswered() {
-    let server =
-        DemoServer::start(Config { answers: Answers::Json, ..Config::default() }).await.expect("a server");
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_answer_that_names_another_request_or_none_leaves_none_unanswered() {
+    for (answers, as_sse) in [(Answers::Json, false), (Answers::Sse, true)] {
+        let (server, _home, mut client) = session_with(Config { answers, ..Config::default() }).await;
+        for id in ["4711", "null", r#""drawbridge-1""#] {
+            server.control().script_for("tools/call", id, r#"{"content":[],"foreign":true}"#, as_sse);
+            let call = client.ask("tools/call", json!({ "name": "echo_message", "arguments": {} })).await;
+            let (answer, before) = client.answer_to(call).await;
+            assert_eq!(before, Vec::<serde_json::Value>::new(), "the foreign answer goes nowhere");
+            assert_eq!(answer["result"]["isError"], true, "{id}: {answer}");
+            assert!(answer["result"]["foreign"].is_null(), "{id}: {answer}");
+            still_works(&mut client).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_that_asks_for_patience_is_left_alone() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
     home.add("demo", &server.url()).await;
+    server.control().clear_stats();
+    let busy = Fault::Status { code: 503, retry_after: Some(3600) };
+    server.control().plan(demo_server::Plan { fault: busy, method: None, times: 100 });
+    let mut client = home.connect(&["demo"]);
+    let answer = client.initialize().await;
+    assert!(
+        answer["result"]["instructions"].as_str().is_some_and(|said| said.contains("3600 s")),
+        "{answer}"
+    );
+    for _ in 0..3 {
+        let call = client.call("echo_message", json!({ "message": "x" })).await;
+        assert!(text(&call).contains("3600 s"), "{call}");
+    }
+    assert_eq!(
+        server.control().stats().requests.values().sum::<u64>(),
+        1,
+        "asked once, and not for every call"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_call_waits_as_long_as_the_server_asks_for() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let busy = Fault::Status { code: 429, retry_after: Some(1) };
+    server.control().plan(demo_server::Plan { fault: busy, method: None, times: 1 });
     let mut client = home.connect(&["demo"]);
     client.initialize().await;
-    server.control().fault_on("tools/call", Fault::TruncatedSse);
-    let answer = client.call("echo_message", json!({ "message": "x" })).await;
-    assert_eq!(answer["result"]["isError"], true);
     still_works(&mut client).await;
 }

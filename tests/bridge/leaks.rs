@@ -18,7 +18,7 @@ use crate::support::{Home, LIMIT, finish_sign_in, http, text};
 const MARKED: [&str; 7] =
     ["demo-access-", "demo-refresh-", "demo-code-", "demo-secret-", "m4rked-bearer", "m4rked-header", "dbl_"];
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_whole_sign_in_at_the_loudest_log_leaves_no_secret_anywhere() {
     let oauth = OAuthConfig { client_auth: ClientAuth::SecretBasic, ..OAuthConfig::default() };
     let server = DemoServer::start(Config::with_auth(Auth::OAuth(oauth))).await.expect("a server");

@@ -22,7 +22,7 @@ fn request(id: u32, method: &str, params: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}{comma}{META}}}}}"#)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn discover_lists_and_calls_pass_through() {
     let (server, _home, mut client) = session().await;
     client.send(&request(1, "server/discover", "")).await;
@@ -48,7 +48,7 @@ async fn discover_lists_and_calls_pass_through() {
     assert_eq!(server.control().stats().initialize, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn arguments_are_mirrored_though_the_client_never_asked_for_the_list() {
     let (server, _home, mut client) = session().await;
     client.send(&request(1, "tools/call", r#""name":"hello_world","arguments":{"region":"Zürich"}"#)).await;
@@ -60,7 +60,7 @@ async fn arguments_are_mirrored_though_the_client_never_asked_for_the_list() {
     assert_eq!(call.headers["mcp-param-region"], "=?base64?WsO8cmljaA==?=");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_whose_headers_were_out_of_date_is_sent_once_more() {
     let (server, _home, mut client) = session().await;
     client.send(&request(1, "tools/list", "")).await;
@@ -79,7 +79,7 @@ async fn a_call_whose_headers_were_out_of_date_is_sent_once_more() {
     assert_eq!(client.message().await["error"]["code"], -32020, "once, and no more");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_tool_with_an_unusable_annotation_is_left_out_and_the_rest_keeps_its_bytes() {
     let (server, _home, mut client) = session().await;
     let good = r#"{"name":"good","inputSchema":{ "type":"object"},"x":1.10}"#;
@@ -92,7 +92,7 @@ async fn a_tool_with_an_unusable_annotation_is_left_out_and_the_rest_keeps_its_b
     assert!(answer.contains(&format!(r#""tools":[{good}]"#)), "{answer}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn cancelling_closes_the_stream_and_sends_nothing() {
     let (server, _home, mut client) = session().await;
     client.send(&request(1, "tools/call", r#""name":"slow","arguments":{"until_released":true}"#)).await;
@@ -105,7 +105,7 @@ async fn cancelling_closes_the_stream_and_sends_nothing() {
     assert_eq!(client.close().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_dual_era_client_falls_back_on_a_legacy_server() {
     let server =
         DemoServer::start(Config { eras: Eras::Legacy, ..Config::default() }).await.expect("a server");

@@ -51,7 +51,7 @@ async fn run(mut command: Command) -> Value {
     serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_reference_server_over_streamable_http_and_over_sse() {
     for transport in ["streamableHttp", "sse"] {
         let server = Server::start("everything.mjs", &[transport]).await;
@@ -68,7 +68,7 @@ async fn the_reference_server_over_streamable_http_and_over_sse() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_breaks_on_a_second_initialize_sees_one_per_session() {
     let server = Server::start("converse.mjs", &[]).await;
     let home = Home::new();
@@ -84,7 +84,7 @@ async fn a_server_that_breaks_on_a_second_initialize_sees_one_per_session() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_certified_authorization_server_signs_in_and_out() {
     let server = Server::start("oidc.mjs", &["--access-ttl", "3600"]).await;
     let mut home = Home::new();
@@ -108,7 +108,7 @@ async fn a_certified_authorization_server_signs_in_and_out() {
     assert_eq!(home.run(&["tools", "oidc"]).await.status.code(), Some(3));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_official_sdk_as_client() {
     let server = Server::start("everything.mjs", &["streamableHttp"]).await;
     let home = Home::new();
@@ -126,7 +126,7 @@ async fn the_official_sdk_as_client() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_mcp_inspector_as_client() {
     let server = Server::start("everything.mjs", &["streamableHttp"]).await;
     let home = Home::new();

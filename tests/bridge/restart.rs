@@ -1,21 +1,10 @@
 //! The Host goes away under a live client: the session goes on.
 
-use demo_server::{Config, DemoServer};
 use serde_json::json;
 
-use crate::support::{Client, Home, text};
+use crate::support::{session, text};
 
-async fn session() -> (DemoServer, Home, Client) {
-    let server = DemoServer::start(Config::default()).await.expect("a server");
-    let home = Home::new();
-    home.add("demo", &server.url()).await;
-    let mut client = home.connect(&["demo"]);
-    client.initialize().await;
-    client.tools().await;
-    (server, home, client)
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_killed_host_is_replaced_and_the_upstream_session_resumed() {
     let (server, home, mut client) = session().await;
     let sessions = server.control().stats().initialize;
@@ -30,7 +19,7 @@ async fn a_killed_host_is_replaced_and_the_upstream_session_resumed() {
     server.control().wait_for(|stats| stats.open_sessions == 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_session_that_the_server_forgot_meanwhile_is_opened_anew() {
     let (server, home, mut client) = session().await;
     let sessions = server.control().stats().initialize;
@@ -41,7 +30,7 @@ async fn a_session_that_the_server_forgot_meanwhile_is_opened_anew() {
     assert_eq!(server.control().stats().initialize, sessions + 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_that_may_have_run_is_never_sent_again() {
     let (server, home, mut client) = session().await;
     let slow = client.ask("tools/call", json!({ "name": "slow", "arguments": { "seconds": 600 } })).await;
@@ -53,7 +42,7 @@ async fn a_call_that_may_have_run_is_never_sent_again() {
     assert_eq!(server.control().stats().method("tools/call"), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_list_in_flight_is_asked_again() {
     let (server, home, mut client) = session().await;
     server.control().fault_on("tools/list", demo_server::Fault::Stall);
@@ -64,7 +53,7 @@ async fn a_list_in_flight_is_asked_again() {
     assert!(answer["result"]["tools"].is_array(), "{answer}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_outlives_the_client_that_started_it() {
     let (_server, home, client) = session().await;
     let host = home.host_pid().await;

@@ -97,7 +97,7 @@ impl SecretsFile {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_killed_before_it_asks_for_new_tokens_loses_nothing() {
     let session = SignedIn::start().await;
     session.server.control().expire_access_tokens();
@@ -105,28 +105,28 @@ async fn a_host_killed_before_it_asks_for_new_tokens_loses_nothing() {
     session.goes_on(false).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_killed_before_the_server_rotated_loses_nothing() {
     let mut session = SignedIn::start().await;
     session.kill_while(TokenFault::Stall).await;
     session.goes_on(false).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_killed_before_the_new_token_arrived_costs_one_sign_in() {
     let mut session = SignedIn::start().await;
     session.kill_while(TokenFault::StallAnswer).await;
     session.goes_on(true).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_killed_before_the_new_token_was_saved_costs_one_sign_in() {
     let mut session = SignedIn::start().await;
     session.kill_before_the_save().await;
     session.goes_on(true).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_killed_after_the_new_token_was_saved_loses_nothing() {
     let mut session = SignedIn::start().await;
     session.server.control().expire_access_tokens();
@@ -136,7 +136,7 @@ async fn a_host_killed_after_the_new_token_was_saved_loses_nothing() {
     session.goes_on(false).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn fifty_calls_of_five_clients_that_all_meet_a_401_make_one_refresh() {
     let SignedIn { server, home, client } = SignedIn::start().await;
     let mut clients = vec![client];

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::Home;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_socket_is_the_users_own() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -19,7 +19,7 @@ async fn the_socket_is_the_users_own() {
     assert_eq!(mode(&folder.join("host.sock")), 0o600);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_shim_refuses_a_socket_in_a_folder_that_others_may_enter() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -32,7 +32,7 @@ async fn a_shim_refuses_a_socket_in_a_folder_that_others_may_enter() {
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).expect("chmod");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_does_not_inherit_what_a_client_slips_in() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let mut home = Home::new();
@@ -47,7 +47,7 @@ async fn a_host_does_not_inherit_what_a_client_slips_in() {
     assert_eq!(folder, std::path::Path::new("/"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn options_of_one_connection_never_meet_stored_credentials() {
     let honest = DemoServer::start(Config::default()).await.expect("a server");
     let mut home = Home::new();
@@ -67,7 +67,7 @@ async fn options_of_one_connection_never_meet_stored_credentials() {
     assert!(journal.iter().all(|entry| entry.authorization.is_none()), "stored credentials travelled");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn secrets_are_in_no_file_of_ours_and_in_no_argument() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let mut home = Home::new();

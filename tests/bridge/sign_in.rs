@@ -9,7 +9,7 @@ async fn protected() -> DemoServer {
     DemoServer::start(Config::oauth()).await.expect("a server")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_first_connect_opens_one_page_and_the_lists_follow_the_sign_in() {
     let server = protected().await;
     let mut home = Home::new();
@@ -33,7 +33,7 @@ async fn a_first_connect_opens_one_page_and_the_lists_follow_the_sign_in() {
     assert!(!home.has_opened_page().await, "one page only");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_is_parked_until_somebody_signed_in() {
     let server = protected().await;
     let mut home = Home::new();
@@ -51,7 +51,7 @@ async fn a_call_is_parked_until_somebody_signed_in() {
     assert_eq!(server.control().stats().authorizations, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn our_tool_signs_in_and_names_the_new_tools() {
     let server = protected().await;
     let mut home = Home::new();
@@ -72,7 +72,7 @@ async fn our_tool_signs_in_and_names_the_new_tools() {
     assert!(!own, "our tool never goes to the server");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn login_by_hand_serves_every_client_until_logout() {
     let server = protected().await;
     let mut home = Home::new();
@@ -100,7 +100,7 @@ async fn login_by_hand_serves_every_client_until_logout() {
     assert_eq!(home.run(&["tools", "demo"]).await.status.code(), Some(3));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn our_own_verbs_say_that_nobody_is_signed_in_and_open_nothing() {
     let server = protected().await;
     let mut home = Home::new();
@@ -111,7 +111,7 @@ async fn our_own_verbs_say_that_nobody_is_signed_in_and_open_nothing() {
     assert!(!home.ok(&["status"]).await.contains("cancelled"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn signing_out_leaves_nothing_of_the_account_behind() {
     let server = protected().await;
     let mut home = Home::new();
@@ -132,7 +132,7 @@ async fn signing_out_leaves_nothing_of_the_account_behind() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_expired_token_is_refreshed_once_for_all_clients() {
     let server = protected().await;
     let mut home = Home::new();
@@ -156,7 +156,7 @@ async fn an_expired_token_is_refreshed_once_for_all_clients() {
     assert_eq!(server.control().stats().grant("refresh_token"), before + 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn two_accounts_of_one_server_are_two_users() {
     let server = protected().await;
     let mut home = Home::new();
@@ -177,7 +177,7 @@ async fn two_accounts_of_one_server_are_two_users() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn who_wants_no_prompts_gets_a_sentence_and_no_page() {
     let server = protected().await;
     let mut home = Home::new();
@@ -190,7 +190,7 @@ async fn who_wants_no_prompts_gets_a_sentence_and_no_page() {
     assert!(!home.has_opened_page().await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_that_needs_more_permission_asks_for_it_and_runs() {
     let server = protected().await;
     let mut home = Home::new();
@@ -211,7 +211,7 @@ async fn a_call_that_needs_more_permission_asks_for_it_and_runs() {
     assert!(!text(&client.call("user_profile", json!({})).await).is_empty(), "nothing was lost by it");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn who_does_not_allow_more_gets_a_sentence_and_no_second_page() {
     let server = protected().await;
     let mut home = Home::new();
@@ -233,7 +233,7 @@ async fn who_does_not_allow_more_gets_a_sentence_and_no_second_page() {
     assert!(!text(&client.call("user_profile", json!({})).await).is_empty(), "still signed in");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn after_a_no_only_our_tool_opens_a_page_again() {
     let server = protected().await;
     let mut home = Home::new();
@@ -251,7 +251,7 @@ async fn after_a_no_only_our_tool_opens_a_page_again() {
     assert!(text(&client.answer_to(call).await.0).contains("Signed in"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn servers_that_all_want_a_sign_in_open_one_page_at_a_time() {
     let servers = [protected().await, protected().await, protected().await];
     let mut home = Home::new();
@@ -269,7 +269,7 @@ async fn servers_that_all_want_a_sign_in_open_one_page_at_a_time() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_token_bound_to_a_key_goes_out_with_a_proof_and_never_as_a_bearer() {
     let oauth = OAuthConfig { dpop: Dpop::RequiredWithNonces, ..OAuthConfig::default() };
     let server = DemoServer::start(Config::with_auth(Auth::OAuth(oauth))).await.expect("a server");
@@ -292,7 +292,7 @@ async fn a_token_bound_to_a_key_goes_out_with_a_proof_and_never_as_a_bearer() {
     assert!(!schemes.is_empty() && schemes.iter().all(|scheme| scheme == "DPoP"), "{schemes:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn status_list_and_show_say_who_is_signed_in() {
     let server = protected().await;
     let mut home = Home::new();
@@ -311,7 +311,7 @@ async fn status_list_and_show_say_who_is_signed_in() {
     assert_eq!(state["person"]["name"], "Demo User");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn public_tools_work_without_signing_in() {
     let auth = vec![Auth::None, Auth::OAuth(OAuthConfig::default())];
     let server = DemoServer::start(Config { auth, ..Config::default() }).await.expect("a server");

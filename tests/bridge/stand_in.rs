@@ -18,7 +18,7 @@ async fn known_then_gone() -> Home {
     home
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_is_gone_is_stood_in_for_from_memory() {
     let home = known_then_gone().await;
     let mut client = home.connect(&["demo"]);
@@ -30,7 +30,7 @@ async fn a_server_that_is_gone_is_stood_in_for_from_memory() {
     assert!(text(&call).contains("demo") || text(&call).contains("127.0.0.1"), "{call}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_nobody_ever_saw_leaves_the_client_alive() {
     let mut home = Home::new();
     home.set("DRAWBRIDGE_START_BUDGET", "1");
@@ -49,7 +49,7 @@ async fn a_server_nobody_ever_saw_leaves_the_client_alive() {
     assert_eq!(client.close().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_hangs_does_not_hang_the_client() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     server.control().plan(Plan { fault: Fault::Stall, method: None, times: 100 });
@@ -67,7 +67,7 @@ async fn a_server_that_hangs_does_not_hang_the_client() {
     assert!(client.tools().await.contains(&"echo_message".to_owned()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_servers_tool_under_our_name_is_neither_shown_nor_remembered() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -85,7 +85,7 @@ async fn a_servers_tool_under_our_name_is_neither_shown_nor_remembered() {
     assert_eq!(client.tools().await, ["honest"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_one_session_learns_the_others_of_its_account_know() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();

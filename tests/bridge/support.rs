@@ -1,10 +1,14 @@
 //! A home of its own for every test, the built binary in it, and a client on its stdio.
+//!
+//! Tests run beside their servers, on a runtime with a worker thread, because a home waits for its
+//! Host to end, and the Host says goodbye to the server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use demo_server::{Config, DemoServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -219,6 +223,22 @@ pub(crate) fn http() -> reqwest::Client {
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .expect("a client")
+}
+
+/// A server without sign-in, a home that knows it as `demo`, and a client in a session with it.
+pub(crate) async fn session() -> (DemoServer, Home, Client) {
+    session_with(Config::default()).await
+}
+
+/// As [`session`], with a server of this kind.
+pub(crate) async fn session_with(config: Config) -> (DemoServer, Home, Client) {
+    let server = DemoServer::start(config).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    client.tools().await;
+    (server, home, client)
 }
 
 /// An MCP client on a shim's stdin and stdout.

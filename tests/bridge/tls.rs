@@ -43,7 +43,7 @@ async fn with_tls(server: &DemoServer) -> Url {
     format!("https://localhost:{port}/mcp").parse().expect("a URL")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_unknown_authority_is_named_until_it_is_trusted() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let url = with_tls(&server).await;

@@ -13,7 +13,7 @@ fn calls(server: &DemoServer) -> u64 {
     server.control().stats().method("tools/call")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn hidden_tools_are_neither_listed_nor_called() {
     let (server, home) = (server().await, Home::new());
     let rules = ["--allow-tool", "e*", "--allow-tool", "hello_world", "--deny-tool", "elicit"];
@@ -41,7 +41,7 @@ async fn hidden_tools_are_neither_listed_nor_called() {
     assert!(shown.contains("e*, hello_world") && shown.contains("elicit"), "{shown}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_that_servers_may_read_in_two_ways_goes_to_none() {
     let (server, home) = (server().await, Home::new());
     home.ok(&["add", "demo", server.url().as_str(), "--deny-tool", "get_greeting"]).await;
@@ -62,7 +62,7 @@ async fn a_call_that_servers_may_read_in_two_ways_goes_to_none() {
     assert_eq!(calls(&server), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_modern_client_sees_and_calls_no_hidden_tool() {
     let server =
         DemoServer::start(Config { eras: Eras::Modern, ..Config::default() }).await.expect("a server");
@@ -81,7 +81,7 @@ async fn a_modern_client_sees_and_calls_no_hidden_tool() {
     assert_eq!(calls(&server), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn new_rules_hide_tools_of_an_old_snapshot_too() {
     let (server, home) = (server().await, Home::new());
     home.add("demo", &server.url()).await;
@@ -100,7 +100,7 @@ async fn new_rules_hide_tools_of_an_old_snapshot_too() {
     assert!(client.tools().await.contains(&"echo_message".to_owned()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn rules_of_one_connection_hold_for_it_alone_and_never_widen_those_of_the_server() {
     let (server, home) = (server().await, Home::new());
     home.ok(&["add", "demo", server.url().as_str(), "--deny-tool", "big"]).await;
@@ -125,7 +125,7 @@ async fn rules_of_one_connection_hold_for_it_alone_and_never_widen_those_of_the_
     assert_eq!(narrow.tools().await, ["echo_message"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn our_own_tool_stands_above_the_rules_and_names_no_hidden_one() {
     let server = DemoServer::start(Config::oauth()).await.expect("a server");
     let mut home = Home::new();

@@ -1,9 +1,8 @@
 //! Rule 1: what one side sends, the other side gets, byte for byte.
 
 use bytes::Bytes;
-use demo_server::{Config, DemoServer};
 
-use crate::support::{Client, Home};
+use crate::support::session;
 
 /// JSON that typed models lose, change or refuse; each stands as `params` of a request and as
 /// `result` of an answer.
@@ -74,17 +73,7 @@ const AWKWARD: &[&str] = &[
     r#"{"trailing":"   "}"#,
 ];
 
-async fn session() -> (DemoServer, Home, Client) {
-    let server = DemoServer::start(Config::default()).await.expect("a server");
-    let home = Home::new();
-    home.add("demo", &server.url()).await;
-    let mut client = home.connect(&["demo"]);
-    client.initialize().await;
-    client.tools().await;
-    (server, home, client)
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn awkward_messages_pass_in_both_directions() {
     assert!(AWKWARD.len() >= 60);
     let (server, _home, mut client) = session().await;
@@ -104,7 +93,7 @@ async fn awkward_messages_pass_in_both_directions() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn odd_ids_come_back_as_they_were() {
     let (server, _home, mut client) = session().await;
     for id in [
@@ -125,7 +114,7 @@ async fn odd_ids_come_back_as_they_were() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn pushed_messages_arrive_as_they_were_sent() {
     let (server, _home, mut client) = session().await;
     server.control().wait_for(|stats| stats.open_streams == 1).await;
@@ -136,7 +125,7 @@ async fn pushed_messages_arrive_as_they_were_sent() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn unknown_notifications_reach_the_server_as_they_are() {
     let (server, _home, mut client) = session().await;
     let notification =
@@ -148,7 +137,7 @@ async fn unknown_notifications_reach_the_server_as_they_are() {
     assert!(journal.iter().any(|entry| entry.body == notification.as_bytes()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_large_answer_and_a_deep_one_pass() {
     let (server, _home, mut client) = session().await;
     let large = format!(r#"{{"x":"{}"}}"#, "y".repeat(8 * 1024 * 1024));
@@ -163,7 +152,7 @@ async fn a_large_answer_and_a_deep_one_pass() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_ping_reaches_a_server_that_is_there() {
     let (server, _home, mut client) = session().await;
     server.control().script("ping", Bytes::from_static(br#"{"odd":1.0}"#), false);

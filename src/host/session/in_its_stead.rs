@@ -100,7 +100,7 @@ impl Session {
                 self.stand_in_for_initialize(Some(why)).await;
                 self.offer_sign_in();
             }
-            LinkState::Down(failure) => self.stand_in_for_initialize(Some(failure)).await,
+            LinkState::Down { failure, .. } => self.stand_in_for_initialize(Some(failure)).await,
         }
     }
 

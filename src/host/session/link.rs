@@ -12,9 +12,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
-use crate::host::backoff::Backoff;
 use crate::mcp::Message;
-use crate::upstream;
+use crate::upstream::{self, Backoff};
 
 use super::context::{Context, Refused};
 use super::open::{self, OpenError, Opened, Opening, Transport};
@@ -35,7 +34,11 @@ pub(super) enum LinkState {
     /// The server wants somebody to sign in.
     SignedOut,
     /// Cannot be had; tried again by itself.
-    Down(Failure),
+    Down {
+        failure: Failure,
+        /// Until then the server asks to be left alone.
+        not_before: Option<Instant>,
+    },
 }
 
 /// An open upstream session.
@@ -93,7 +96,7 @@ impl Link {
             commands: received,
             initialized: client_is_initialized,
             generation: 0,
-            backoff: Backoff::default(),
+            backoff: Backoff::new(&upstream::Limits::default()),
         };
         tasks.spawn(keeper.run(end));
         Self { state: watched, commands, initialized: Arc::new(initialized) }
@@ -161,7 +164,7 @@ impl Keeper {
             let opening = timeout(OPEN_LIMIT, open::open(&self.context, &mut self.opening)).await;
             match opening.unwrap_or_else(|_| Err(OpenError::Failed(self.context.no_handshake()))) {
                 Ok(opened) => {
-                    self.backoff = Backoff::default();
+                    self.backoff.reset();
                     self.generation += 1;
                     *current = Some(opened.transport.clone());
                     self.serve(opened).await;
@@ -169,20 +172,28 @@ impl Keeper {
                 }
                 Err(OpenError::Rejected(answer)) => {
                     self.state.send_replace(LinkState::Rejected(answer));
-                    self.wait_for_retry(None).await;
+                    self.wait_for_retry(None, None).await;
                 }
                 Err(OpenError::SignedOut) => {
                     self.state.send_replace(LinkState::SignedOut);
                     self.wait_for_sign_in().await;
                 }
-                Err(OpenError::Failed(failure)) => {
-                    tracing::info!(server = %self.context.server(), code = ?failure.code, "{}", failure.sentence);
-                    self.state.send_replace(LinkState::Down(failure));
-                    let at = Instant::now() + self.backoff.next_pause();
-                    self.wait_for_retry(Some(at)).await;
+                Err(OpenError::Failed(failure)) => self.stay_down(failure, None).await,
+                Err(OpenError::Busy { failure, retry_after }) => {
+                    self.stay_down(failure, Some(retry_after)).await;
                 }
             }
         }
+    }
+
+    /// Waits for the next attempt; not even a request brings it forward while the server asks to be
+    /// left alone.
+    async fn stay_down(&mut self, failure: Failure, retry_after: Option<Duration>) {
+        tracing::info!(server = %self.context.server(), code = ?failure.code, "{}", failure.sentence);
+        let at = Instant::now() + self.backoff.after_failure(retry_after);
+        let not_before = retry_after.map(|_| at);
+        self.state.send_replace(LinkState::Down { failure, not_before });
+        self.wait_for_retry(Some(at), not_before).await;
     }
 
     /// Keeps an open session until it ends.
@@ -261,7 +272,7 @@ impl Keeper {
 
     async fn wait_for_sign_in(&mut self) {
         let Some(account) = &self.context.connection.account else {
-            return self.wait_for_retry(None).await;
+            return self.wait_for_retry(None, None).await;
         };
         let mut account = account.state();
         loop {
@@ -279,13 +290,13 @@ impl Keeper {
         }
     }
 
-    async fn wait_for_retry(&mut self, at: Option<Instant>) {
+    async fn wait_for_retry(&mut self, at: Option<Instant>, not_before: Option<Instant>) {
         loop {
             tokio::select! {
                 () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return,
                 command = self.commands.recv() => match command {
-                    Some(Command::Retry) => return,
-                    Some(Command::Gone(_)) => {}
+                    Some(Command::Retry) if not_before.is_none_or(|at| at <= Instant::now()) => return,
+                    Some(Command::Retry | Command::Gone(_)) => {}
                     None => return std::future::pending().await,
                 },
             }

@@ -131,6 +131,11 @@ pub(super) enum OpenError {
     /// The server's own error response to `initialize`.
     Rejected(Message),
     Failed(Failure),
+    /// The server asks to be left alone for a while.
+    Busy {
+        failure: Failure,
+        retry_after: Duration,
+    },
 }
 
 /// Opens the session.
@@ -180,7 +185,7 @@ async fn handshake(context: &Arc<Context>, initialize: &Message) -> Result<Opene
                     OpenError::Failed(_) => {
                         OpenError::Failed(failures::of_upstream(context.server(), &error))
                     }
-                    OpenError::SignedOut | OpenError::Rejected(_) => sse,
+                    OpenError::SignedOut | OpenError::Rejected(_) | OpenError::Busy { .. } => sse,
                 })
             }
             result => result.map_err(|error| error.into_open(context)),
@@ -198,7 +203,13 @@ impl HandshakeError {
     fn into_open(self, context: &Context) -> OpenError {
         match self {
             Self::Open(error) => error,
-            Self::Upstream(error) => OpenError::Failed(failures::of_upstream(context.server(), &error)),
+            Self::Upstream(error) => {
+                let failure = failures::of_upstream(context.server(), &error);
+                match error.retry_after() {
+                    Some(retry_after) => OpenError::Busy { failure, retry_after },
+                    None => OpenError::Failed(failure),
+                }
+            }
         }
     }
 }

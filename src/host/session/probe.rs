@@ -140,7 +140,7 @@ fn initialize() -> Message {
 
 fn failure(context: &Context, error: OpenError) -> Failure {
     match error {
-        OpenError::Failed(failure) => failure,
+        OpenError::Failed(failure) | OpenError::Busy { failure, .. } => failure,
         OpenError::SignedOut => failures::signed_out(context.server()),
         OpenError::Rejected(answer) => {
             debug_assert!(matches!(answer.kind(), Kind::Response { is_error: true, .. }));

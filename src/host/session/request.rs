@@ -238,8 +238,9 @@ impl Request {
                 // Once somebody has signed in, the link opens by itself.
                 LinkState::SignedOut if self.is_signed_in() => {}
                 LinkState::SignedOut => return Err(NotReady::SignedOut),
-                LinkState::Down(failure) => {
-                    if last_failure.is_some() || !patient {
+                LinkState::Down { failure, not_before } => {
+                    let is_too_long = not_before.is_some_and(|at| at > deadline);
+                    if last_failure.is_some() || !patient || is_too_long {
                         return Err(NotReady::Down(failure));
                     }
                     last_failure = Some(failure);

@@ -192,13 +192,19 @@ impl Control {
     /// Answers the next request of that method with exactly this result. `initialize` still opens
     /// a session; nothing else reaches the server proper.
     pub fn script(&self, method: &str, raw_result: impl Into<Bytes>, as_sse: bool) {
-        let script = Script { member: "result", raw: raw_result.into(), as_sse };
+        let script = Script { member: "result", id: None, raw: raw_result.into(), as_sse };
+        self.shared.queues.script(method, script);
+    }
+
+    /// As [`Control::script`], with an answer that names this id instead of the request's.
+    pub fn script_for(&self, method: &str, raw_id: &str, raw_result: impl Into<Bytes>, as_sse: bool) {
+        let script = Script { member: "result", id: Some(raw_id.to_owned()), raw: raw_result.into(), as_sse };
         self.shared.queues.script(method, script);
     }
 
     /// Answers the next request of that method with exactly this error.
     pub fn script_error(&self, method: &str, raw_error: impl Into<Bytes>, as_sse: bool) {
-        let script = Script { member: "error", raw: raw_error.into(), as_sse };
+        let script = Script { member: "error", id: None, raw: raw_error.into(), as_sse };
         self.shared.queues.script(method, script);
     }
 

@@ -100,6 +100,8 @@ pub enum TokenFault {
 pub(crate) struct Script {
     /// `result` or `error`.
     pub(crate) member: &'static str,
+    /// The id it names, in place of the request's.
+    pub(crate) id: Option<String>,
     pub(crate) raw: Bytes,
     pub(crate) as_sse: bool,
 }

@@ -12,7 +12,7 @@ use crate::gate::peek::Message;
 impl Script {
     /// The whole JSON-RPC message.
     pub(crate) fn message(&self, to: &Message) -> Bytes {
-        let id = to.id.as_deref().unwrap_or("null");
+        let id = self.id.as_deref().or(to.id.as_deref()).unwrap_or("null");
         let mut message = BytesMut::new();
         message.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         message.extend_from_slice(id.as_bytes());

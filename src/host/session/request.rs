@@ -91,16 +91,15 @@ impl Request {
         Ending::StandIn { sign_in: false }
     }
 
-    /// Where nothing is known yet and somebody is just signing in, a list waits a little for it.
+    /// Where nothing is known yet, a list waits a little for the sign-in that is under way or, on a first connect, begins
+    /// now. Once the client has its answer for want of time, this one is nobody's.
     async fn list_while_signed_out(&self) -> Ending {
         let stand_in = Ending::StandIn { sign_in: self.context.account().is_some() };
         let known = self.context.snapshot.read(Snapshot::is_known);
         let Some(account) = self.context.account().filter(|_| !known) else { return stand_in };
-        let mut state = account.state();
-        if !state.borrow().is_signing_in() {
-            return stand_in;
-        }
         let limit = self.context.limits.list_during_sign_in;
+        sign_in_tool::offer(&self.context).await;
+        let mut state = account.state();
         let ended = async {
             state.wait_for(|state| !state.is_signing_in()).await.is_ok_and(|state| state.is_signed_in())
         };

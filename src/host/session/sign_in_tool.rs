@@ -75,6 +75,10 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
     if has_changed {
         return Ok(());
     }
+    // What one request offered, no other offers again.
+    if wish == Wish::Offered && !account.state().borrow().was_never_signed_in() {
+        return Err(signed_out());
+    }
     let joins = account.state().borrow().is_signing_in();
     let sign_in = account.sign_in(request(context, wish)).await;
     let sign_in = sign_in.map_err(|error| failures::of_account(context.server(), &error))?;

@@ -43,4 +43,4 @@ bench: ## Run the benchmarks
 
 clean: ## Remove what was built and installed in this folder
 	cargo clean
-	rm -rf tests/peers/node_modules
+	rm -rf tests/peers/node_modules tests/peers/node/node_modules

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CURDIR)/target/tools/bin:$(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help app demo test check audit bench clean
+.PHONY: help app demo test check fuzz audit bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,9 @@ check: ## Format, lints, docs, licences, unused dependencies; needs no network o
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 	cargo machete
+
+fuzz: ## Feed the parsers random bytes, each for SECONDS (30); needs a nightly toolchain
+	@scripts/fuzz $(or $(SECONDS),30)
 
 audit: ## Look for known vulnerabilities in what we depend on
 	@scripts/setup check

@@ -79,25 +79,38 @@ impl Attempt {
     /// # Errors
     /// [`Error::StateMismatch`] when it is not for this attempt, which then still waits; every other error is final.
     pub fn check(&self, query: &str) -> Result<AuthorizationCode, Error> {
-        let response = Response::parse(query);
-        if !response.state.as_deref().is_some_and(|state| same(state, &self.state)) {
-            return Err(Error::StateMismatch);
-        }
-        // Before anything else of the response is looked at, its error included.
-        let right = match &response.iss {
-            Some(iss) => iss == self.issuer.as_str(),
-            None => !self.needs_iss,
-        };
-        if !right || response.repeated {
-            return Err(Error::WrongResponder { expected: self.issuer.to_string() });
-        }
-        if let Some(code) = response.error {
-            return Err(Error::Denied { code: plain(&code, 60), description: response.description });
-        }
-        match response.code {
-            Some(code) if !code.is_empty() => Ok(AuthorizationCode::new(code)),
-            Some(_) | None => Err(Error::Denied { code: "no_code".to_owned(), description: None }),
-        }
+        read_response(query, &self.state, &self.issuer, self.needs_iss)
+    }
+}
+
+/// Reads the query of a response to the attempt with this state at this issuer.
+///
+/// # Errors
+/// Those of [`Attempt::check`].
+pub fn read_response(
+    query: &str,
+    state: &str,
+    issuer: &Issuer,
+    needs_iss: bool,
+) -> Result<AuthorizationCode, Error> {
+    let response = Response::parse(query);
+    if !response.state.as_deref().is_some_and(|given| same(given, state)) {
+        return Err(Error::StateMismatch);
+    }
+    // Before anything else of the response is looked at, its error included.
+    let right = match &response.iss {
+        Some(iss) => iss == issuer.as_str(),
+        None => !needs_iss,
+    };
+    if !right || response.repeated {
+        return Err(Error::WrongResponder { expected: issuer.to_string() });
+    }
+    if let Some(code) = response.error {
+        return Err(Error::Denied { code: plain(&code, 60), description: response.description });
+    }
+    match response.code {
+        Some(code) if !code.is_empty() => Ok(AuthorizationCode::new(code)),
+        Some(_) | None => Err(Error::Denied { code: "no_code".to_owned(), description: None }),
     }
 }
 

@@ -144,8 +144,9 @@ impl ClientAuth {
         let id = ("client_id", client_id.to_owned());
         match self {
             Self::None => Shown { header: None, fields: vec![id] },
+            // Servers made with the Python SDK look for the client in the form first; RFC 6749 §3.2.1 lets it be there.
             Self::SecretBasic(secret) => {
-                Shown { header: Some(basic(client_id, secret.expose())), fields: Vec::new() }
+                Shown { header: Some(basic(client_id, secret.expose())), fields: vec![id] }
             }
             Self::SecretPost(secret) => {
                 let secret = ("client_secret", secret.expose().to_owned());
@@ -207,6 +208,14 @@ mod tests {
         let text = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
         assert_eq!(STANDARD.decode(text).unwrap(), b"a%3Ab:s+p%2F%C3%A4");
         assert!(value.is_sensitive());
+    }
+
+    #[test]
+    fn a_client_with_basic_credentials_names_itself_in_the_form_too() {
+        let auth = ClientAuth::SecretBasic(ClientSecret::new("s"));
+        let shown = auth.show("c", &Issuer::new("https://as.example"));
+        assert!(shown.header.is_some());
+        assert_eq!(shown.fields, [("client_id", "c".to_owned())], "and its secret only once");
     }
 
     #[test]

@@ -299,13 +299,45 @@ impl Finder<'_> {
 
     /// A document; `None` where there is none, which includes the web page that some servers answer any path with.
     async fn document(&self, url: &Url) -> Result<Option<Map<String, Value>>, Error> {
-        let Some(bytes) = self.network.get_metadata(url, self.settings).await? else { return Ok(None) };
-        Ok(serde_json::from_slice::<Map<String, Value>>(&bytes).ok())
+        Ok(self.network.get_metadata(url, self.settings).await?.and_then(|bytes| object(&bytes)))
     }
 
     fn endpoint(&self, what: &'static str, raw: &str) -> Result<Url, Error> {
         endpoint::parse(what, raw, self.network, self.settings)
     }
+}
+
+/// Reads the resource metadata of a server as [`discover`] does once it is here, for fuzzing.
+///
+/// # Errors
+/// Those of [`discover`] that need no network.
+pub fn read_resource_metadata(
+    network: &Network,
+    settings: &ConnectionSettings,
+    server_url: &Url,
+    bytes: &[u8],
+) -> Result<Option<ProtectedResourceMetadata>, Error> {
+    let finder = Finder { network, settings, server_url, options: &OAuthOptions::default() };
+    object(bytes).map(|document| finder.checked_resource(server_url, &document)).transpose()
+}
+
+/// Reads the metadata of an authorization server as [`discover`] does once it is here, for fuzzing.
+///
+/// # Errors
+/// Those of [`discover`] that need no network.
+pub fn read_server_metadata(
+    network: &Network,
+    settings: &ConnectionSettings,
+    server_url: &Url,
+    bytes: &[u8],
+) -> Result<Option<AuthorizationServer>, Error> {
+    let finder = Finder { network, settings, server_url, options: &OAuthOptions::default() };
+    object(bytes).map(|document| finder.checked_server(server_url, &document, true)).transpose()
+}
+
+/// A document, unless it is a web page or the like.
+fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// RFC 9728 §3.1: the well-known text goes between host and path; then the root.

@@ -1,8 +1,10 @@
 //! The built shim and the built Host against a real server: what a client sees.
 
+mod authorization_servers;
 mod connect;
 mod default_home;
 mod faults;
+mod hostile;
 mod leaks;
 mod modern;
 mod peers;

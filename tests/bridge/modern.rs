@@ -17,7 +17,8 @@ async fn session() -> (DemoServer, Home, Client) {
     (server, home, client)
 }
 
-fn request(id: u32, method: &str, params: &str) -> String {
+/// A request of a modern client.
+pub(crate) fn request(id: u32, method: &str, params: &str) -> String {
     let comma = if params.is_empty() { "" } else { "," };
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}{comma}{META}}}}}"#)
 }

@@ -1,5 +1,5 @@
-//! Servers and clients that nobody here wrote: the reference server, a server with a temper, a
-//! certified authorization server, the official TypeScript SDK and the MCP Inspector.
+//! Servers and clients that nobody here wrote: the reference server, a server with a temper, the official TypeScript SDK
+//! and the MCP Inspector.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::support::{Home, LIMIT, continue_from_our_page, http, text};
+use crate::support::{Home, LIMIT, text};
 
 fn peers() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
@@ -18,7 +18,7 @@ fn peers() -> PathBuf {
     folder
 }
 
-fn node(script: &str, args: &[&str]) -> Command {
+pub(crate) fn node(script: &str, args: &[&str]) -> Command {
     let mut command = Command::new("node");
     command.arg(peers().join(script)).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(Stdio::null()).kill_on_drop(true);
@@ -26,14 +26,14 @@ fn node(script: &str, args: &[&str]) -> Command {
 }
 
 /// A peer that serves; it ends with this value.
-struct Server {
+pub(crate) struct Server {
     _child: Child,
-    url: Url,
+    pub(crate) url: Url,
 }
 
 impl Server {
-    async fn start(script: &str, args: &[&str]) -> Self {
-        let mut child = node(script, args).spawn().expect("node runs");
+    pub(crate) async fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the peer runs");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
         let line = timeout(LIMIT, lines.next_line()).await.expect("the peer starts").expect("readable");
         let ready: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
@@ -54,7 +54,7 @@ async fn run(mut command: Command) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_reference_server_over_streamable_http_and_over_sse() {
     for transport in ["streamableHttp", "sse"] {
-        let server = Server::start("everything.mjs", &[transport]).await;
+        let server = Server::start(node("everything.mjs", &[transport])).await;
         let home = Home::new();
         home.add("everything", &server.url).await;
         let mut client = home.connect(&["everything"]);
@@ -70,7 +70,7 @@ async fn the_reference_server_over_streamable_http_and_over_sse() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_breaks_on_a_second_initialize_sees_one_per_session() {
-    let server = Server::start("converse.mjs", &[]).await;
+    let server = Server::start(node("converse.mjs", &[])).await;
     let home = Home::new();
     for _ in 0..2 {
         let mut client = home.connect(&[server.url.as_str()]);
@@ -85,32 +85,8 @@ async fn a_server_that_breaks_on_a_second_initialize_sees_one_per_session() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_certified_authorization_server_signs_in_and_out() {
-    let server = Server::start("oidc.mjs", &["--access-ttl", "3600"]).await;
-    let mut home = Home::new();
-    home.add("oidc", &server.url).await;
-    let login = home.command(&["login", "oidc"]).stdin(Stdio::null()).output();
-    let (output, ()) = tokio::join!(login, async {
-        let page = continue_from_our_page(home.opened_page().await).await;
-        let walked = node("oidc-login.mjs", &[page.as_str()]).output().await.expect("node runs");
-        let back: Url = String::from_utf8(walked.stdout).expect("text").trim().parse().expect("a URL");
-        assert!(http().get(back).send().await.expect("the callback answers").status().is_success());
-    });
-    let output = output.expect("login runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-
-    let mut client = home.connect(&["oidc"]);
-    client.initialize().await;
-    assert!(!client.tools().await.is_empty());
-    home.kill_host().await;
-    assert!(!client.tools().await.is_empty(), "the refresh token outlived the Host");
-    home.ok(&["logout", "oidc"]).await;
-    assert_eq!(home.run(&["tools", "oidc"]).await.status.code(), Some(3));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_official_sdk_as_client() {
-    let server = Server::start("everything.mjs", &["streamableHttp"]).await;
+    let server = Server::start(node("everything.mjs", &["streamableHttp"])).await;
     let home = Home::new();
     home.add("everything", &server.url).await;
     let calls = json!([{ "name": "echo", "arguments": { "message": "from the SDK" } }]).to_string();
@@ -128,7 +104,7 @@ async fn the_official_sdk_as_client() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_mcp_inspector_as_client() {
-    let server = Server::start("everything.mjs", &["streamableHttp"]).await;
+    let server = Server::start(node("everything.mjs", &["streamableHttp"])).await;
     let home = Home::new();
     home.add("everything", &server.url).await;
     let connect = home.command(&["connect", "everything"]);

@@ -6,6 +6,7 @@ mod attacks;
 mod doubts;
 mod dpop;
 mod fake;
+mod hostile;
 mod refresh;
 mod renewal;
 mod rotating;

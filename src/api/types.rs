@@ -373,6 +373,7 @@ pub enum AccountStateView {
 
 /// Somebody, in the words of an authorization server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct PersonView {
     /// Who says so.

@@ -41,6 +41,7 @@ pub mod snapshot;
 mod tools;
 mod view;
 pub mod visible_tools;
+mod wake;
 
 pub use accounts::AccountRef;
 pub use activity::{Activity, Busy};
@@ -111,6 +112,14 @@ impl Host {
         let network = Network::new(Limits::default());
         let snapshots = SnapshotStore::new(paths.cache.join("snapshots"));
         tasks.spawn(snapshots.clone().keep_written(shutdown.clone()));
+        let (redialled, asleep) = (network.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            let woke = || {
+                tracing::info!("the computer was asleep, so all servers are dialled anew");
+                redialled.redial();
+            };
+            asleep.run_until_cancelled(wake::watch(wake::Reading::now, woke)).await;
+        });
         let inner = Inner {
             controller: Controller::spawn(registry, &tasks, shutdown.clone()),
             vault: Vault::open(secrets, &home_id, &paths.state),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::redact::SafeUrl;
@@ -86,6 +87,8 @@ struct Inner {
     env: EnvProxies,
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
     tls: Mutex<HashMap<TlsKey, rustls::ClientConfig>>,
+    /// Told when streams have to be opened anew.
+    redialled: watch::Sender<()>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -111,15 +114,24 @@ impl Network {
 
     /// A network with another resolver and other proxy variables.
     pub fn with(limits: Limits, lookup: Arc<dyn Lookup>, env: EnvProxies) -> Self {
-        let inner = Inner { limits, lookup, env, pools: Mutex::default(), tls: Mutex::default() };
+        let inner = Inner {
+            limits,
+            lookup,
+            env,
+            pools: Mutex::default(),
+            tls: Mutex::default(),
+            redialled: watch::Sender::new(()),
+        };
         Self { inner: Arc::new(inner) }
     }
 
     /// Forgets all connections and certificates, so that the next requests dial anew: after the
-    /// computer woke up. What is under way goes on.
+    /// computer woke up. Streams break off, for their readers to open them anew; requests that are
+    /// under way go on.
     pub fn redial(&self) {
         lock(&self.inner.pools).clear();
         lock(&self.inner.tls).clear();
+        self.inner.redialled.send_replace(());
     }
 
     /// Checks what can be checked of a URL before it is dialled.
@@ -169,8 +181,9 @@ impl Network {
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
+        let redialled = (lane == Lane::Stream).then(|| self.inner.redialled.subscribe());
         match lease.client.execute(request).await {
-            Ok(inner) => Ok(Response::new(inner, safe, lease)),
+            Ok(inner) => Ok(Response::new(inner, safe, lease, redialled)),
             Err(error) => {
                 let error = error.without_url();
                 tracing::debug!(url = %safe, ?error, "request failed");

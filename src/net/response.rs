@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
+use tokio::sync::watch;
 
 use super::Error;
 use super::pool::Lease;
@@ -19,12 +20,19 @@ pub struct Response {
     url: SafeUrl,
     body: reqwest::Response,
     _lease: Lease,
+    /// Of a stream: told when it has to be opened anew.
+    redialled: Option<watch::Receiver<()>>,
 }
 
 impl Response {
-    pub(super) fn new(mut body: reqwest::Response, url: SafeUrl, lease: Lease) -> Self {
+    pub(super) fn new(
+        mut body: reqwest::Response,
+        url: SafeUrl,
+        lease: Lease,
+        redialled: Option<watch::Receiver<()>>,
+    ) -> Self {
         let headers = std::mem::take(body.headers_mut());
-        Self { status: body.status(), headers, url, body, _lease: lease }
+        Self { status: body.status(), headers, url, body, _lease: lease, redialled }
     }
 
     /// The next piece of the body; `None` at its end.
@@ -32,7 +40,13 @@ impl Response {
     /// # Errors
     /// [`Error::Reset`] or [`Error::TimedOut`] when the connection broke before the end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        self.body.chunk().await.map_err(|error| {
+        let chunk = tokio::select! {
+            () = redialled(&mut self.redialled) => {
+                return Err(Error::Reset { url: self.url.clone(), sent: true });
+            }
+            chunk = self.body.chunk() => chunk,
+        };
+        chunk.map_err(|error| {
             let error = error.without_url();
             tracing::debug!(url = %self.url, ?error, "body broke off");
             Error::of_body(&error, self.url.clone())
@@ -68,6 +82,15 @@ impl Response {
     pub fn url(&self) -> &SafeUrl {
         &self.url
     }
+}
+
+async fn redialled(told: &mut Option<watch::Receiver<()>>) {
+    if let Some(told) = told
+        && told.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// A whole answer.

@@ -245,3 +245,25 @@ async fn ending_a_session_names_it_and_takes_no_for_an_answer() {
     assert_eq!((seen.method.as_str(), seen.header("mcp-session-id")), ("DELETE", Some("s-1")));
     assert!(link.session().is_none());
 }
+
+#[tokio::test]
+async fn a_stream_is_opened_anew_where_it_stopped_once_the_computer_woke_up() {
+    let (asleep, _held) = open_events("id: e1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n");
+    let (awake, _held_too) = open_events(": hello\n\n");
+    let mut fake = Fake::start(vec![asleep, awake]).await;
+    let upstream = fake.upstream();
+    let network = upstream.network.clone();
+    let link = StreamableHttp::new(upstream);
+    let (sink, mut inbox) = sink();
+    let waking = async {
+        inbox.recv().await.expect("the stream is open");
+        network.redial();
+        (fake.next().await, fake.next().await)
+    };
+    let (before, after) = tokio::select! {
+        seen = waking => seen,
+        end = link.listen(sink) => panic!("listening ended: {end:?}"),
+    };
+    assert_eq!(after.header("last-event-id"), Some("e1"));
+    assert_ne!(after.peer, before.peer, "over another connection");
+}

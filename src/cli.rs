@@ -10,6 +10,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::{Code, Failure};
 use crate::logging;
+use crate::redact::reason;
 
 mod call;
 pub mod client;
@@ -69,9 +70,33 @@ enum Verb {
     Completions(completions::Args),
 }
 
+impl Verb {
+    /// Whether it was asked for JSON, which its failure is then, too.
+    fn prints_json(&self) -> bool {
+        match self {
+            Self::List(args) => args.json,
+            Self::Show(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::Tools(args) => args.json,
+            Self::Call(args) => args.json,
+            Self::Clients(clients::Verb::List(args)) => args.json,
+            Self::Clients(clients::Verb::Add(_) | clients::Verb::Revoke(_))
+            | Self::Connect(_)
+            | Self::Add(_)
+            | Self::Remove(_)
+            | Self::Edit(_)
+            | Self::Login(_)
+            | Self::Logout(_)
+            | Self::Serve(_)
+            | Self::Completions(_) => false,
+        }
+    }
+}
+
 /// Parses the command line, does what it says, and tells how it went.
 pub fn run() -> ExitCode {
     let verb = Cli::parse().verb;
+    let for_programs = verb.prints_json();
     if !matches!(verb, Verb::Serve(_)) {
         logging::to_stderr();
     }
@@ -94,7 +119,11 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::failure(&failure);
+            if for_programs {
+                output::failure_for_programs(&failure);
+            } else {
+                output::failure(&failure);
+            }
             ExitCode::from(failure.exit_code())
         }
     }
@@ -110,7 +139,11 @@ fn block_on(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
 }
 
 fn no_runtime(error: std::io::Error) -> Failure {
-    Failure::new(Code::Internal, format!("the system refused to start ({})", error.kind()), "Try again")
+    Failure::new(
+        Code::Internal,
+        format!("the system refused to start ({})", reason(error.kind())),
+        "Try again",
+    )
 }
 
 /// Ends the program as clap does when arguments do not fit together.

@@ -67,6 +67,18 @@ impl Failure {
         Self { code, sentence: as_sentence(sentence.as_ref()), next_step: as_sentence(next_step.as_ref()) }
     }
 
+    /// Makes a failure of the server or account of that name, whose spelling stays where the sentence
+    /// opens with it.
+    pub fn about(name: &str, code: Code, sentence: impl AsRef<str>, next_step: impl AsRef<str>) -> Self {
+        let failure = Self::new(code, &sentence, next_step);
+        match sentence.as_ref().trim_start().strip_prefix(name) {
+            Some(rest) if rest.starts_with([' ', '\'', ',']) => {
+                Self { sentence: format!("{name}{}", with_stop(rest)), ..failure }
+            }
+            Some(_) | None => failure,
+        }
+    }
+
     /// Sentence and next step in one line.
     pub fn text(&self) -> String {
         format!("{} {}", self.sentence, self.next_step).trim_end().to_owned()
@@ -123,8 +135,13 @@ fn as_sentence(text: &str) -> String {
     let mut letters = text.chars();
     let Some(first) = letters.next() else { return String::new() };
     let capital: String = if starts_with_name(text) { first.into() } else { first.to_uppercase().collect() };
+    format!("{capital}{}", with_stop(letters.as_str()))
+}
+
+fn with_stop(text: &str) -> String {
+    let text = text.trim_end();
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{capital}{}{stop}", letters.as_str())
+    format!("{text}{stop}")
 }
 
 /// A sentence that opens with a host, path, URL or option keeps its spelling.
@@ -143,6 +160,14 @@ mod tests {
         assert_eq!(failure.text(), "Could not reach x.example. Check the network.");
         assert_eq!(as_sentence("mcp.example refused the connection"), "mcp.example refused the connection.");
         assert_eq!(as_sentence(""), "");
+    }
+
+    #[test]
+    fn a_servers_name_keeps_its_spelling() {
+        let sentence = |sentence: &str| Failure::about("bear", Code::Unknown, sentence, "").sentence;
+        assert_eq!(sentence("bear does not answer"), "bear does not answer.");
+        assert_eq!(sentence("bearing up"), "Bearing up.");
+        assert_eq!(sentence("you are signed out of bear"), "You are signed out of bear.");
     }
 
     #[test]

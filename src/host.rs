@@ -212,11 +212,14 @@ fn resume_key(paths: &Paths) -> std::io::Result<[u8; 32]> {
     Ok(key)
 }
 
-/// `DRAWBRIDGE_START_BUDGET` in seconds, else the usual one.
+/// `DRAWBRIDGE_START_BUDGET`, else the usual one.
 fn start_budget() -> Duration {
-    let given = std::env::var("DRAWBRIDGE_START_BUDGET").ok().and_then(|text| text.trim().parse().ok());
-    let given = given.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
-    given.unwrap_or(session::Limits::default().start_budget)
+    let given = std::env::var("DRAWBRIDGE_START_BUDGET").ok().filter(|text| !text.is_empty());
+    let read = given.as_deref().and_then(settings::duration);
+    if let (Some(given), None) = (&given, read) {
+        tracing::warn!(%given, "DRAWBRIDGE_START_BUDGET is no length of time, as in 5s");
+    }
+    read.unwrap_or(session::Limits::default().start_budget)
 }
 
 fn broken_registry(broken: &BrokenFile) -> Failure {

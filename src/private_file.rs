@@ -1,6 +1,7 @@
 //! Reading a file that an option names, without being led astray by it: a config may name a
 //! pipe that never ends, a device, or a file that is not the person's to give away.
 
+use crate::redact::reason;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ pub const LARGEST_CERTIFICATES: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused.
-    #[error("could not read {} ({})", path.display(), source.kind())]
+    #[error("could not read {} ({})", path.display(), reason(source.kind()))]
     Io {
         /// The file.
         path: PathBuf,

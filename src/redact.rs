@@ -3,7 +3,7 @@
 //! Log lines, errors and pages print URLs only as [`SafeUrl`] and words of other parties only
 //! through [`plain`]. Secrets themselves have types of their own, in `secret`.
 
-use std::fmt;
+use std::{fmt, io};
 
 use url::Url;
 
@@ -46,6 +46,20 @@ impl fmt::Display for SafeUrl {
 impl fmt::Debug for SafeUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+/// Why the system refused, in words of people; its own speak of entities.
+pub fn reason(kind: io::ErrorKind) -> String {
+    match kind {
+        io::ErrorKind::NotFound => "it is not there".into(),
+        io::ErrorKind::AlreadyExists => "it is there already".into(),
+        io::ErrorKind::PermissionDenied => "it may not be used".into(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => "its content makes no sense".into(),
+        other if other.to_string().starts_with(['o', 'u']) && other.to_string().ends_with("error") => {
+            "the system does not say why".into()
+        }
+        other => other.to_string(),
     }
 }
 

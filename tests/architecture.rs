@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("redact", &[]),
     ("logging", &[]),
     ("process", &[]),
-    ("private_file", &[]),
+    ("private_file", &["redact"]),
     ("failure", &["mcp"]),
     ("endpoint", &["failure"]),
     ("paths", &["endpoint"]),

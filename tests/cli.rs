@@ -174,7 +174,7 @@ fn failures_are_told_once_with_a_next_step() {
     insta::assert_snapshot!(told(&["add", "other", "http://LOCALHOST:9/mcp"]), @r"
     1
     This address is already there as demo.
-    Use demo; a further account is created with `drawbridge login demo@LABEL`.
+    Use demo; another account is `drawbridge login demo@LABEL`, and another key is given with `--bearer` or `--header`.
     ");
     insta::assert_snapshot!(told(&["remove", "nobody"]), @r"
     1
@@ -487,4 +487,74 @@ fn help_names_what_there_is() {
     let home = Home::new();
     insta::assert_snapshot!(home.ok(&["--help"]));
     insta::assert_snapshot!(home.ok(&["add", "--help"]));
+}
+
+#[test]
+fn failures_of_verbs_that_print_json_are_json_too() {
+    let home = Home::new();
+    for verb in [&["show", "nobody", "--json"][..], &["tools", "nobody", "--json"]] {
+        let ended = home.run(verb);
+        assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{verb:?}");
+        let failure: Value = serde_json::from_str(&ended.stderr).expect("one line of JSON");
+        assert_eq!(failure["code"], "unknown");
+        assert_eq!(failure["message"], "There is no server named nobody.");
+        assert!(failure["next_step"].as_str().is_some_and(|step| step.contains("drawbridge list")));
+    }
+}
+
+#[test]
+fn two_keys_of_one_server_are_two_entries() {
+    let home = Home::new().with("ONE", "first").with("TWO", "second");
+    home.ok(&["add", "one", SERVER, "--bearer", "env:ONE"]);
+    home.ok(&["add", "two", SERVER, "--header", "X-Key: ${TWO}"]);
+    home.ok(&["add", "plain", SERVER]);
+    assert_eq!(home.run(&["add", "again", SERVER]).code, 1);
+}
+
+#[test]
+fn what_a_newcomer_gets_wrong_is_said_plainly() {
+    let home = Home::new();
+    let unknown = home.run(&["add", "bear", "https://nowhere.invalid/mcp"]);
+    assert_eq!(unknown.code, 0, "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("could not be looked up"), "{}", unknown.stderr);
+    assert_eq!(home.json(&["list", "--json"])[0]["class"], "public");
+
+    let nothing = home.run(&["edit", "bear"]);
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.stderr.contains("something to change"), "{}", nothing.stderr);
+
+    let empty = home.folder.path().join("empty.pem");
+    fs::write(&empty, "no certificate").expect("written");
+    let no_ca = home.run(&["edit", "bear", "--ca", empty.to_str().expect("text")]);
+    assert_eq!(no_ca.code, 1);
+    assert!(no_ca.stderr.contains("holds no certificate"), "{}", no_ca.stderr);
+    let missing = home.run(&["edit", "bear", "--ca", "/nowhere/ca.pem"]);
+    assert!(missing.stderr.contains("it is not there"), "{}", missing.stderr);
+
+    let nobody = home.run(&["logout", "bear"]);
+    assert_eq!((nobody.code, nobody.stderr.as_str()), (0, "Nobody was signed in to bear.\n"));
+}
+
+#[tokio::test]
+async fn an_encrypted_address_of_a_server_without_encryption_is_named_as_such() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let url = server.url().as_str().replace("http://", "https://");
+    let added = tokio::task::spawn_blocking(move || {
+        let home = Home::new();
+        home.run(&["add", "demo", &url])
+    });
+    let stderr = added.await.expect("it ran").stderr;
+    assert!(stderr.contains("does not speak TLS") && !stderr.contains("--ca"), "{stderr}");
+}
+
+#[tokio::test]
+async fn an_address_beside_the_mcp_endpoint_is_no_mcp_server() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let url = server.origin();
+    let added = tokio::task::spawn_blocking(move || {
+        let home = Home::new();
+        home.run(&["add", "demo", url.as_str()])
+    });
+    let stderr = added.await.expect("it ran").stderr;
+    assert!(stderr.contains("not an MCP server") && stderr.contains("many end in /mcp"), "{stderr}");
 }

@@ -124,7 +124,8 @@ pub(crate) async fn redirect(
 #[tauri::command]
 #[specta::specta]
 pub(crate) async fn sign_out(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<()> {
-    Ok(host.sign_out(&account(server, label)).await?)
+    host.sign_out(&account(server, label)).await?;
+    Ok(())
 }
 
 /// Signs every account out.

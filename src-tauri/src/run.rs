@@ -91,9 +91,10 @@ impl Serving {
                 host.account(&account).await?.cancel_sign_in().await;
                 Ok(())
             }),
-            Action::SignOut(server, label) => {
-                self.spawn(server, label, |host, account| async move { Ok(host.sign_out(&account).await?) })
-            }
+            Action::SignOut(server, label) => self.spawn(server, label, |host, account| async move {
+                host.sign_out(&account).await?;
+                Ok(())
+            }),
             Action::CopyEntry(server) => match ClientEntry::of(&server) {
                 Ok(entry) => clipboard::copy(&entry.as_json()),
                 Err(error) => tracing::warn!(%error, "the client entry cannot be made"),

@@ -182,10 +182,10 @@ async fn remove_account(
 async fn sign_out(
     State(host): State<HostHandle>,
     Path((server, label)): Path<(String, AccountLabel)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<Json<SignedOut>, Refusal> {
     let account = AccountRef { server, label: Some(label) };
-    to_the_end(&host, |host| async move { host.sign_out(&account).await }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let was_signed_in = to_the_end(&host, |host| async move { host.sign_out(&account).await }).await?;
+    Ok(Json(SignedOut { accounts: usize::from(was_signed_in) }))
 }
 
 async fn sign_out_all(State(host): State<HostHandle>) -> Result<Json<SignedOut>, Refusal> {

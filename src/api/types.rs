@@ -245,6 +245,13 @@ pub struct Changes {
     pub options: ServerOptions,
 }
 
+impl Changes {
+    /// Whether nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        serde_json::to_value(self).is_ok_and(|all| all == serde_json::json!({ "options": {} }))
+    }
+}
+
 /// What an edit came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]

@@ -19,7 +19,7 @@ pub(super) struct ToolsArgs {
     server: NamedAccount,
     /// Print JSON: the tools as the server describes them
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub(super) struct Args {
     arguments: Option<Map<String, Value>>,
     /// Print JSON: the whole result
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Deserialize)]

@@ -36,7 +36,7 @@ pub(super) struct AddArgs {
 pub(super) struct ListArgs {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,6 +6,7 @@ use super::options::OptionArgs;
 use super::{client, target, usage};
 use crate::endpoint::Place;
 use crate::failure::{Code, Failure};
+use crate::redact::reason;
 use crate::shim::{self, ShimConfig};
 
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let trouble = unreadable.or(nowhere);
     let ended = shim::run(ShimConfig { place, target: args.target, options, trouble }).await;
     ended.map_err(|error| {
-        Failure::new(Code::Internal, format!("the MCP client went away ({})", error.kind()), "Restart it")
+        Failure::new(
+            Code::Internal,
+            format!("the MCP client went away ({})", reason(error.kind())),
+            "Restart it",
+        )
     })
 }

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::client::{Client, server_path};
 use super::options::{OptionArgs, glob, server_url};
-use super::{output, servers};
+use super::{output, servers, usage};
 use crate::api::types::{Changes, Edited, Unset};
 use crate::failure::Failure;
 use crate::registry::{AccountLabel, ServerName, header};
@@ -39,6 +39,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         unset: args.unset,
         options: args.options.read()?,
     };
+    if changes.is_empty() {
+        usage("edit", "name something to change");
+    }
     let path = server_path(&args.name);
     let edited: Edited = Client::connect().await?.ask(Method::PATCH, &path, Some(&changes)).await?;
     output::tell(&format!("Changed {}.", edited.server.name));

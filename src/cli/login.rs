@@ -59,7 +59,11 @@ async fn watch(events: &mut Events, account: &NamedAccount, path: &str) -> Resul
         let event = tokio::select! {
             event = events.next() => event?,
             Some(line) = pasted.recv() => {
-                hand_over(path, line).await;
+                if line.contains("://") {
+                    hand_over(path, line).await;
+                } else {
+                    output::tell("That is no address. Paste the whole one, beginning with http, that the browser ended at.");
+                }
                 continue;
             }
         };
@@ -121,13 +125,13 @@ async fn hand_over(path: &str, line: String) {
     }
 }
 
-/// Lines from stdin that may be redirect URLs. A plain thread reads them, as nothing else can be
+/// Lines from stdin, which should be redirect URLs. A plain thread reads them, as nothing else can be
 /// left waiting there when the program ends.
 fn pasted_lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
         let lines = std::io::stdin().lock().lines().map_while(Result::ok);
-        for line in lines.map(|line| line.trim().to_owned()).filter(|line| line.contains("://")) {
+        for line in lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()) {
             if sender.blocking_send(line).is_err() {
                 return;
             }

@@ -7,6 +7,7 @@ use super::output;
 use super::target::NamedAccount;
 use crate::api::types::SignedOut;
 use crate::failure::Failure;
+use crate::registry::AccountLabel;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,7 +29,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     };
     let (server, label) = client.account(&given).await?;
     let path = format!("{}/sign-out", account_path(&server, &label));
-    client.tell(Method::POST, &path, NOTHING).await?;
-    output::tell(&format!("Signed out of {given}."));
+    let SignedOut { accounts } = client.ask(Method::POST, &path, NOTHING).await?;
+    let named =
+        if label == AccountLabel::unnamed() { server.to_string() } else { format!("{server}@{label}") };
+    output::tell(&match accounts {
+        0 => format!("Nobody was signed in to {named}."),
+        _ => format!("Signed out of {named}."),
+    });
     Ok(())
 }

@@ -20,6 +20,16 @@ pub(super) fn failure(failure: &Failure) {
     }
 }
 
+/// Prints a failure for programs that asked for JSON: one line on stderr, as stdout is for results.
+pub(super) fn failure_for_programs(failure: &Failure) {
+    let said = serde_json::json!({
+        "code": failure.code,
+        "message": failure.sentence,
+        "next_step": failure.next_step,
+    });
+    let _ = writeln!(io::stderr().lock(), "{said}");
+}
+
 /// Tells a person something that is no result.
 pub(super) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

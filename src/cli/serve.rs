@@ -16,6 +16,7 @@ use crate::logging;
 use crate::oauth::browser::SystemBrowser;
 use crate::paths::Paths;
 use crate::process;
+use crate::redact::reason;
 
 /// How long a Host that a shim started stays without anybody who needs it.
 const USUAL_IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
@@ -139,13 +140,13 @@ fn start_logging(args: &Args, paths: &Paths) -> Result<(), Failure> {
         let sentence = format!("no log can be written to {} ({why})", paths.logs().display());
         Failure::new(Code::Internal, sentence, "Check the disk and the folder's permissions")
     };
-    paths.create().map_err(|error| failed(error.kind().to_string()))?;
+    paths.create().map_err(|error| failed(reason(error.kind())))?;
     logging::to_files(&paths.logs()).map_err(|error| failed(error.to_string()))
 }
 
 fn idle_exit() -> Result<Duration, Failure> {
     match std::env::var("DRAWBRIDGE_IDLE_EXIT") {
-        Ok(text) if !text.is_empty() => duration(&text).ok_or_else(|| {
+        Ok(text) if !text.is_empty() => crate::host::settings::duration(&text).ok_or_else(|| {
             Failure::new(
                 Code::Invalid,
                 "DRAWBRIDGE_IDLE_EXIT is no length of time",
@@ -153,44 +154,5 @@ fn idle_exit() -> Result<Duration, Failure> {
             )
         }),
         Ok(_) | Err(_) => Ok(USUAL_IDLE_EXIT),
-    }
-}
-
-/// Seconds, or a number with `ms`, `s`, `m` or `h`.
-fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let number: u64 = text[..end].trim().parse().ok()?;
-    match &text[end..] {
-        "ms" => Some(Duration::from_millis(number)),
-        "" | "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_time_are_read() {
-        let table = [
-            ("90", Some(90_000)),
-            ("90s", Some(90_000)),
-            (" 10m ", Some(600_000)),
-            ("1 h", Some(3_600_000)),
-            ("50ms", Some(50)),
-            ("", None),
-            ("m", None),
-            ("-1", None),
-            ("10 parsecs", None),
-            ("99999999999999999999", None),
-            ("18446744073709551615h", None),
-        ];
-        for (text, expected) in table {
-            assert_eq!(duration(text), expected.map(Duration::from_millis), "{text}");
-        }
     }
 }

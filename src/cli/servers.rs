@@ -6,9 +6,9 @@ use url::Url;
 use super::client::{Client, NOTHING, server_path};
 use super::options::{OptionArgs, server_url};
 use super::{output, usage};
-use crate::api::types::{AccountStateView, NewServer, ProbeView, ResourceOption, ServerView};
-use crate::failure::Failure;
-use crate::registry::{ServerName, SignInChoice, TransportChoice};
+use crate::api::types::{AccountStateView, AccountView, NewServer, ProbeView, ResourceOption, ServerView};
+use crate::failure::{Code, Failure};
+use crate::registry::{AccountLabel, ServerName, SignInChoice, TransportChoice};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AddArgs {
@@ -31,7 +31,7 @@ pub(super) struct RemoveArgs {
 pub(super) struct ListArgs {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(super) struct ShowArgs {
     name: ServerName,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub(super) async fn add(args: AddArgs) -> Result<(), Failure> {
@@ -72,6 +72,7 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
         output::tell("There are no servers yet. Add one with `drawbridge add NAME URL`.");
     } else {
         output::print_table(&rows(&servers));
+        tell_failures(&servers);
     }
     Ok(())
 }
@@ -107,15 +108,23 @@ pub(super) fn rows(servers: &[ServerView]) -> Vec<Vec<String>> {
         let mut accounts = server.accounts.iter();
         let first = accounts.next();
         let (label, state) = match first {
-            Some(account) => (account.label.to_string(), state_of(&account.state)),
+            Some(account) => (label_of(server, account), state_of(&account.state)),
             None => ("-".into(), without_account(server).into()),
         };
         rows.push(vec![name, label, state, url]);
         rows.extend(accounts.map(|account| {
-            vec![String::new(), account.label.to_string(), state_of(&account.state), String::new()]
+            vec![String::new(), label_of(server, account), state_of(&account.state), String::new()]
         }));
     }
     rows
+}
+
+/// An account's label, marked where a bare name means it and there are others.
+fn label_of(server: &ServerView, account: &AccountView) -> String {
+    let is_marked = server.accounts.len() > 1
+        && account.label == server.default_account
+        && account.label != AccountLabel::unnamed();
+    format!("{}{}", account.label, if is_marked { " (default)" } else { "" })
 }
 
 /// How an account stands, in a few words.
@@ -128,8 +137,45 @@ pub(super) fn state_of(state: &AccountStateView) -> String {
         AccountStateView::SignedIn { identity: None, .. } => "signed in".into(),
         AccountStateView::SigningIn { .. } => "signing in".into(),
         AccountStateView::SignedOut { .. } => "signed out".into(),
-        AccountStateView::Failed { failure } => failure.sentence.trim_end_matches('.').to_owned(),
+        AccountStateView::Failed { failure } => failed(failure.code).into(),
     }
+}
+
+fn failed(code: Code) -> &'static str {
+    match code {
+        Code::Unreachable | Code::TimedOut | Code::Tls => "unreachable",
+        Code::Keychain => "no secret store",
+        Code::SignedOut
+        | Code::SignInFailed
+        | Code::NotMcp
+        | Code::ServerError
+        | Code::MayHaveRun
+        | Code::Unknown
+        | Code::Exists
+        | Code::Invalid
+        | Code::Forbidden
+        | Code::HostGone
+        | Code::VersionSkew
+        | Code::Limit
+        | Code::Internal => "sign-in failed",
+    }
+}
+
+/// Says below a table why accounts are in trouble.
+pub(super) fn tell_failures(servers: &[ServerView]) {
+    for server in servers {
+        for account in &server.accounts {
+            if let AccountStateView::Failed { failure } = &account.state {
+                output::tell(&format!("{}: {}", account_name(server, &account.label), failure.text()));
+            }
+        }
+    }
+}
+
+/// An account as people name it.
+fn account_name(server: &ServerView, label: &AccountLabel) -> String {
+    let is_only = server.accounts.len() < 2 && *label == AccountLabel::unnamed();
+    if is_only { server.name.to_string() } else { format!("{}@{label}", server.name) }
 }
 
 fn without_account(server: &ServerView) -> &'static str {
@@ -148,7 +194,14 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
     }
     for (number, account) in server.accounts.iter().enumerate() {
         let default = if account.label == server.default_account { " (default)" } else { "" };
-        let text = format!("{}{default}: {}", account.label, state_of(&account.state));
+        let why = match &account.state {
+            AccountStateView::Failed { failure } => format!(" ({})", failure.sentence.trim_end_matches('.')),
+            AccountStateView::Unknown
+            | AccountStateView::SignedIn { .. }
+            | AccountStateView::SigningIn { .. }
+            | AccountStateView::SignedOut { .. } => String::new(),
+        };
+        let text = format!("{}{default}: {}{why}", account.label, state_of(&account.state));
         row(if number == 0 { "Accounts" } else { "" }, text);
     }
     if server.bearer {

@@ -11,6 +11,7 @@ use http::HeaderName;
 use crate::api::types::{HeaderOption, SecretOption};
 use crate::failure::{Code, Failure};
 use crate::private_file::{self, LARGEST_SECRET, Owner};
+use crate::redact::reason;
 use crate::registry::header;
 
 /// Where a secret is read from; never the secret itself.
@@ -169,7 +170,8 @@ impl Reader<'_> {
     }
 
     fn stdin(&self) -> Result<String, Failure> {
-        (self.stdin)().map_err(|error| invalid(&format!("stdin could not be read ({})", error.kind())))
+        (self.stdin)()
+            .map_err(|error| invalid(&format!("stdin could not be read ({})", reason(error.kind()))))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 pub(super) struct Args {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
@@ -27,6 +27,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         output::print("\n");
         output::print_table(&servers::rows(&status.servers));
     }
+    servers::tell_failures(&status.servers);
     Ok(())
 }
 
@@ -39,7 +40,7 @@ fn summary(status: &StatusView) -> Vec<Vec<String>> {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     vec![
         row("Drawbridge", format!("{}, process {}", status.version, status.pid)),
-        row("Clients", status.sessions.to_string()),
+        row("Sessions", status.sessions.to_string()),
         row("Secret store", secrets),
         row("HTTP endpoint", clients::endpoint(&status.http)),
     ]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::account::{self, AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, Clock};
+use super::account::{
+    self, AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, AccountState, Clock,
+};
 use super::activity::Busy;
 use super::connection::ConnectionKey;
 use super::controller::Live;
@@ -94,23 +96,27 @@ impl HostHandle {
         }
     }
 
-    /// Signs an account out: at the server if that can be reached, here in any case.
+    /// Signs an account out: at the server if that can be reached, here in any case. Whether there was
+    /// anything to sign out of.
     ///
     /// # Errors
     /// [`Error::UnknownAccount`], or why the tokens could not be deleted here.
-    pub async fn sign_out(&self, account: &AccountRef) -> Result<(), Error> {
+    pub async fn sign_out(&self, account: &AccountRef) -> Result<bool, Error> {
         let entry = self.entry(&account.server).await?;
         let label = account.label.clone().unwrap_or_else(|| entry.default_account());
-        let is_known = entry.has_account(&label) || account.label.is_none();
+        let is_known = entry.has_account(&label) || label == entry.default_account();
         if !is_known {
             return Err(Error::UnknownAccount { server: entry.name, label });
         }
         let live = self.live(&entry, &label).await?;
+        let is_signed_out = matches!(*live.handle.state().borrow(), AccountState::SignedOut { .. });
+        let was_signed_in = entry.has_account(&label) && !is_signed_out;
         self.forget_answers(&entry.id, &label).await;
         let signed_out = live.handle.sign_out().await;
         // What came while the tokens were still good goes, too.
         self.forget_answers(&entry.id, &label).await;
-        signed_out.map_err(|error| Error::OAuth { server: entry.name, error })
+        signed_out.map_err(|error| Error::OAuth { server: entry.name, error })?;
+        Ok(was_signed_in)
     }
 
     /// Signs every account of every server out.
@@ -125,7 +131,7 @@ impl HostHandle {
                 let account = AccountRef { server: entry.name.to_string(), label: Some(account.label) };
                 let one = self.sign_out(&account).await;
                 outcome = match (outcome, one) {
-                    (Ok(count), Ok(())) => Ok(count + 1),
+                    (Ok(count), Ok(was_signed_in)) => Ok(count + usize::from(was_signed_in)),
                     (Ok(_), Err(error)) | (Err(error), _) => Err(error),
                 };
             }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::Error;
 use crate::failure::{Code, Failure};
+use crate::redact::reason;
 use crate::registry::{ClientName, write_atomically};
 
 pub use grants::{Denied, Grant, Grants};
@@ -215,7 +216,7 @@ fn read(path: &std::path::Path) -> Result<Vec<LocalClient>, String> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.kind().to_string()),
+        Err(error) => return Err(reason(error.kind())),
     };
     let document: Document = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     match document.version {

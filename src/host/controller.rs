@@ -207,13 +207,15 @@ impl State {
         Ok(())
     }
 
-    /// Whether no other server has the name or the URL.
+    /// Whether no other server has the name, or the URL and no key of its own.
     pub(super) fn check_free(&self, entry: &ServerEntry) -> Result<(), Error> {
         let is_other = |other: &&ServerEntry| other.id != entry.id;
         if self.registry.by_name(entry.name.as_str()).filter(is_other).is_some() {
             return Err(Error::NameTaken { name: entry.name.clone() });
         }
-        match self.registry.by_url(&entry.url).filter(is_other) {
+        // Two keys of one server are two entries; two sign-ins are two accounts of one.
+        let same = self.registry.servers().iter().filter(is_other).filter(|other| other.url == entry.url);
+        match { same }.find(|other| !other.has_own_key() && !entry.has_own_key()) {
             Some(other) => Err(Error::UrlTaken { name: other.name.clone() }),
             None => Ok(()),
         }

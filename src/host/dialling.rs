@@ -1,6 +1,6 @@
 //! How a server is dialled and signed in to, from its entry and secrets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
@@ -22,7 +22,7 @@ const CERTIFICATE_END: &str = "-----END CERTIFICATE-----";
 pub(super) async fn settings(server: &Server) -> Result<ConnectionSettings, Error> {
     let Server { entry, secrets } = server;
     let ca = match &entry.ca {
-        Some(path) => Some(read(path.clone(), Owner::UserOrSystem).await?.into()),
+        Some(path) => Some(authorities(path).await?.into()),
         None => None,
     };
     let client_cert = match &entry.client_cert {
@@ -88,6 +88,13 @@ pub(super) fn headers(server: &Server) -> Result<HeaderMap, Error> {
 async fn read(path: PathBuf, owner: Owner) -> Result<Vec<u8>, Error> {
     let reading = tokio::task::spawn_blocking(move || private_file::read(&path, LARGEST_CERTIFICATES, owner));
     Ok(reading.await.map_err(|_| Error::Stopped)??)
+}
+
+/// Certificates of authorities, at least one.
+async fn authorities(path: &Path) -> Result<Vec<u8>, Error> {
+    let pem = read(path.to_owned(), Owner::UserOrSystem).await?;
+    let has_one = memchr::memmem::find(&pem, CERTIFICATE_BEGIN.as_bytes()).is_some();
+    has_one.then_some(pem).ok_or_else(|| Error::NoCertificate { path: path.to_owned() })
 }
 
 /// Certificates and key of one PEM file.

@@ -56,6 +56,12 @@ pub enum Error {
     /// A file of certificates that cannot be read.
     #[error(transparent)]
     File(#[from] private_file::Error),
+    /// A file of certificate authorities without any.
+    #[error("{} holds no certificate in PEM form", path.display())]
+    NoCertificate {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// A client certificate file without a certificate or key.
     #[error("the client certificate file holds no certificate and key in PEM form")]
     ClientCertificate,
@@ -144,7 +150,10 @@ impl From<&Error> for Failure {
             }
             Error::UrlTaken { name } => (
                 Code::Exists,
-                format!("Use {name}; a further account is created with `drawbridge login {name}@LABEL`"),
+                format!(
+                    "Use {name}; another account is `drawbridge login {name}@LABEL`, and another key is given \
+                     with `--bearer` or `--header`"
+                ),
             ),
             Error::NoTarget { .. } => {
                 (Code::Invalid, "Give a name from `drawbridge list` or an https address".into())
@@ -153,7 +162,7 @@ impl From<&Error> for Failure {
                 (Code::Invalid, "Correct the options and try again".into())
             }
             Error::UnknownOption => (Code::VersionSkew, "Quit Drawbridge and start it again".into()),
-            Error::File(_) | Error::ClientCertificate => {
+            Error::File(_) | Error::ClientCertificate | Error::NoCertificate { .. } => {
                 (Code::Invalid, "Name a readable file of your own and try again".into())
             }
             Error::Net(error) => return of_net(error),
@@ -186,8 +195,8 @@ impl From<Error> for Failure {
 
 fn of_net(error: &net::Error) -> Failure {
     let (code, next_step) = match error {
-        net::Error::Tls { .. } => {
-            (Code::Tls, "If the server uses a company certificate, name its file with `--ca FILE`")
+        net::Error::Tls { why, .. } => {
+            return Failure::new(Code::Tls, error.to_string(), super::failures::of_tls(*why, ""));
         }
         net::Error::ForbiddenAddress { found: Some(_), .. } => {
             (Code::Forbidden, "If you trust this network, add `--allow-private`")

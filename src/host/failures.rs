@@ -5,12 +5,14 @@ use crate::failure::{Code, Failure};
 use crate::host::account;
 use crate::host::visible_tools::Refused;
 use crate::mcp::method;
+use crate::net::TlsTrouble;
 use crate::redact::plain;
 use crate::{net, oauth, upstream};
 
 /// The server wants somebody to sign in.
 pub fn signed_out(server: &str) -> Failure {
-    Failure::new(
+    Failure::about(
+        server,
         Code::SignedOut,
         format!("You are signed out of {server}"),
         format!("Run `drawbridge login {server}` and sign in"),
@@ -24,24 +26,34 @@ pub fn of_upstream(server: &str, error: &upstream::Error) -> Failure {
         upstream::Error::Unauthorized { .. } => signed_out(server),
         upstream::Error::Authorize(upstream::AuthorizeError::SignedOut) => signed_out(server),
         upstream::Error::Authorize(upstream::AuthorizeError::Unavailable(_)) => {
-            Failure::new(Code::SignInFailed, error.to_string(), "Try again in a moment")
+            Failure::about(server, Code::SignInFailed, error.to_string(), "Try again in a moment")
         }
         upstream::Error::Unreachable(error) => of_net(server, error),
         upstream::Error::Status { retry_after: Some(after), .. } => {
             let next_step = format!("Try again in {} seconds", after.as_secs().max(1));
-            Failure::new(Code::ServerError, error.to_string(), next_step)
+            Failure::about(server, Code::ServerError, error.to_string(), next_step)
         }
-        upstream::Error::Status { .. } => Failure::new(Code::ServerError, error.to_string(), again),
+        upstream::Error::Status { status, .. } if error.is_of_no_mcp_server() => {
+            let status = status.as_u16();
+            let sentence = format!("what answers at this address is not an MCP server (status {status})");
+            let next_step = format!("{again}; many end in /mcp");
+            Failure::about(server, Code::NotMcp, sentence, next_step)
+        }
+        upstream::Error::Status { .. } => Failure::about(server, Code::ServerError, error.to_string(), again),
         upstream::Error::NotMcp { .. } | upstream::Error::InvalidJson | upstream::Error::NoEndpoint => {
-            Failure::new(Code::NotMcp, error.to_string(), again)
+            Failure::about(server, Code::NotMcp, error.to_string(), again)
         }
-        upstream::Error::TooLarge => Failure::new(Code::Limit, error.to_string(), "Ask for less at once"),
+        upstream::Error::TooLarge => {
+            Failure::about(server, Code::Limit, error.to_string(), "Ask for less at once")
+        }
         upstream::Error::Redirect { .. } => {
-            Failure::new(Code::Forbidden, error.to_string(), "Add the server under its new address")
+            Failure::about(server, Code::Forbidden, error.to_string(), "Add the server under its new address")
         }
-        upstream::Error::SessionGone => Failure::new(Code::ServerError, error.to_string(), "Try again"),
+        upstream::Error::SessionGone => {
+            Failure::about(server, Code::ServerError, error.to_string(), "Try again")
+        }
         upstream::Error::Cut { .. } | upstream::Error::SinkClosed => {
-            Failure::new(Code::Unreachable, error.to_string(), "Try again in a moment")
+            Failure::about(server, Code::Unreachable, error.to_string(), "Try again in a moment")
         }
     }
 }
@@ -54,7 +66,8 @@ pub fn of_hidden_tool(server: &str, refused: &Refused) -> Failure {
         }
         Refused::Ambiguous => format!("The request to {server} does not name its tool plainly"),
     };
-    Failure::new(
+    Failure::about(
+        server,
         Code::Forbidden,
         sentence,
         format!("Use another tool; `drawbridge show {server}` shows the rules"),
@@ -69,18 +82,13 @@ pub fn of_request(server: &str, error: &upstream::Error, method: Option<&str>) -
         return failure;
     }
     let sentence = format!("{} The request may or may not have run.", failure.sentence);
-    Failure::new(Code::MayHaveRun, sentence, "Check before you try it again")
+    Failure::about(server, Code::MayHaveRun, sentence, "Check before you try it again")
 }
 
 /// Trouble on the way to a host.
 pub fn of_net(server: &str, error: &net::Error) -> Failure {
     let (code, next_step) = match error {
-        net::Error::Tls { .. } => (
-            Code::Tls,
-            format!(
-                "If the server uses a company certificate, add it with `drawbridge edit {server} --ca FILE`"
-            ),
-        ),
+        net::Error::Tls { why, .. } => (Code::Tls, of_tls(*why, &format!("drawbridge edit {server} "))),
         net::Error::ForbiddenAddress { .. } => (
             Code::Forbidden,
             format!("If you trust this network, run `drawbridge edit {server} --allow-private`"),
@@ -103,7 +111,30 @@ pub fn of_net(server: &str, error: &net::Error) -> Failure {
             (Code::Unreachable, "Check your network and the server's address, then try again".into())
         }
     };
-    Failure::new(code, error.to_string(), next_step)
+    Failure::about(server, code, error.to_string(), next_step)
+}
+
+/// What helps against trouble with an encrypted connection; `command` is what options are given to.
+pub(super) fn of_tls(why: TlsTrouble, command: &str) -> String {
+    match why {
+        TlsTrouble::UnknownAuthority | TlsTrouble::SelfSigned => {
+            format!("If the server uses a company certificate, add it with `{command}--ca FILE`")
+        }
+        TlsTrouble::ClientCertificate => {
+            format!(
+                "Ask its operator for a client certificate, then name it with `{command}--client-cert FILE`"
+            )
+        }
+        TlsTrouble::NotTls => {
+            "Check the address and its port; one without encryption begins with http://".into()
+        }
+        TlsTrouble::NotYetValid => "Check this computer's date and time, then try again".into(),
+        TlsTrouble::WrongHost => "Check the address".into(),
+        TlsTrouble::NoAuthorities => "Install your system's CA certificates, or set SSL_CERT_FILE".into(),
+        TlsTrouble::Expired | TlsTrouble::Revoked | TlsTrouble::Handshake => {
+            "Tell the server's operator".into()
+        }
+    }
 }
 
 /// Trouble of an account.
@@ -112,12 +143,15 @@ pub fn of_account(server: &str, error: &account::Error) -> Failure {
         account::Error::SignedOut { .. } | account::Error::NotAgain => signed_out(server),
         account::Error::OAuth(error) => of_oauth(server, error),
         account::Error::Vault(error) => {
-            Failure::new(Code::Keychain, error.to_string(), "Unlock your keychain and try again")
+            Failure::about(server, Code::Keychain, error.to_string(), "Unlock your keychain and try again")
         }
-        account::Error::NoSignIn => {
-            Failure::new(Code::SignInFailed, error.to_string(), format!("Run `drawbridge login {server}`"))
-        }
-        account::Error::Stopped => Failure::new(Code::HostGone, error.to_string(), "Try again"),
+        account::Error::NoSignIn => Failure::about(
+            server,
+            Code::SignInFailed,
+            error.to_string(),
+            format!("Run `drawbridge login {server}`"),
+        ),
+        account::Error::Stopped => Failure::about(server, Code::HostGone, error.to_string(), "Try again"),
     }
 }
 
@@ -179,5 +213,5 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
         }
         Error::NotSaved(_) => (Code::Keychain, "Unlock the keychain and try again".to_owned()),
     };
-    Failure::new(code, error.to_string(), next_step)
+    Failure::about(server, code, error.to_string(), next_step)
 }

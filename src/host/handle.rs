@@ -20,7 +20,7 @@ use super::session::SessionDeps;
 use super::{Error, options::loosens};
 use crate::api::types::{Changes, Edited, NewServer, ServerOptions, ServerView, StatusView, VaultView};
 use crate::failure::Failure;
-use crate::net::{AddressClass, ConnectionSettings, Network};
+use crate::net::{self, AddressClass, ConnectionSettings, Network};
 use crate::oauth::browser::PageOpener;
 use crate::registry::{ServerEntry, ServerId, ServerName};
 use crate::secret::{Vault, VaultState};
@@ -260,7 +260,11 @@ impl HostHandle {
         // Any class is fine for a server that a person names; it is this check that finds it out.
         let any = ConnectionSettings { class: AddressClass::Loopback, ..settings.clone() };
         self.inner.network.check(&server.entry.url, &any)?;
-        Ok(self.inner.network.class_of(&server.entry.url, &settings).await?)
+        match self.inner.network.class_of(&server.entry.url, &settings).await {
+            // A name that cannot be looked up now may be later: the strictest class holds until then.
+            Err(net::Error::Dns { .. }) => Ok(AddressClass::Public),
+            other => Ok(other?),
+        }
     }
 
     /// Stores secrets, then the entry; if the entry cannot be stored, the old secrets again.

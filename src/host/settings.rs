@@ -1,9 +1,12 @@
 //! The Host's own settings: a small file that a person may edit.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::redact::reason;
 
 /// What happens when a program brings an address, or the name of a secret, that nobody approved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +69,7 @@ impl Settings {
         match std::fs::read(path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error.kind().to_string()),
+            Err(error) => Err(reason(error.kind())),
         }
     }
 
@@ -91,6 +94,20 @@ impl Settings {
     }
 }
 
+/// A length of time as variables spell it: seconds, or a number with `ms`, `s`, `m` or `h`.
+pub fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    let number: u64 = text[..end].trim().parse().ok()?;
+    match &text[end..] {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +129,25 @@ mod tests {
         assert_eq!(again.other["later"], 1, "what another version wrote is kept");
         std::fs::write(&path, r#"{"connect_url":"perhaps"}"#).expect("written");
         assert!(Settings::load(&path).is_err());
+    }
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        let table = [
+            ("90", Some(90_000)),
+            ("90s", Some(90_000)),
+            (" 10m ", Some(600_000)),
+            ("1 h", Some(3_600_000)),
+            ("50ms", Some(50)),
+            ("", None),
+            ("m", None),
+            ("-1", None),
+            ("10 parsecs", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615h", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(duration(text), expected.map(Duration::from_millis), "{text}");
+        }
     }
 }

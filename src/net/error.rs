@@ -10,7 +10,7 @@ use rustls::{AlertDescription, CertificateError};
 use super::AddressClass;
 use super::dial::DialError;
 use super::tls::is_authority_as_server;
-use crate::redact::SafeUrl;
+use crate::redact::{SafeUrl, reason};
 
 /// Why an HTTP exchange did not happen or did not end well.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -50,7 +50,7 @@ pub enum Error {
         url: SafeUrl,
     },
     /// No connection for another reason.
-    #[error("{url} cannot be reached ({why})")]
+    #[error("{url} cannot be reached ({})", reason(*why))]
     Connect {
         /// The address.
         url: SafeUrl,
@@ -140,7 +140,9 @@ pub enum TlsTrouble {
     ClientCertificate,
     /// This computer's own list of authorities could not be loaded.
     NoAuthorities,
-    /// Anything else: no common version or cipher, or not TLS at all.
+    /// What answers does not speak TLS.
+    NotTls,
+    /// Anything else: no common version or cipher.
     Handshake,
 }
 
@@ -161,6 +163,7 @@ impl TlsTrouble {
             Self::Revoked => format!("the certificate of {url} was withdrawn"),
             Self::ClientCertificate => format!("{url} wants a client certificate that it trusts"),
             Self::NoAuthorities => "this computer's list of trusted authorities could not be loaded".into(),
+            Self::NotTls => format!("what answers at {url} does not encrypt (it does not speak TLS)"),
             Self::Handshake => format!("{url} and Drawbridge could not agree on an encrypted connection"),
         }
     }
@@ -287,6 +290,9 @@ fn tls_trouble(error: &rustls::Error) -> Option<TlsTrouble> {
     );
     if about_our_certificate {
         return Some(TlsTrouble::ClientCertificate);
+    }
+    if matches!(error, rustls::Error::InvalidMessage(_)) {
+        return Some(TlsTrouble::NotTls);
     }
     let no_agreement = matches!(
         error,

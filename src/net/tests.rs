@@ -379,7 +379,7 @@ async fn something_that_speaks_no_tls_is_said_so() {
     let server = answer_raw(b"SSH-2.0-OpenSSH_9.9\r\n").await;
     let url = Url::parse(&format!("https://{server}/")).expect("a URL");
     let error = get_text(&network(), &url, &loopback()).await.expect_err("no TLS");
-    assert!(matches!(error, Error::Tls { why: TlsTrouble::Handshake, .. }), "{error:?}");
+    assert!(matches!(error, Error::Tls { why: TlsTrouble::NotTls, .. }), "{error:?}");
     assert!(!error.may_have_run());
 }
 

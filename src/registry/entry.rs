@@ -214,6 +214,11 @@ impl ServerEntry {
         self.accounts.iter().any(|account| account.label == *label)
     }
 
+    /// Whether requests carry a fixed key, so that the server knows the person without a sign-in.
+    pub fn has_own_key(&self) -> bool {
+        self.bearer || !self.headers.is_empty() || self.client_cert.is_some()
+    }
+
     /// Whether anything of it is in the secret store, tokens of accounts aside.
     pub fn has_secrets(&self) -> bool {
         let client = self.oauth.has_client_secret || self.oauth.has_private_key;

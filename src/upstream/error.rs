@@ -91,6 +91,12 @@ impl Error {
         }
     }
 
+    /// Whether the answer looks like that of a web server without MCP at this address.
+    pub fn is_of_no_mcp_server(&self) -> bool {
+        matches!(self, Self::Status { status, body_message: None, .. }
+            if matches!(status.as_u16(), 404 | 405 | 410 | 501))
+    }
+
     /// How long the server asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

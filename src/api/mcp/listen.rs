@@ -23,6 +23,7 @@ use crate::failure::{Code, Failure};
 use crate::host::HostHandle;
 use crate::host::clients::{EndpointState, Table};
 use crate::host::settings::Settings;
+use crate::redact::reason;
 
 /// Connections at once, of all clients.
 const MOST_CONNECTIONS: usize = 512;
@@ -104,7 +105,7 @@ async fn open(host: &HostHandle) -> Result<(TcpListener, Endpoint), Failure> {
             let listener = bind_any().await.map_err(|error| no_port(&error))?;
             let port = port_of(&listener)?;
             let settings = Settings { http_port: Some(port), ..settings.clone() };
-            settings.save(path).map_err(|error| no_settings(path, &error.kind().to_string()))?;
+            settings.save(path).map_err(|error| no_settings(path, &reason(error.kind())))?;
             listener
         }
     };
@@ -164,7 +165,7 @@ fn port_of(listener: &TcpListener) -> Result<u16, Failure> {
 fn no_port(error: &std::io::Error) -> Failure {
     Failure::new(
         Code::Internal,
-        format!("The local HTTP endpoint could not open its port ({})", error.kind()),
+        format!("The local HTTP endpoint could not open its port ({})", reason(error.kind())),
         "Restart Drawbridge",
     )
 }

@@ -54,6 +54,9 @@ fn every_state_has_its_words() {
     let failure = Failure::new(Code::Unreachable, "as.example did not answer", "Try again");
     let mut fixed = server("fixed", Vec::new());
     fixed.bearer = true;
+    let mut several =
+        server("several", vec![account("work", signed_in(None)), account("home", signed_in(None))]);
+    several.default_account = "home".parse().expect("a label");
     let servers = [
         server(
             "linear",
@@ -62,6 +65,7 @@ fn every_state_has_its_words() {
                 account("home", AccountStateView::SignedOut { why: "the sign-in has expired".into() }),
             ],
         ),
+        several,
         server("a-longer-name", vec![account("default", signed_in(None))]),
         server(
             "busy",
@@ -73,15 +77,17 @@ fn every_state_has_its_words() {
         fixed,
     ];
     insta::assert_snapshot!(output::table(&rows(&servers)), @r"
-    NAME           ACCOUNT  STATE                      ADDRESS
-    linear         default  signed in as me@work       https://linear.example/mcp
-                   home     signed out
-    a-longer-name  default  signed in                  https://a-longer-name.example/mcp
-    busy           default  signing in                 https://busy.example/mcp
-    broken         default  as.example did not answer  https://broken.example/mcp
-    new            default  not signed in yet          https://new.example/mcp
-    open           -        no sign-in yet             https://open.example/mcp
-    fixed          -        fixed token                https://fixed.example/mcp
+    NAME           ACCOUNT         STATE                 ADDRESS
+    linear         default         signed in as me@work  https://linear.example/mcp
+                   home            signed out
+    several        work            signed in             https://several.example/mcp
+                   home (default)  signed in
+    a-longer-name  default         signed in             https://a-longer-name.example/mcp
+    busy           default         signing in            https://busy.example/mcp
+    broken         default         unreachable           https://broken.example/mcp
+    new            default         not signed in yet     https://new.example/mcp
+    open           -               no sign-in yet        https://open.example/mcp
+    fixed          -               fixed token           https://fixed.example/mcp
     ");
 }
 

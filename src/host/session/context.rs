@@ -165,7 +165,8 @@ impl Context {
     }
 
     pub(super) fn forbidden(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.server(),
             Code::ServerError,
             format!("{} does not allow this to your account", self.server()),
             "Ask for access, or sign in with another account",
@@ -174,7 +175,8 @@ impl Context {
 
     /// Nobody allowed what the request takes besides what was allowed before.
     pub(super) fn more_permission(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.server(),
             Code::SignedOut,
             format!("{} wants more permission for this than it has", self.server()),
             format!("Run `drawbridge login {}` and allow it", self.server()),
@@ -183,7 +185,8 @@ impl Context {
 
     /// The server still wants a sign-in after one.
     pub(super) fn not_accepted(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.server(),
             Code::SignedOut,
             format!("{} does not accept the sign-in that was just made", self.server()),
             format!(
@@ -195,7 +198,8 @@ impl Context {
 
     fn left_out(&self, scopes: &Scopes) -> Failure {
         let scopes = plain(&scopes.param().unwrap_or_default(), 200);
-        Failure::new(
+        Failure::about(
+            self.server(),
             Code::Forbidden,
             format!("{} wants `{scopes}` for this, which its `--scope` option leaves out", self.server()),
             format!("Add it with `drawbridge edit {} --scope`, then sign in again", self.server()),
@@ -203,7 +207,8 @@ impl Context {
     }
 
     pub(super) fn no_handshake(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.server(),
             Code::TimedOut,
             format!("{} took the connection and does not answer", self.server()),
             "Try again later, or check the address",
@@ -211,7 +216,8 @@ impl Context {
     }
 
     fn credentials_refused(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.server(),
             Code::SignedOut,
             format!("{} did not accept the credentials it was given", self.server()),
             format!("Check the header or token with `drawbridge edit {}`", self.server()),

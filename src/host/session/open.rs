@@ -355,7 +355,8 @@ fn discover_request(initialize: &Message) -> Message {
 }
 
 fn only_modern(context: &Context) -> Failure {
-    Failure::new(
+    Failure::about(
+        context.server(),
         Code::ServerError,
         format!(
             "{} speaks only the newer MCP protocol, and this client only the older one",

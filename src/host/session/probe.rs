@@ -58,7 +58,12 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
     snapshots.flush().await;
     looked.unwrap_or_else(|_| {
         let sentence = format!("{} did not answer within {} s", context.server(), LIMIT.as_secs());
-        Err(Failure::new(Code::TimedOut, sentence, "Try again later, or check the address"))
+        Err(Failure::about(
+            context.server(),
+            Code::TimedOut,
+            sentence,
+            "Try again later, or check the address",
+        ))
     })
 }
 
@@ -146,7 +151,8 @@ fn failure(context: &Context, error: OpenError) -> Failure {
             debug_assert!(matches!(answer.kind(), Kind::Response { is_error: true, .. }));
             let said = answer.string_at(&["error", "message"]).unwrap_or_default();
             let said = crate::redact::plain(&said, 200);
-            Failure::new(
+            Failure::about(
+                context.server(),
                 Code::ServerError,
                 format!("{} refused to open a session: {said}", context.server()),
                 "Tell the server's operator",

@@ -293,7 +293,8 @@ impl Request {
     }
 
     fn late(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.context.server(),
             Code::TimedOut,
             format!("{} did not answer in time", self.context.server()),
             "Try again in a moment",
@@ -301,7 +302,8 @@ impl Request {
     }
 
     fn rejected(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.context.server(),
             Code::ServerError,
             format!("{} refused to open a session", self.context.server()),
             "Restart this MCP client",
@@ -309,7 +311,8 @@ impl Request {
     }
 
     fn never_answered(&self) -> Failure {
-        Failure::new(
+        Failure::about(
+            self.context.server(),
             Code::MayHaveRun,
             format!(
                 "{} closed the connection before it answered, so the request may or may not have run",

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, LOCATION};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::watch;
 use url::Url;
@@ -103,6 +103,7 @@ type TlsKey = (Option<Arc<[u8]>>, Option<Arc<ClientCert>>);
 
 /// Pools beyond which idle ones are dropped: metadata of strangers may name any number of origins.
 const MOST_POOLS: usize = 256;
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 /// Redirects of a metadata document that are followed.
 const METADATA_REDIRECTS: usize = 3;
 
@@ -193,7 +194,7 @@ impl Network {
     }
 
     /// Fetches a metadata document, following up to three redirects, each checked like the
-    /// first. `None` where the server says that there is none (4xx).
+    /// first. `None` where the server says that there is none (4xx), or streams events.
     ///
     /// # Errors
     /// [`Error::Status`] for 5xx and 429, [`Error::Redirects`], [`Error::TooLarge`],
@@ -223,6 +224,10 @@ impl Network {
                 .await?;
             let status = response.status;
             if status.is_success() {
+                // Some MCP servers answer any GET with a stream that never ends.
+                if is_event_stream(&response.headers) {
+                    return Ok(None);
+                }
                 return response.read(self.inner.limits.document_bytes).await.map(Some);
             }
             if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -380,6 +385,11 @@ fn check(url: &Url, settings: &ConnectionSettings) -> Result<(), Error> {
 }
 
 /// Where a redirect leads. From https it leads to https.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.len() >= EVENT_STREAM.len() && kind[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
+}
+
 fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let Some(target) = location.and_then(|text| from.join(text).ok()) else {

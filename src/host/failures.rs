@@ -160,6 +160,15 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
     use oauth::Error;
     let ask_operator = "Tell the server's operator".to_owned();
     let again = format!("Run `drawbridge login {server}` and sign in again");
+    if error.refuses_resource() {
+        return Failure::new(
+            Code::SignInFailed,
+            format!(
+                "The authorization server of {server} does not take a `resource`, which MCP has us send: {error}"
+            ),
+            format!("Run `drawbridge edit {server} --no-resource`, then sign in again"),
+        );
+    }
     let (code, next_step) = match error {
         Error::Network(error) => return of_net(server, error),
         Error::Unavailable { .. } => (Code::Unreachable, "Try again in a moment".to_owned()),

@@ -463,3 +463,14 @@ async fn connections_are_kept_alive_until_told_to_redial() {
     network.redial();
     assert_ne!(ports().await, first);
 }
+
+#[tokio::test]
+async fn a_stream_of_events_is_no_metadata_and_is_not_waited_for() {
+    let endless = || async {
+        let never = futures_util::stream::pending::<Result<Bytes, io::Error>>();
+        ([(CONTENT_TYPE, "Text/Event-Stream; charset=utf-8")], Body::from_stream(never))
+    };
+    let address = serve(Router::new().fallback(endless)).await;
+    let answer = network().get_metadata(&at(address, "/.well-known/x"), &loopback()).await;
+    assert!(answer.expect("it answers").is_none());
+}

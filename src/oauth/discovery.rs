@@ -5,14 +5,27 @@
 //! endpoints where even that says nothing about itself. Trouble on the way there (5xx, no network) is an error and
 //! never a reason for that fallback.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::challenge::Challenge;
+use super::challenge::{self, Challenge};
 use super::scope::{self, Scopes, Sources};
 use super::{Error, Issuer, OAuthOptions, ResourceOption, endpoint};
-use crate::net::{ConnectionSettings, Network};
+use crate::net::{ConnectionSettings, Lane, Network};
 use crate::redact::{SafeUrl, plain};
+
+/// As many authorization servers of one resource are tried.
+const MOST_ISSUERS: usize = 5;
+
+/// For the head of an answer to a request without a token.
+const CHALLENGE_LIMIT: Duration = Duration::from_secs(10);
+
+const PING: &[u8] = br#"{"jsonrpc":"2.0","id":"drawbridge-challenge","method":"ping"}"#;
 
 /// All that a sign-in needs to know about a server.
 #[derive(Debug, Clone)]
@@ -85,16 +98,17 @@ pub async fn discover(
     options: &OAuthOptions,
 ) -> Result<Discovered, Error> {
     let finder = Finder { network, settings, server_url, options };
+    let asked_for = if challenge.is_none() { finder.challenge().await } else { None };
+    let challenge = challenge.or(asked_for.as_ref());
     let resource_metadata =
         finder.resource_metadata(challenge.and_then(Challenge::resource_metadata)).await?;
     let server = match &resource_metadata {
         Some(metadata) if !metadata.authorization_servers.is_empty() => {
-            let issuer = finder.choose_issuer(metadata)?;
-            finder.named_server(issuer).await?
+            finder.first_usable(&finder.issuers(metadata)?).await?
         }
         _ => match &options.issuer {
             Some(issuer) => finder.named_server(issuer).await?,
-            None => finder.own_server(resource_metadata.is_some()).await?,
+            None => finder.own_server().await?,
         },
     };
     let scopes = scope::select(Sources {
@@ -122,6 +136,23 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
+    /// What the server says to a request without a token: only there may it tell where its metadata is. A ping does
+    /// nothing where it is let through. Trouble is for the next request to meet.
+    async fn challenge(&self) -> Option<Challenge> {
+        let headers = HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (ACCEPT, HeaderValue::from_static("application/json, text/event-stream")),
+        ]);
+        let (url, body) = (self.server_url.clone(), Bytes::from_static(PING));
+        let asking = self.network.exchange(Lane::Request, Method::POST, url, headers, body, self.settings);
+        let answer = tokio::time::timeout(CHALLENGE_LIMIT, asking).await.ok()?.ok()?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return None;
+        }
+        let headers: Vec<_> = answer.headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
+        challenge::for_tokens(&challenge::parse(&headers)).cloned()
+    }
+
     async fn resource_metadata(
         &self,
         named: Option<&str>,
@@ -164,23 +195,30 @@ impl Finder<'_> {
         })
     }
 
-    fn choose_issuer<'m>(&'m self, metadata: &'m ProtectedResourceMetadata) -> Result<&'m str, Error> {
-        let mut named = metadata.authorization_servers.iter().map(String::as_str);
-        match self.options.issuer.as_deref() {
-            None => named.next(),
-            // The user's word for an issuer; a final slash is the one thing people get wrong.
-            Some(wanted) => named
-                .find(|issuer| issuer.trim_end_matches('/') == wanted.trim_end_matches('/'))
-                .map(|_| wanted),
+    /// The issuers that may be used, best first.
+    fn issuers<'m>(&'m self, metadata: &'m ProtectedResourceMetadata) -> Result<Vec<&'m str>, Error> {
+        let named = metadata.authorization_servers.iter().map(String::as_str);
+        let Some(wanted) = self.options.issuer.as_deref() else {
+            return Ok(named.take(MOST_ISSUERS).collect());
+        };
+        // The user's word for an issuer; a final slash is the one thing people get wrong.
+        let is_wanted = |issuer: &str| issuer.trim_end_matches('/') == wanted.trim_end_matches('/');
+        if named.into_iter().any(is_wanted) {
+            return Ok(vec![wanted]);
         }
-        .ok_or_else(|| Error::NoAuthorizationServer {
-            server: self.server_url.into(),
-            wanted: self
-                .options
-                .issuer
-                .as_deref()
-                .map_or_else(|| "anyone".to_owned(), |issuer| plain(issuer, 200)),
-        })
+        Err(Error::NoAuthorizationServer { server: self.server_url.into(), wanted: plain(wanted, 200) })
+    }
+
+    /// The first that can be used. One that is in trouble is not passed over: it may be the one that knows us.
+    async fn first_usable(&self, issuers: &[&str]) -> Result<AuthorizationServer, Error> {
+        let mut unusable = None;
+        for issuer in issuers {
+            match self.named_server(issuer).await {
+                Err(error) if !error.is_transient() => unusable = unusable.or(Some(error)),
+                found => return found,
+            }
+        }
+        Err(unusable.expect("metadata that names nobody was sorted out before"))
     }
 
     /// The authorization server of that name, which must call itself the same.
@@ -191,17 +229,17 @@ impl Finder<'_> {
         }
         let found = self.server_metadata(&identifier, |found| found == issuer, issuer).await?;
         let (url, document) = found.ok_or_else(|| Error::NoMetadata { issuer: plain(issuer, 200) })?;
-        self.checked_server(&url, &document, true)
+        self.checked_server(&url, &document)
     }
 
     /// 2025-03-26: the origin of the MCP server is its authorization server. With and without its final slash the
     /// identifier leads to the same documents, so either may be the issuer.
-    async fn own_server(&self, has_resource_metadata: bool) -> Result<AuthorizationServer, Error> {
+    async fn own_server(&self) -> Result<AuthorizationServer, Error> {
         let origin = self.server_url.origin().ascii_serialization();
         let identifier = self.endpoint("server address", &origin)?;
         let same = |found: &str| found.strip_suffix('/').unwrap_or(found) == origin;
         if let Some((url, document)) = self.server_metadata(&identifier, same, &origin).await? {
-            return self.checked_server(&url, &document, has_resource_metadata);
+            return self.checked_server(&url, &document);
         }
         let at = |path: &str| {
             let mut url = identifier.clone();
@@ -259,21 +297,12 @@ impl Finder<'_> {
         misfit.or(trouble).map_or(Ok(None), Err)
     }
 
-    fn checked_server(
-        &self,
-        url: &Url,
-        document: &Map<String, Value>,
-        strict: bool,
-    ) -> Result<AuthorizationServer, Error> {
+    fn checked_server(&self, url: &Url, document: &Map<String, Value>) -> Result<AuthorizationServer, Error> {
         let missing = |why| Error::InvalidMetadata { url: SafeUrl::from(url), why };
         let issuer = Issuer::new(text(document, "issuer").ok_or_else(|| missing("it names no issuer"))?);
-        // Absent means unsupported, says the specification. Servers of 2025-03-26 had no such rule; they must do
-        // PKCE all the same, and get it.
-        let pkce = match list(document, "code_challenge_methods_supported") {
-            Some(methods) => methods.iter().any(|method| method == "S256"),
-            None => !strict,
-        };
-        if !pkce {
+        // Absent means unsupported (Security Considerations, Authorization Code Protection).
+        let methods = list(document, "code_challenge_methods_supported").unwrap_or_default();
+        if !methods.iter().any(|method| method == "S256") {
             return Err(Error::NoPkce { issuer: issuer.to_string() });
         }
         let named = |key| text(document, key);

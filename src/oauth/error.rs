@@ -6,15 +6,18 @@ use std::time::Duration;
 use crate::redact::SafeUrl;
 use crate::{net, secret};
 
+/// Entra's code for a `resource` that does not go with the scopes.
+const ENTRA_RESOURCE: &str = "AADSTS9010010";
+
 /// Why a sign-in or refresh did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The resource metadata names nobody who signs in for it, or not the issuer that was asked for.
+    /// The resource metadata does not name the issuer of the options.
     #[error("{server} does not name {wanted} as its authorization server")]
     NoAuthorizationServer {
         /// The MCP server.
         server: SafeUrl,
-        /// The issuer from the options, or "anyone".
+        /// The issuer from the options.
         wanted: String,
     },
     /// The resource metadata is about something else.
@@ -241,6 +244,15 @@ impl Error {
             if matches!(code.as_str(), "invalid_client" | "unauthorized_client"))
     }
 
+    /// Whether the authorization server does not take the resource it was told (RFC 8707 §2), or any: Microsoft Entra
+    /// wants the scopes alone.
+    pub fn refuses_resource(&self) -> bool {
+        let (Self::Denied { code, description } | Self::TokenRefused { code, description }) = self else {
+            return false;
+        };
+        code == "invalid_target" || description.as_ref().is_some_and(|words| words.contains(ENTRA_RESOURCE))
+    }
+
     /// Whether the token endpoint refused with this code.
     pub(crate) fn refused_with(&self, wanted: &str) -> bool {
         matches!(self, Self::TokenRefused { code, .. } if code == wanted)
@@ -253,5 +265,28 @@ fn reason(code: &Option<String>, description: &Option<String>) -> String {
         (Some(code), Some(words)) => format!(" ({code}: {words})"),
         (Some(text), None) | (None, Some(text)) => format!(" ({text})"),
         (None, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_resource_is_known_by_its_code_or_by_entra_s() {
+        let entra = "AADSTS9010010: The resource parameter provided in the request doesn't match with the requested scopes.";
+        let table = [
+            ("invalid_target", None, true),
+            ("invalid_request", Some(entra), true),
+            ("invalid_request", Some("AADSTS900144"), false),
+            ("access_denied", None, false),
+        ];
+        for (code, description, expected) in table {
+            let (code, description) = (code.to_owned(), description.map(str::to_owned));
+            let denied = Error::Denied { code: code.clone(), description: description.clone() };
+            assert_eq!(denied.refuses_resource(), expected, "{denied}");
+            assert_eq!(Error::TokenRefused { code, description }.refuses_resource(), expected);
+        }
+        assert!(!Error::Cancelled.refuses_resource());
     }
 }

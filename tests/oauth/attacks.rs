@@ -280,6 +280,14 @@ async fn metadata_that_lies_is_refused_before_anything_opens() {
         ),
         ("no PKCE", |_, _, server| server["code_challenge_methods_supported"] = Value::Null, "NoPkce"),
         (
+            "no PKCE in 2025-03-26",
+            |_, resource, server| {
+                *resource = 404.into();
+                server["code_challenge_methods_supported"] = Value::Null;
+            },
+            "NoPkce",
+        ),
+        (
             "unsafe issuer",
             |_, resource, _| resource["authorization_servers"] = json!(["file:///x"]),
             "UnsafeEndpoint",
@@ -316,7 +324,6 @@ async fn a_server_of_2025_03_26_is_its_own_authorization_server() {
             *resource = nothing.clone();
             server["issuer"] = format!("{origin}/").into();
             server["authorization_endpoint"] = format!("{origin}/sign-in-here").into();
-            server["code_challenge_methods_supported"] = Value::Null;
         })
         .await;
         let url = with_slash.sign_in().await.unwrap();

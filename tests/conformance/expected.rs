@@ -5,7 +5,6 @@ use crate::suite::Run;
 
 /// Scenario, version or `None` for every one, and what is missing.
 const MISSING: &[(&str, Option<&str>, &str)] = &[
-    ("auth/authorization-server-migration", None, "a change of authorization server is not followed"),
     ("auth/client-credentials-basic", None, NO_SUCH_GRANT),
     ("auth/client-credentials-jwt", None, NO_SUCH_GRANT),
     ("auth/enterprise-managed-authorization", None, NO_SUCH_GRANT),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
@@ -52,6 +53,8 @@ pub(super) struct Context {
     /// What is known of the server, shared with all sessions of this connection's key.
     pub(super) snapshot: SharedSnapshot,
     pub(super) client_name: watch::Sender<String>,
+    /// Whether this session has begun a sign-in that nobody's call waited for.
+    has_asked: AtomicBool,
     awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
 }
 
@@ -72,6 +75,7 @@ impl Context {
             incoming,
             snapshot,
             client_name: watch::Sender::new("an MCP client".to_owned()),
+            has_asked: AtomicBool::new(false),
             awaited: Mutex::default(),
         }
     }
@@ -79,6 +83,11 @@ impl Context {
     /// The server's name, for people.
     pub(super) fn server(&self) -> &str {
         self.connection.entry.name.as_str()
+    }
+
+    /// True once: a sign-in that no call waits for opens at most once in a session.
+    pub(super) fn asks_first_time(&self) -> bool {
+        !self.has_asked.swap(true, Ordering::Relaxed)
     }
 
     /// The account whose tokens this session uses.

@@ -12,17 +12,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::AS_BROWSER;
+use crate::options::Options;
 
 /// The version without a handshake.
 const MODERN: &str = "2026-07-28";
-
-/// What `connect` is started with besides the URL.
-#[derive(Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) arguments: Vec<String>,
-    /// Variables that the arguments refer to.
-    pub(crate) variables: Vec<(String, String)>,
-}
 
 /// The bridge under test, seen from its client.
 pub(crate) struct Bridge {

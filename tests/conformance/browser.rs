@@ -18,9 +18,7 @@ pub(crate) fn main(url: &str) -> ExitCode {
 }
 
 async fn visit(url: &str) -> Result<()> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    #[expect(clippy::disallowed_methods, reason = "a test plays the browser, which has rules of its own")]
-    let http = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    let http = http()?;
     let mut page = Url::parse(url)?;
     let mut shown = http.get(page.clone()).send().await?;
     if page.path().starts_with("/sign-in/") {
@@ -32,6 +30,14 @@ async fn visit(url: &str) -> Result<()> {
         page = next;
     }
     bail!("too many redirects")
+}
+
+/// An HTTP client that follows nothing.
+pub(crate) fn http() -> Result<Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[expect(clippy::disallowed_methods, reason = "a test plays the browser, which has rules of its own")]
+    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    Ok(client)
 }
 
 fn redirect(page: &Url, shown: &Response) -> Result<Option<Url>> {

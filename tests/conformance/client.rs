@@ -32,7 +32,7 @@ async fn play(url: &str) -> Result<()> {
     let context = std::env::var("MCP_CONFORMANCE_CONTEXT").unwrap_or_else(|_| "null".to_owned());
     let context: Value = serde_json::from_str(&context)?;
     let scenario = Scenario::named(&name);
-    let options = scenario.options(&context);
+    let options = scenario.options(url, &context).await?;
     let mut bridge = Bridge::start(url, &version, scenario.capabilities(), &options)?;
     let played = tokio::time::timeout(LIMIT, scenario.play(&mut bridge, &context)).await;
     bridge.close().await?;

@@ -8,6 +8,7 @@ mod bridge;
 mod browser;
 mod client;
 mod expected;
+mod options;
 mod report;
 mod scenarios;
 mod skills;

@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::bridge::{Answer, Bridge, Options, answer_to_server};
+use crate::bridge::{Answer, Bridge, answer_to_server};
+use crate::options::{self, Grant, Options};
 use crate::skills;
 
 /// What the suite's authorization servers take for our client metadata document.
@@ -20,6 +21,8 @@ pub(crate) enum Scenario {
     PreRegistered,
     /// The same, with a client id metadata document.
     ClientMetadata,
+    /// The same, without a person.
+    Unattended(Grant),
     /// Nothing may go through; the client is told why in a sentence with one of these words.
     Refused(&'static [&'static str]),
     /// Lists everything and asks for each item.
@@ -45,6 +48,10 @@ impl Scenario {
             "initialize" | "request-metadata" | "json-schema-ref-no-deref" => Self::ListTools,
             "auth/pre-registration" => Self::PreRegistered,
             "auth/basic-cimd" => Self::ClientMetadata,
+            "auth/client-credentials-basic" => Self::Unattended(Grant::ClientSecret),
+            "auth/client-credentials-jwt" => Self::Unattended(Grant::SigningKey),
+            "auth/wif-jwt-bearer" => Self::Unattended(Grant::Workload),
+            "auth/enterprise-managed-authorization" => Self::Unattended(Grant::Enterprise),
             "auth/resource-mismatch" => Self::Refused(&["is about another resource"]),
             "auth/iss-supported-missing"
             | "auth/iss-wrong-issuer"
@@ -71,23 +78,12 @@ impl Scenario {
         json!({ "elicitation": {} })
     }
 
-    /// What `connect` is told of the server.
-    pub(crate) fn options(self, context: &Value) -> Options {
-        let of = |key: &str| context[key].as_str().unwrap_or_default().to_owned();
-        match self {
-            Self::PreRegistered => Options {
-                arguments: vec![
-                    "--client-id".into(),
-                    of("client_id"),
-                    "--client-secret".into(),
-                    "env:CLIENT_SECRET".into(),
-                ],
-                variables: vec![("CLIENT_SECRET".into(), of("client_secret"))],
-            },
-            Self::ClientMetadata => Options {
-                arguments: vec!["--client-metadata-url".into(), CLIENT_METADATA.into()],
-                variables: Vec::new(),
-            },
+    /// What `connect` is told of the server at this URL.
+    pub(crate) async fn options(self, url: &str, context: &Value) -> Result<Options> {
+        Ok(match self {
+            Self::PreRegistered => options::client_secret(context),
+            Self::ClientMetadata => options::client_metadata(CLIENT_METADATA),
+            Self::Unattended(grant) => options::unattended(grant, url, context).await?,
             Self::ListTools
             | Self::CallFirstTool
             | Self::Refused(_)
@@ -98,7 +94,7 @@ impl Scenario {
             | Self::MultiRoundTrip
             | Self::ListSkills
             | Self::RejectSkill => Options::default(),
-        }
+        })
     }
 
     /// Does it all; an error is a failure of ours.
@@ -109,7 +105,9 @@ impl Scenario {
         }
         match self {
             Self::ListTools => list_tools(bridge).await.map(drop),
-            Self::CallFirstTool | Self::PreRegistered | Self::ClientMetadata => call_first_tool(bridge).await,
+            Self::CallFirstTool | Self::PreRegistered | Self::ClientMetadata | Self::Unattended(_) => {
+                call_first_tool(bridge).await
+            }
             Self::Refused(words) => is_refused(bridge, opened, words).await,
             Self::UseEverything => use_everything(bridge).await,
             Self::CallAsTold => call_as_told(bridge, &context["toolCalls"]).await,

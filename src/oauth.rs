@@ -16,6 +16,7 @@ mod doubt;
 pub mod dpop;
 pub mod endpoint;
 mod error;
+pub mod grant;
 pub mod identity;
 mod jwt;
 pub mod login;
@@ -31,12 +32,15 @@ use std::fmt;
 pub use error::Error;
 use subtle::ConstantTimeEq;
 
+use self::grant::Grant;
 use self::signing_key::SigningKey;
 use crate::secret::ClientSecret;
 
 /// What the registry entry of a server says about OAuth, secrets resolved.
 #[derive(Debug, Clone, Default)]
 pub struct OAuthOptions {
+    /// How tokens are got.
+    pub grant: Grant,
     /// A client registered beforehand.
     pub client_id: Option<String>,
     /// Its secret.

@@ -17,7 +17,9 @@ pub mod header;
 mod name;
 mod tool_rules;
 
-pub use entry::{AccountEntry, CallbackHost, OAuthEntry, ServerEntry, SignInChoice, TransportChoice};
+pub use entry::{
+    AccountEntry, CallbackHost, GrantChoice, IdpEntry, OAuthEntry, ServerEntry, SignInChoice, TransportChoice,
+};
 pub use name::{AccountLabel, ClientName, InvalidName, ServerId, ServerName, name_for};
 pub use tool_rules::ToolRules;
 

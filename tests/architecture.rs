@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &["redact"]),
     ("registry", &["net::AddressClass", "redact"]),
     ("upstream", &["mcp", "net", "redact"]),
-    ("oauth", &["net", "secret", "redact"]),
+    ("oauth", &["net", "secret", "redact", "private_file"]),
     (
         "host",
         &[

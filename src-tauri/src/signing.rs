@@ -11,6 +11,11 @@ use drawbridge::host::{AccountRef, HostHandle, failures};
 pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef) -> Result<(), Failure> {
     let of_account = |error| failures::of_account(&account.server, &error);
     let handle = host.account(account).await?;
+    if handle.is_unattended() {
+        handle.obtain().await.map_err(of_account)?;
+        look(host, account).await;
+        return Ok(());
+    }
     let request = SignInRequest {
         asked_by: AskedBy::Person,
         prompt: Prompt::Clicked,
@@ -23,11 +28,15 @@ pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef) -> Result<(
         return Err(no_page());
     }
     sign_in.outcome().await.map_err(|error| failures::of_oauth(&account.server, &error))?;
-    // Signed in is signed in, whatever the server says now; its state shows what is wrong.
+    look(host, account).await;
+    Ok(())
+}
+
+/// Signed in is signed in, whatever the server says now; its state shows what is wrong.
+async fn look(host: &HostHandle, account: &AccountRef) {
     if let Err(failure) = host.probe(account).await {
         tracing::info!(server = %account.server, "{}", failure.sentence);
     }
-    Ok(())
 }
 
 /// Something that only a defect or a strange system explains.

@@ -24,6 +24,7 @@ use super::types::{
 use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, AskedBy, OpenWith, Prompt, SignIn, SignInRequest};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
+use crate::redact::plain;
 use crate::registry::{AccountLabel, ClientName, ServerName};
 
 /// Where these routes are.
@@ -212,6 +213,9 @@ async fn sign_in(
 ) -> Result<Response, Refusal> {
     let account = AccountRef { server: server.to_string(), label: Some(label) };
     let handle = host.account(&account).await?;
+    if handle.is_unattended() {
+        return Ok(told(obtain(host, account, &server, &handle).await));
+    }
     let open_with = match body.open_by {
         OpenBy::Caller => OpenWith::Caller,
         OpenBy::Host => OpenWith::Host,
@@ -228,9 +232,33 @@ async fn sign_in(
     let watch = Watch { handle, sign_in, tasks: host.tasks().clone() };
     let busy = host.activity().other();
     let steps = Steps { host, account, server, watch, next: Step::Url, _busy: busy };
-    let mut response = Body::from_stream(stream::unfold(steps, Steps::tell)).into_response();
+    Ok(told(Body::from_stream(stream::unfold(steps, Steps::tell))))
+}
+
+/// Gets a token that needs nobody, and tells how that went.
+async fn obtain(host: HostHandle, account: AccountRef, server: &ServerName, handle: &AccountHandle) -> Body {
+    let event = match handle.obtain().await {
+        Ok(()) => {
+            look(&host, &account, server).await;
+            SignInEvent::Done
+        }
+        Err(error) => SignInEvent::Failed { failure: failures::of_account(server.as_str(), &error) },
+    };
+    line(&event).into()
+}
+
+/// Events, one on each line.
+fn told(events: Body) -> Response {
+    let mut response = events.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    Ok(response)
+    response
+}
+
+/// What the account sees now is what the next client is started with.
+async fn look(host: &HostHandle, account: &AccountRef, server: &ServerName) {
+    if let Err(failure) = host.probe(account).await {
+        tracing::info!(%server, "{}", failure.sentence);
+    }
 }
 
 /// Calls the sign-in off; one that is started after the answer is another.
@@ -281,16 +309,13 @@ impl Steps {
         let event = match self.next {
             Step::Url => {
                 self.next = Step::Outcome;
-                SignInEvent::Url { url: self.watch.sign_in.url.expose().clone() }
+                first_event(&self.watch.sign_in)
             }
             Step::Outcome => {
                 self.next = Step::End;
                 match self.watch.sign_in.clone().outcome().await {
                     Ok(()) => {
-                        // What the account sees now is what the next client is started with.
-                        if let Err(failure) = self.host.probe(&self.account).await {
-                            tracing::info!(server = %self.server, "{}", failure.sentence);
-                        }
+                        look(&self.host, &self.account, &self.server).await;
                         SignInEvent::Done
                     }
                     Err(error) => {
@@ -301,6 +326,20 @@ impl Steps {
             Step::End => return None,
         };
         Some((Ok(line(&event)), self))
+    }
+}
+
+/// What the person does first.
+fn first_event(sign_in: &SignIn) -> SignInEvent {
+    match &sign_in.prompt {
+        None => SignInEvent::Url { url: sign_in.url.expose().clone() },
+        Some(prompt) => SignInEvent::Code {
+            user_code: prompt.user_code.clone(),
+            url: prompt.verification_uri.clone(),
+            complete_url: prompt.verification_uri_complete.clone(),
+            expires_in: prompt.expires_in.as_secs(),
+            warnings: sign_in.facts.warnings.iter().map(|warning| plain(warning, 300)).collect(),
+        },
     }
 }
 

@@ -13,7 +13,7 @@ use url::Url;
 use crate::host::clients::TokenDigest;
 use crate::net::AddressClass;
 use crate::registry::{
-    AccountLabel, CallbackHost, ClientName, ServerName, SignInChoice, ToolRules, TransportChoice,
+    AccountLabel, CallbackHost, ClientName, GrantChoice, ServerName, SignInChoice, ToolRules, TransportChoice,
 };
 
 pub use crate::failure::Failure as FailureView;
@@ -120,6 +120,27 @@ pub struct ServerOptions {
     /// `--client-metadata-url`, byte for byte
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_metadata_url: Option<String>,
+    /// `--grant`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantChoice>,
+    /// `--assertion`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<SecretOption>,
+    /// `--idp-issuer`, byte for byte
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idp_issuer: Option<String>,
+    /// `--idp-token-endpoint`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idp_token_endpoint: Option<String>,
+    /// `--idp-client-id`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idp_client_id: Option<String>,
+    /// `--idp-client-secret`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idp_client_secret: Option<SecretOption>,
+    /// `--idp-id-token`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idp_id_token: Option<SecretOption>,
     /// `--scope`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -165,7 +186,9 @@ impl ServerOptions {
     /// What was read to make up these options, each name once.
     pub fn references(&self) -> Vec<String> {
         let headers = self.headers.iter().map(|header| &header.secret);
-        let secrets = headers.chain(&self.bearer).chain(&self.client_secret).chain(&self.private_key);
+        let client = self.client_secret.iter().chain(&self.private_key).chain(&self.assertion);
+        let idp = self.idp_client_secret.iter().chain(&self.idp_id_token);
+        let secrets = headers.chain(&self.bearer).chain(client).chain(idp);
         let mut references: Vec<String> =
             secrets.flat_map(|secret| secret.references.iter().cloned()).collect();
         references.extend(self.client_cert.iter().map(|path| format!("file:{}", path.display())));
@@ -203,6 +226,13 @@ pub enum Unset {
     PrivateKey,
     KeyAlg,
     ClientMetadataUrl,
+    Grant,
+    Assertion,
+    IdpIssuer,
+    IdpTokenEndpoint,
+    IdpClientId,
+    IdpClientSecret,
+    IdpIdToken,
     Scope,
     Resource,
     Issuer,
@@ -319,6 +349,12 @@ pub struct OAuthView {
     pub key_alg: Option<String>,
     /// The URL of the client's metadata document.
     pub client_metadata_url: Option<String>,
+    /// How tokens are got.
+    pub grant: GrantChoice,
+    /// What vouches for a workload.
+    pub assertion: SubjectView,
+    /// The company's identity provider.
+    pub idp: IdpView,
     /// The scopes that are asked for.
     pub scope: Option<String>,
     /// The resource, where it is not the server's own choice.
@@ -329,6 +365,37 @@ pub struct OAuthView {
     pub callback_port: Option<u16>,
     /// The host of the redirect URL.
     pub callback_host: CallbackHost,
+}
+
+/// Where a token that vouches for somebody is, as it is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub enum SubjectView {
+    /// Nowhere.
+    #[default]
+    None,
+    /// In the secret store.
+    Stored,
+    /// In this file.
+    File(PathBuf),
+}
+
+/// The identity provider of a company, as it is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct IdpView {
+    /// Its issuer.
+    pub issuer: Option<String>,
+    /// Where it exchanges tokens.
+    pub token_endpoint: Option<String>,
+    /// Our client id there.
+    pub client_id: Option<String>,
+    /// Whether there is a secret of ours.
+    pub has_client_secret: bool,
+    /// The person's ID token.
+    pub id_token: SubjectView,
 }
 
 /// An account as it is shown.
@@ -566,12 +633,25 @@ pub struct SignInBody {
 /// What happens during a sign-in, one JSON object on each line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
-#[serde(rename_all = "camelCase", tag = "event")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
 pub enum SignInEvent {
     /// The page to open.
     Url {
         /// Its URL.
         url: Url,
+    },
+    /// The code to enter elsewhere.
+    Code {
+        /// The code.
+        user_code: String,
+        /// Where it is entered.
+        url: Url,
+        /// Where it is entered already.
+        complete_url: Option<Url>,
+        /// For how many seconds it is good.
+        expires_in: u64,
+        /// What is unusual about it.
+        warnings: Vec<String>,
     },
     /// It worked; the last event.
     Done,

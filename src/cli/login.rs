@@ -69,6 +69,10 @@ async fn watch(events: &mut Events, account: &NamedAccount, path: &str) -> Resul
         };
         match event {
             Some(SignInEvent::Url { url }) => open(&url),
+            Some(SignInEvent::Code { user_code, url, complete_url, expires_in, warnings }) => {
+                warnings.iter().for_each(|warning| output::tell(&format!("Warning: {warning}")));
+                output::tell(&code_text(&user_code, &url, complete_url.as_ref(), expires_in));
+            }
             Some(SignInEvent::Done) => {
                 output::tell(&format!("Signed in to {account}."));
                 return Ok(());
@@ -101,6 +105,19 @@ fn open(url: &Url) {
             }
         }
     }
+}
+
+/// What to do with a code.
+fn code_text(user_code: &str, url: &Url, complete_url: Option<&Url>, expires_in: u64) -> String {
+    let complete = complete_url
+        .map(|url| format!("Or open this, and check that it shows the same code:\n\n  {url}\n\n"))
+        .unwrap_or_default();
+    let minutes = (expires_in / 60).max(1);
+    let unit = if minutes == 1 { "minute" } else { "minutes" };
+    format!(
+        "Open this page in any browser:\n\n  {url}\n\nand enter the code\n\n  {user_code}\n\n{complete}It is good for \
+         {minutes} {unit}."
+    )
 }
 
 /// The command that lets a browser elsewhere reach the callback on this computer.
@@ -151,6 +168,29 @@ fn cancelled(account: &NamedAccount) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_told_with_the_places_to_enter_it() {
+        let url = |text: &str| Url::parse(text).expect("url");
+        let (page, complete) =
+            (url("https://as.example/device"), url("https://as.example/device?user_code=AB-CD"));
+        insta::assert_snapshot!(code_text("AB-CD", &page, Some(&complete), 900), @r"
+        Open this page in any browser:
+
+          https://as.example/device
+
+        and enter the code
+
+          AB-CD
+
+        Or open this, and check that it shows the same code:
+
+          https://as.example/device?user_code=AB-CD
+
+        It is good for 15 minutes.
+        ");
+        assert!(code_text("AB-CD", &page, None, 59).ends_with("\n\n  AB-CD\n\nIt is good for 1 minute."));
+    }
 
     #[test]
     fn the_tunnel_leads_to_the_callback() {

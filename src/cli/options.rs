@@ -10,7 +10,7 @@ use crate::api::types::{ResourceOption, ServerOptions};
 use crate::failure::Failure;
 use crate::oauth::registration::is_document_url;
 use crate::oauth::signing_key::{Algorithm, InvalidKey};
-use crate::registry::{CallbackHost, SignInChoice, TransportChoice};
+use crate::registry::{CallbackHost, GrantChoice, SignInChoice, TransportChoice};
 
 /// The options as given.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,6 +40,27 @@ pub(super) struct OptionArgs {
     /// The address of a client id metadata document of yours
     #[arg(long, value_name = "URL", value_parser = document_url)]
     client_metadata_url: Option<String>,
+    /// How to get tokens
+    #[arg(long, value_enum, value_name = "GRANT")]
+    grant: Option<Grant>,
+    /// The token that vouches for this workload: `-` (stdin), `env:NAME`, or `file:PATH`, which is read anew each time
+    #[arg(long, value_name = "SECRET")]
+    assertion: Option<Source>,
+    /// The company's identity provider
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    idp_issuer: Option<String>,
+    /// Where it exchanges tokens, where its issuer does not say
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    idp_token_endpoint: Option<String>,
+    /// The client id there
+    #[arg(long, value_name = "ID")]
+    idp_client_id: Option<String>,
+    /// The client's secret there: `-` (stdin), `env:NAME` or `file:PATH`
+    #[arg(long, value_name = "SECRET")]
+    idp_client_secret: Option<Source>,
+    /// Your ID token from there: `-` (stdin), `env:NAME`, or `file:PATH`, which is read anew each time
+    #[arg(long, value_name = "SECRET")]
+    idp_id_token: Option<Source>,
     /// The scopes to ask for, in place of the server's own
     #[arg(long, value_name = "SCOPES")]
     scope: Option<String>,
@@ -99,6 +120,15 @@ enum SignIn {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+enum Grant {
+    Code,
+    Device,
+    ClientCredentials,
+    Workload,
+    Enterprise,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Callback {
     #[value(name = "127.0.0.1")]
     Address,
@@ -108,7 +138,9 @@ enum Callback {
 impl OptionArgs {
     /// How many of them are read from stdin.
     pub(super) fn reads_of_stdin(&self) -> usize {
-        let secrets = self.bearer.iter().chain(&self.client_secret).chain(&self.private_key);
+        let client = self.client_secret.iter().chain(&self.private_key).chain(&self.assertion);
+        let idp = self.idp_client_secret.iter().chain(&self.idp_id_token);
+        let secrets = self.bearer.iter().chain(client).chain(idp);
         secrets.filter(|source| **source == Source::Stdin).count()
             + self.headers.iter().filter(|header| header.is_stdin()).count()
     }
@@ -142,6 +174,13 @@ impl OptionArgs {
             private_key: self.private_key.as_ref().map(|source| reader.key(source)).transpose()?,
             key_alg: self.key_alg,
             client_metadata_url: self.client_metadata_url,
+            grant: self.grant.map(Into::into),
+            assertion: secret(&self.assertion)?,
+            idp_issuer: self.idp_issuer,
+            idp_token_endpoint: self.idp_token_endpoint,
+            idp_client_id: self.idp_client_id,
+            idp_client_secret: secret(&self.idp_client_secret)?,
+            idp_id_token: secret(&self.idp_id_token)?,
             scope: self.scope,
             resource,
             issuer: self.issuer,
@@ -175,6 +214,18 @@ impl From<SignIn> for SignInChoice {
             SignIn::Window => Self::Window,
             SignIn::Browser => Self::Browser,
             SignIn::None => Self::None,
+        }
+    }
+}
+
+impl From<Grant> for GrantChoice {
+    fn from(given: Grant) -> Self {
+        match given {
+            Grant::Code => Self::Code,
+            Grant::Device => Self::Device,
+            Grant::ClientCredentials => Self::ClientCredentials,
+            Grant::Workload => Self::Workload,
+            Grant::Enterprise => Self::Enterprise,
         }
     }
 }
@@ -272,6 +323,19 @@ mod tests {
                 &["--client-metadata-url", "https://me.example/c.json"],
                 json!({"clientMetadataUrl": "https://me.example/c.json"}),
             ),
+            (&["--grant", "client-credentials"], json!({"grant": "client-credentials"})),
+            (
+                &["--grant", "workload", "--assertion", "env:TOKEN"],
+                json!({"grant": "workload", "assertion": token}),
+            ),
+            (
+                &["--idp-issuer", "https://i.example", "--idp-token-endpoint", "https://i.example/token"],
+                json!({"idpIssuer": "https://i.example", "idpTokenEndpoint": "https://i.example/token"}),
+            ),
+            (
+                &["--idp-client-id", "c", "--idp-client-secret", "env:TOKEN", "--idp-id-token", "env:TOKEN"],
+                json!({"idpClientId": "c", "idpClientSecret": token, "idpIdToken": token}),
+            ),
             (&["--scope", "a b"], json!({"scope": "a b"})),
             (&["--resource", "https://r.example"], json!({"resource": {"given": "https://r.example"}})),
             (&["--no-resource"], json!({"resource": "omitted"})),
@@ -305,6 +369,10 @@ mod tests {
             &["--client-secret", "hunter2"],
             &["--private-key", "-----BEGIN PRIVATE KEY-----"],
             &["--key-alg", "HS256"],
+            &["--grant", "password"],
+            &["--assertion", "eyJhbGciOi"],
+            &["--idp-id-token", "eyJhbGciOi"],
+            &["--idp-issuer", "i.example"],
             &["--client-metadata-url", "http://me.example/c.json"],
             &["--header", "no colon"],
             &["--header", "Host: x"],

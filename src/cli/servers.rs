@@ -6,9 +6,11 @@ use url::Url;
 use super::client::{Client, NOTHING, server_path};
 use super::options::{OptionArgs, server_url};
 use super::{output, usage};
-use crate::api::types::{AccountStateView, AccountView, NewServer, ProbeView, ResourceOption, ServerView};
+use crate::api::types::{
+    AccountStateView, AccountView, NewServer, ProbeView, ResourceOption, ServerView, SubjectView,
+};
 use crate::failure::{Code, Failure};
-use crate::registry::{AccountLabel, ServerName, SignInChoice, TransportChoice};
+use crate::registry::{AccountLabel, GrantChoice, ServerName, SignInChoice, TransportChoice};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AddArgs {
@@ -216,6 +218,7 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
         ResourceOption::Omitted => "none".into(),
     });
     let secret = if oauth.has_client_secret { " (secret stored)" } else { "" };
+    let idp_secret = if oauth.idp.has_client_secret { " (secret stored)" } else { "" };
     let key_alg = oauth.key_alg.as_deref();
     let optional = [
         ("Client id", oauth.client_id.as_ref().map(|id| format!("{id}{secret}"))),
@@ -226,6 +229,12 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
                 .then(|| key_alg.map_or_else(|| "stored".into(), |alg| format!("{alg} (stored)"))),
         ),
         ("Client document", oauth.client_metadata_url.clone()),
+        ("Grant", Some(serde_word(&oauth.grant)).filter(|_| oauth.grant != GrantChoice::Code)),
+        ("Assertion", subject(&oauth.assertion)),
+        ("Identity provider", oauth.idp.issuer.clone()),
+        ("Its token endpoint", oauth.idp.token_endpoint.clone()),
+        ("Client id there", oauth.idp.client_id.as_ref().map(|id| format!("{id}{idp_secret}"))),
+        ("ID token", subject(&oauth.idp.id_token)),
         ("Scopes", oauth.scope.clone()),
         ("Resource", resource),
         ("Issuer", oauth.issuer.clone()),
@@ -250,6 +259,15 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
 
 fn globs(globs: &[String]) -> Option<String> {
     (!globs.is_empty()).then(|| globs.join(", "))
+}
+
+/// Where a token is that vouches for somebody.
+fn subject(subject: &SubjectView) -> Option<String> {
+    match subject {
+        SubjectView::None => None,
+        SubjectView::Stored => Some("stored".into()),
+        SubjectView::File(path) => Some(format!("read from {}", path.display())),
+    }
 }
 
 /// The word that stands for a choice in JSON.

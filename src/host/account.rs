@@ -24,6 +24,7 @@ use crate::registry::ServerId;
 use crate::secret::{self, AccessToken, Vault};
 
 pub use crate::oauth::browser::{OpenError, PageOpener, SystemBrowser};
+pub use crate::oauth::grant::device::DevicePrompt;
 pub use crate::oauth::identity::Identity;
 pub use crate::oauth::login::{AskedBy, SignInFacts};
 pub use refusal::{Operation, Refusal, Retry};
@@ -317,6 +318,8 @@ pub struct SignIn {
     /// What to open: a one-time page of ours unless the person asked, else the authorization server's. It holds a
     /// secret: not for logs.
     pub url: SecretUrl,
+    /// The code to enter there, where it takes one.
+    pub prompt: Option<DevicePrompt>,
     /// What it is about.
     pub facts: SignInFacts,
     /// Why the Host could not open the page, if it should have.
@@ -372,6 +375,7 @@ pub struct AccountHandle {
     current: watch::Receiver<Option<Current>>,
     state: watch::Receiver<AccountState>,
     clock: Clock,
+    is_unattended: bool,
 }
 
 /// An access token, and how it may be used.
@@ -395,6 +399,7 @@ enum Request {
     Look { reply: Reply<AccountState> },
     Refused { refusal: Refusal, reply: Reply<Retry> },
     SignIn { request: SignInRequest, reply: Reply<SignIn> },
+    Obtain { reply: Reply<()> },
     PasteBox { reply: Reply<(oauth::login::PasteBox, watch::Receiver<Option<Outcome>>)> },
     CancelSignIn,
     SignOut { reply: Reply<()> },
@@ -415,6 +420,7 @@ impl AccountHandle {
             current: current_seen,
             state: state_seen,
             clock: deps.clock.clone(),
+            is_unattended: spec.oauth.grant.is_unattended(),
         };
         let tasks = deps.tasks.clone();
         tasks.spawn(task::Task::new(spec, deps, current, state).run(received));
@@ -497,6 +503,19 @@ impl AccountHandle {
     /// open by itself now.
     pub async fn sign_in(&self, request: SignInRequest) -> Result<SignIn, Error> {
         self.ask(|reply| Request::SignIn { request, reply }).await
+    }
+
+    /// Whether its tokens are got without anybody, so that there is no sign-in.
+    pub fn is_unattended(&self) -> bool {
+        self.is_unattended
+    }
+
+    /// Gets a token of an unattended account now.
+    ///
+    /// # Errors
+    /// [`Error::OAuth`] with why there is none, [`Error::NoSignIn`] where somebody signs in instead.
+    pub async fn obtain(&self) -> Result<(), Error> {
+        self.ask(|reply| Request::Obtain { reply }).await
     }
 
     /// Takes the address the browser ended at, from a person whose browser is elsewhere. Resolves when the sign-in

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
 use super::account::{
     self, AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, AccountState, Clock,
@@ -10,6 +11,7 @@ use super::account::{
 use super::activity::Busy;
 use super::connection::ConnectionKey;
 use super::controller::Live;
+use super::options::Server;
 use super::session::probe::{Probe, probe};
 use super::{Error, HostHandle, dialling, failures};
 use crate::api::types::{PastedRedirect, ProbeView};
@@ -187,26 +189,38 @@ impl HostHandle {
             return Ok(live);
         }
         let server = self.stored(entry.clone()).await?;
-        let spec = AccountSpec {
-            key: key.clone(),
-            server_name: entry.name.to_string(),
-            server_url: entry.url.clone(),
-            settings: dialling::settings(&server).await?,
-            oauth: dialling::oauth(&server)?,
-        };
+        let spec = spec_of(&server, key.clone()).await?;
         let stop = self.inner.shutdown.child_token();
-        let deps = AccountDeps {
+        let deps = self.account_deps(stop.clone());
+        let entry = entry.clone();
+        let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };
+        self.inner.controller.ask(move |state| state.live_or_start(key, &entry, start)).await?
+    }
+
+    /// An account of one connection alone, which needs nobody: it ends with the connection, and nothing of it is
+    /// stored.
+    pub(super) async fn unattended(
+        &self,
+        server: &Server,
+        label: &AccountLabel,
+        options: &str,
+    ) -> Result<AccountHandle, Error> {
+        // No label looks like this, so it is no account of the entry.
+        let key = AccountKey { entry: server.entry.id.clone(), label: format!("{label}#{options}") };
+        let spec = spec_of(server, key).await?;
+        Ok(AccountHandle::spawn(spec, self.account_deps(self.inner.shutdown.child_token())))
+    }
+
+    fn account_deps(&self, stop: CancellationToken) -> AccountDeps {
+        AccountDeps {
             network: self.inner.network.clone(),
             vault: self.inner.vault.clone(),
-            shutdown: stop.clone(),
+            shutdown: stop,
             opener: self.inner.opener.clone(),
             tasks: self.inner.tasks.clone(),
             limits: AccountLimits::default(),
             clock: Clock::system(),
-        };
-        let entry = entry.clone();
-        let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };
-        self.inner.controller.ask(move |state| state.live_or_start(key, &entry, start)).await?
+        }
     }
 
     /// Starts the tasks of a server's accounts, so that they can be signed out.
@@ -243,4 +257,15 @@ impl HostHandle {
         let prefix = ConnectionKey::account_prefix(entry.as_str(), label.as_str());
         self.inner.sessions.snapshots.delete(&prefix).await;
     }
+}
+
+/// What an account of this server is about.
+async fn spec_of(server: &Server, key: AccountKey) -> Result<AccountSpec, Error> {
+    Ok(AccountSpec {
+        key,
+        server_name: server.entry.name.to_string(),
+        server_url: server.entry.url.clone(),
+        settings: dialling::settings(server).await?,
+        oauth: dialling::oauth(server)?,
+    })
 }

@@ -119,9 +119,14 @@ impl HostHandle {
         }
         let mut own = stored.without_secrets();
         own.apply(&given)?;
-        let options = Some(own.digest(&self.inner.home_id));
+        let options = own.digest(&self.inner.home_id);
         tracing::info!(server = %own.entry.name, "a connection with options of its own");
-        self.connection_of(own, label, None, options, own_rules).await
+        // Nobody has signed in for it, but a program that needs nobody brings all it takes.
+        let account = match own.grant()?.is_unattended() {
+            true => Some(self.unattended(&own, &label, &options).await?),
+            false => None,
+        };
+        self.connection_of(own, label, account, Some(options), own_rules).await
     }
 
     async fn connect_as_stored(

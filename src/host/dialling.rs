@@ -56,6 +56,7 @@ pub(super) fn oauth(server: &Server) -> Result<OAuthOptions, Error> {
         (None, false) => ResourceOption::FromMetadata,
     };
     Ok(OAuthOptions {
+        grant: server.grant()?,
         client_id: oauth.client_id.clone(),
         client_secret: server.secrets.client_secret.clone(),
         private_key: server.signing_key()?,

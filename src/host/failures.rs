@@ -178,6 +178,7 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
         | Error::NoMetadata { .. }
         | Error::NoPkce { .. }
         | Error::NoDpop { .. }
+        | Error::NoSignInPage { .. }
         | Error::InvalidTokenResponse { .. } => (Code::SignInFailed, ask_operator),
         Error::IssuerMismatch { .. } | Error::UnsafeEndpoint { .. } | Error::WrongResponder { .. } => {
             (Code::Forbidden, "Do not sign in there; tell the server's operator".to_owned())
@@ -185,6 +186,35 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
         Error::NoRegistration { .. } | Error::RegistrationRefused { .. } => (
             Code::SignInFailed,
             format!("Ask for a client id, then run `drawbridge edit {server} --client-id ID`"),
+        ),
+        Error::NoDeviceGrant { .. } => {
+            (Code::SignInFailed, format!("Run `drawbridge edit {server} --grant code`, then sign in"))
+        }
+        Error::ByHand => {
+            (Code::SignedOut, format!("Run `drawbridge login {server}` and enter the code it shows"))
+        }
+        Error::SubjectToken { .. } => (
+            Code::SignInFailed,
+            format!("Put a token there, or name another source with `drawbridge edit {server}`"),
+        ),
+        Error::IdentityProviderRefused { .. } => (
+            Code::SignInFailed,
+            format!(
+                "Give a new ID token with `drawbridge edit {server} --idp-id-token`, or ask your administrator"
+            ),
+        ),
+        Error::GrantRefused { .. } => (
+            Code::SignInFailed,
+            format!(
+                "See how it signs in with `drawbridge show {server}`, correct it with `drawbridge edit {server}`, then \
+                 run `drawbridge login {server}`"
+            ),
+        ),
+        Error::TokenNotAccepted { .. } => (
+            Code::SignInFailed,
+            format!(
+                "Check `--scope` and `--resource` with `drawbridge show {server}`, or tell the server's operator"
+            ),
         ),
         Error::RedirectRefused { .. } => (
             Code::SignInFailed,
@@ -217,9 +247,11 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
         Error::StateMismatch | Error::NotARedirect => {
             (Code::SignInFailed, "Paste the whole address the browser ended at".to_owned())
         }
-        Error::Denied { .. } | Error::TokenRefused { .. } | Error::Cancelled | Error::TimedOut { .. } => {
-            (Code::SignInFailed, again)
-        }
+        Error::Denied { .. }
+        | Error::TokenRefused { .. }
+        | Error::Cancelled
+        | Error::CodeExpired
+        | Error::TimedOut { .. } => (Code::SignInFailed, again),
         Error::NotSaved(_) => (Code::Keychain, "Unlock the keychain and try again".to_owned()),
     };
     Failure::about(server, code, error.to_string(), next_step)

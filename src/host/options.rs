@@ -6,6 +6,8 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+mod grant;
+
 use super::Error;
 use super::secrets::ServerSecrets;
 use crate::api::types::{ResourceOption, ServerOptions, Unset};
@@ -41,6 +43,7 @@ impl Server {
         if let Some(key) = &options.private_key {
             secrets.private_key = Some(PrivateKey::new(key.value.expose()));
         }
+        grant::apply(entry, secrets, options);
         if let Some(proxy) = &options.proxy {
             apply_proxy(entry, secrets, proxy.expose())?;
         }
@@ -70,6 +73,13 @@ impl Server {
                 Unset::PrivateKey => secrets.private_key = None,
                 Unset::KeyAlg => entry.oauth.key_alg = None,
                 Unset::ClientMetadataUrl => entry.oauth.client_metadata_url = None,
+                Unset::Grant => entry.oauth.grant = default.grant,
+                Unset::Assertion => (entry.oauth.assertion_file, secrets.assertion) = (None, None),
+                Unset::IdpIssuer => entry.oauth.idp.issuer = None,
+                Unset::IdpTokenEndpoint => entry.oauth.idp.token_endpoint = None,
+                Unset::IdpClientId => entry.oauth.idp.client_id = None,
+                Unset::IdpClientSecret => secrets.idp_client_secret = None,
+                Unset::IdpIdToken => (entry.oauth.idp.id_token_file, secrets.idp_id_token) = (None, None),
                 Unset::Scope => entry.oauth.scope = None,
                 Unset::Resource => (entry.oauth.resource, entry.oauth.no_resource) = (None, false),
                 Unset::Issuer => entry.oauth.issuer = None,
@@ -93,6 +103,8 @@ impl Server {
     /// The same server with nothing in the secret store.
     pub(super) fn without_secrets(mut self) -> Self {
         self.secrets = ServerSecrets::default();
+        self.entry.oauth.assertion_file = None;
+        self.entry.oauth.idp.id_token_file = None;
         self.settle_names();
         self
     }
@@ -128,6 +140,7 @@ impl Server {
         }
         self.settle_names();
         self.signing_key()?;
+        self.grant()?;
         Ok(())
     }
 
@@ -146,6 +159,9 @@ impl Server {
         self.entry.bearer = self.secrets.bearer.is_some();
         self.entry.oauth.has_client_secret = self.secrets.client_secret.is_some();
         self.entry.oauth.has_private_key = self.secrets.private_key.is_some();
+        self.entry.oauth.has_assertion = self.secrets.assertion.is_some();
+        self.entry.oauth.idp.has_client_secret = self.secrets.idp_client_secret.is_some();
+        self.entry.oauth.idp.has_id_token = self.secrets.idp_id_token.is_some();
         self.entry.proxy_login = self.secrets.proxy.is_some();
     }
 }
@@ -248,6 +264,7 @@ mod tests {
     use super::*;
     use crate::api::types::{HeaderOption, SecretOption};
     use crate::net::AddressClass;
+    use crate::registry::GrantChoice;
 
     const KEY: &str = include_str!("../../tests/fixtures/keys/p256-pkcs8.pem");
 
@@ -289,6 +306,7 @@ mod tests {
             ServerOptions { private_key: Some(secret(KEY)), ..options() },
             ServerOptions { client_metadata_url: Some("https://me.example/c.json".into()), ..options() },
             ServerOptions { issuer: Some("https://as.example".into()), ..options() },
+            ServerOptions { grant: Some(GrantChoice::Device), ..options() },
             ServerOptions { resource: Some(ResourceOption::Omitted), ..options() },
             ServerOptions { scope: Some("all".into()), ..options() },
             ServerOptions { allow_http: true, ..options() },

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
 
 use crate::registry::ServerId;
 use crate::secret::{ClientSecret, Error, ItemName, PrivateKey, StaticSecret, Vault};
@@ -20,6 +21,12 @@ pub(super) struct ServerSecrets {
     pub(super) client_secret: Option<ClientSecret>,
     /// The key that such a client signs with.
     pub(super) private_key: Option<PrivateKey>,
+    /// What vouches for a workload.
+    pub(super) assertion: Option<StaticSecret>,
+    /// Our secret at the company's identity provider.
+    pub(super) idp_client_secret: Option<ClientSecret>,
+    /// The person's ID token from there.
+    pub(super) idp_id_token: Option<StaticSecret>,
     /// The proxy's URL with user name and password.
     pub(super) proxy: Option<StaticSecret>,
 }
@@ -56,11 +63,7 @@ impl ServerSecrets {
 
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.headers.is_empty()
-            && self.bearer.is_none()
-            && self.client_secret.is_none()
-            && self.private_key.is_none()
-            && self.proxy.is_none()
+        self.headers.is_empty() && self.texts().iter().all(|(_, text)| text.is_none())
     }
 
     /// Whether the other ones are the same, in constant time for each value.
@@ -70,11 +73,9 @@ impl ServerSecrets {
                 .headers
                 .iter()
                 .all(|(name, value)| other.headers.get(name).is_some_and(|other| value.same_as(other)));
-        same_headers
-            && same(&self.client_secret, &other.client_secret, ClientSecret::same_as)
-            && same(&self.private_key, &other.private_key, PrivateKey::same_as)
-            && same(&self.bearer, &other.bearer, StaticSecret::same_as)
-            && same(&self.proxy, &other.proxy, StaticSecret::same_as)
+        let texts = self.texts().into_iter().zip(other.texts());
+        // Not cut short at the first that differs.
+        texts.fold(same_headers, |all, ((_, one), (_, other))| all & same(one, other))
     }
 
     /// The text that is stored; also what a digest is made of.
@@ -83,14 +84,22 @@ impl ServerSecrets {
         let headers: Map<String, Value> =
             self.headers.iter().map(|(name, value)| (name.clone(), value.expose().into())).collect();
         all.insert("headers".into(), headers.into());
-        let others = [
+        let texts = self.texts().into_iter();
+        all.extend(texts.filter_map(|(key, value)| Some((key.to_owned(), value?.into()))));
+        Value::Object(all).to_string().into()
+    }
+
+    /// All but the headers, by the names they are stored under.
+    fn texts(&self) -> [(&'static str, Option<&str>); 7] {
+        [
             ("bearer", self.bearer.as_ref().map(StaticSecret::expose)),
             ("client_secret", self.client_secret.as_ref().map(ClientSecret::expose)),
             ("private_key", self.private_key.as_ref().map(PrivateKey::expose)),
+            ("assertion", self.assertion.as_ref().map(StaticSecret::expose)),
+            ("idp_client_secret", self.idp_client_secret.as_ref().map(ClientSecret::expose)),
+            ("idp_id_token", self.idp_id_token.as_ref().map(StaticSecret::expose)),
             ("proxy", self.proxy.as_ref().map(StaticSecret::expose)),
-        ];
-        all.extend(others.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))));
-        Value::Object(all).to_string().into()
+        ]
     }
 
     fn from_json(text: &SecretString) -> Self {
@@ -107,6 +116,9 @@ impl ServerSecrets {
             bearer: stored.bearer.map(StaticSecret::new),
             client_secret: stored.client_secret.map(ClientSecret::new),
             private_key: stored.private_key.map(PrivateKey::new),
+            assertion: stored.assertion.map(StaticSecret::new),
+            idp_client_secret: stored.idp_client_secret.map(ClientSecret::new),
+            idp_id_token: stored.idp_id_token.map(StaticSecret::new),
             proxy: stored.proxy.map(StaticSecret::new),
         }
     }
@@ -120,12 +132,15 @@ struct Stored {
     bearer: Option<String>,
     client_secret: Option<String>,
     private_key: Option<String>,
+    assertion: Option<String>,
+    idp_client_secret: Option<String>,
+    idp_id_token: Option<String>,
     proxy: Option<String>,
 }
 
-fn same<T>(one: &Option<T>, other: &Option<T>, is_same: impl Fn(&T, &T) -> bool) -> bool {
+fn same(one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
-        (Some(one), Some(other)) => is_same(one, other),
+        (Some(one), Some(other)) => one.as_bytes().ct_eq(other.as_bytes()).into(),
         (one, other) => one.is_none() && other.is_none(),
     }
 }
@@ -145,12 +160,19 @@ mod tests {
         let mut secrets = ServerSecrets::default();
         secrets.headers.insert("x-key".into(), StaticSecret::new("one"));
         secrets.client_secret = Some(ClientSecret::new("two"));
+        secrets.private_key = Some(PrivateKey::new("three"));
+        secrets.assertion = Some(StaticSecret::new("four"));
+        secrets.idp_client_secret = Some(ClientSecret::new("five"));
+        secrets.idp_id_token = Some(StaticSecret::new("six"));
         secrets.write(&vault, &id).await.expect("written");
         let again = ServerSecrets::read(&vault, &id).await.expect("read");
         assert!(again.same_as(&secrets));
         secrets.headers.insert("x-key".into(), StaticSecret::new("other"));
         assert!(!again.same_as(&secrets));
         assert!(!again.same_as(&ServerSecrets::default()));
+        secrets.headers.insert("x-key".into(), StaticSecret::new("one"));
+        secrets.idp_id_token = None;
+        assert!(!again.same_as(&secrets));
         ServerSecrets::default().write(&vault, &id).await.expect("deleted");
         assert!(!control.holds("one") && control.names().is_empty());
         assert!(ServerSecrets::read(&vault, &id).await.expect("none").is_empty());

@@ -1,10 +1,13 @@
 //! Servers and accounts as they are shown: nothing here may hold a secret.
 
+use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use super::account::{AccountState, Identity};
 use super::failures;
-use crate::api::types::{AccountStateView, AccountView, OAuthView, PersonView, ResourceOption, ServerView};
+use crate::api::types::{
+    AccountStateView, AccountView, IdpView, OAuthView, PersonView, ResourceOption, ServerView, SubjectView,
+};
 use crate::redact::SafeUrl;
 use crate::registry::{AccountLabel, OAuthEntry, ServerEntry, ServerName};
 
@@ -74,11 +77,28 @@ fn of_oauth(oauth: &OAuthEntry) -> OAuthView {
         has_private_key: oauth.has_private_key,
         key_alg: oauth.key_alg.clone(),
         client_metadata_url: oauth.client_metadata_url.clone(),
+        grant: oauth.grant,
+        assertion: of_subject(oauth.has_assertion, oauth.assertion_file.as_ref()),
+        idp: IdpView {
+            issuer: oauth.idp.issuer.clone(),
+            token_endpoint: oauth.idp.token_endpoint.clone(),
+            client_id: oauth.idp.client_id.clone(),
+            has_client_secret: oauth.idp.has_client_secret,
+            id_token: of_subject(oauth.idp.has_id_token, oauth.idp.id_token_file.as_ref()),
+        },
         scope: oauth.scope.clone(),
         resource: given.or(oauth.no_resource.then_some(ResourceOption::Omitted)),
         issuer: oauth.issuer.clone(),
         callback_port: oauth.callback_port,
         callback_host: oauth.callback_host,
+    }
+}
+
+fn of_subject(is_stored: bool, file: Option<&PathBuf>) -> SubjectView {
+    match file {
+        Some(file) => SubjectView::File(file.clone()),
+        None if is_stored => SubjectView::Stored,
+        None => SubjectView::None,
     }
 }
 

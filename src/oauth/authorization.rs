@@ -24,13 +24,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Prepares a trip for this client.
-    pub fn new(discovered: &Discovered, registration: &ClientRegistration) -> Self {
+    /// Prepares a trip to the server's sign-in page for this client.
+    pub fn new(discovered: &Discovered, registration: &ClientRegistration, page: &Url) -> Self {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let state = random_text();
         let nonce = discovered.scopes.contains("openid").then(random_text);
         let server = &discovered.server;
-        let mut url = server.authorization_endpoint.clone();
+        let mut url = page.clone();
         {
             let mut query = url.query_pairs_mut();
             query
@@ -62,7 +62,7 @@ impl Attempt {
             nonce,
             state,
             issuer: server.issuer.clone(),
-            needs_iss: server.sends_iss || is_split(&server.authorization_endpoint, &server.token_endpoint),
+            needs_iss: server.sends_iss || is_split(page, &server.token_endpoint),
         }
     }
 
@@ -167,11 +167,10 @@ mod tests {
     const ISSUER: &str = "https://as.example";
 
     fn attempt(sends_iss: bool, token_endpoint: &str) -> Attempt {
-        let url = |text: &str| Url::parse(text).unwrap();
+        let page = Url::parse("https://as.example/authorize?tenant=a%20b").unwrap();
         let server = AuthorizationServer {
             issuer: Issuer::new(ISSUER),
-            authorization_endpoint: url("https://as.example/authorize?tenant=a%20b"),
-            token_endpoint: url(token_endpoint),
+            token_endpoint: Url::parse(token_endpoint).unwrap(),
             sends_iss,
             ..server(None)
         };
@@ -189,7 +188,7 @@ mod tests {
             server,
             scopes: Scopes::parse("a offline_access"),
         };
-        Attempt::new(&discovered, &registration)
+        Attempt::new(&discovered, &registration, &page)
     }
 
     #[test]

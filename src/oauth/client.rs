@@ -13,6 +13,13 @@ use crate::net::{ConnectionSettings, Network};
 /// The grant of sign-ins in a browser.
 const CODE_GRANT: &str = "authorization_code";
 
+/// A client that needs no browser here.
+pub(super) struct DeviceClient {
+    pub(super) registration: ClientRegistration,
+    /// Whether the server may have forgotten it since it was made.
+    pub(super) may_be_forgotten: bool,
+}
+
 /// What a choice is made from.
 #[derive(Clone, Copy)]
 pub(super) struct Choice<'a> {
@@ -34,11 +41,9 @@ pub(super) struct BrowserClient {
 impl Choice<'_> {
     /// The client for a sign-in in a browser.
     pub(super) async fn for_browser(self) -> Result<BrowserClient, Error> {
-        let OAuthOptions { client_id, callback_port, callback_host, .. } = self.options;
+        let OAuthOptions { callback_port, callback_host, .. } = self.options;
         let server = &self.discovered.server;
-        if let Some(client_id) = client_id {
-            self.registrations.check_given(client_id, &server.issuer).await?;
-        }
+        self.check_given().await?;
         if let Some(known) = self.known().await? {
             match Listener::bind(known.host, Some(known.port)).await {
                 Ok(listener) => {
@@ -96,6 +101,77 @@ impl Choice<'_> {
         self.register_with(Wish { redirect: Some(listener.redirect()), ..wish }).await
     }
 
+    /// The client for a sign-in with a code that is typed in elsewhere.
+    pub(super) async fn for_device(self, grant_type: &'static str) -> Result<DeviceClient, Error> {
+        let server = &self.discovered.server;
+        self.check_given().await?;
+        let document = || ClientRegistration::document(self.options, server, None);
+        if let Some(registration) = ClientRegistration::given(self.options, server, None) {
+            return Ok(DeviceClient { registration, may_be_forgotten: false });
+        }
+        if let Some(registration) = document() {
+            return Ok(DeviceClient {
+                registration,
+                may_be_forgotten: server.registration_endpoint.is_some(),
+            });
+        }
+        let stored = self.stored().await?;
+        if let Some(registration) = stored.filter(|known| known.redirect.is_none()) {
+            return Ok(DeviceClient { registration, may_be_forgotten: true });
+        }
+        let registration = self.register_for_device(grant_type).await?;
+        Ok(DeviceClient { registration, may_be_forgotten: false })
+    }
+
+    /// Registers a client without a browser.
+    pub(super) async fn register_for_device(
+        self,
+        grant_type: &'static str,
+    ) -> Result<ClientRegistration, Error> {
+        let wish = self.wish(grant_type);
+        self.register_with(wish).await
+    }
+
+    /// The client that the options name, for a grant in which none registers itself.
+    pub(super) async fn given(self) -> Result<ClientRegistration, Error> {
+        self.check_given().await?;
+        let server = &self.discovered.server;
+        ClientRegistration::given(self.options, server, None)
+            .or_else(|| ClientRegistration::document(self.options, server, None))
+            .ok_or_else(|| Error::NoRegistration { issuer: server.issuer.to_string() })
+    }
+
+    /// As [`given`](Self::given); where the options name none, whoever the assertion is about (RFC 7521 §4.1).
+    pub(super) async fn given_or_unnamed(self) -> Result<ClientRegistration, Error> {
+        match self.given().await {
+            Err(Error::NoRegistration { .. }) => {
+                Ok(ClientRegistration::unnamed(self.discovered.server.issuer.clone()))
+            }
+            given => given,
+        }
+    }
+
+    /// Remembers the issuer that a client from the options worked with.
+    pub(super) async fn bind(self, registration: &ClientRegistration) -> Result<(), Error> {
+        let ClientRegistration { kind: ClientKind::Given, client_id, issuer, .. } = registration else {
+            return Ok(());
+        };
+        if client_id.is_empty() {
+            return Ok(());
+        }
+        self.registrations.bind_given(client_id, issuer).await.map_err(Error::NotSaved)
+    }
+
+    /// Checks that a client from the options meets the issuer it worked with.
+    async fn check_given(self) -> Result<(), Error> {
+        match &self.options.client_id {
+            Some(client_id) => {
+                self.registrations.check_given(client_id, &self.discovered.server.issuer).await
+            }
+            None => Ok(()),
+        }
+    }
+
     fn wish(&self, grant_type: &'static str) -> Wish<'_> {
         let key = self.options.private_key.as_ref();
         Wish { redirect: None, grant_type, scopes: &self.discovered.scopes, key }
@@ -117,16 +193,20 @@ impl Choice<'_> {
         if is_from_options {
             return Ok(None);
         }
-        let stored = self.registrations.load(&server.issuer).await.map_err(Error::NotSaved)?;
-        Ok(stored
-            .filter(|known| known.kind == ClientKind::Dynamic && !known.has_expired(unix_now()))
-            .and_then(|registration| {
-                let redirect = registration.redirect?;
-                // A server may have insisted on the name; nothing else replaces what the options say.
-                let fits = redirect.host == *callback_host || redirect.host == CallbackHost::Localhost;
-                let port = callback_port.is_none_or(|port| port == redirect.port);
-                (fits && port).then_some(Known { registration, host: redirect.host, port: redirect.port })
-            }))
+        Ok(self.stored().await?.and_then(|registration| {
+            let redirect = registration.redirect?;
+            // A server may have insisted on the name; nothing else replaces what the options say.
+            let fits = redirect.host == *callback_host || redirect.host == CallbackHost::Localhost;
+            let port = callback_port.is_none_or(|port| port == redirect.port);
+            (fits && port).then_some(Known { registration, host: redirect.host, port: redirect.port })
+        }))
+    }
+
+    /// The client we registered earlier, while its secret lives.
+    async fn stored(self) -> Result<Option<ClientRegistration>, Error> {
+        let stored =
+            self.registrations.load(&self.discovered.server.issuer).await.map_err(Error::NotSaved)?;
+        Ok(stored.filter(|known| known.kind == ClientKind::Dynamic && !known.has_expired(unix_now())))
     }
 }
 

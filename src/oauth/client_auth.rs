@@ -139,10 +139,11 @@ impl ClientAuth {
         }
     }
 
-    /// What to send so that this authorization server knows who asks.
+    /// What to send so that this authorization server knows who asks; an unnamed client sends nothing.
     pub(super) fn show(&self, client_id: &str, issuer: &Issuer) -> Shown {
         let id = ("client_id", client_id.to_owned());
         match self {
+            Self::None if client_id.is_empty() => Shown { header: None, fields: Vec::new() },
             Self::None => Shown { header: None, fields: vec![id] },
             // Servers made with the Python SDK look for the client in the form first; RFC 6749 §3.2.1 lets it be there.
             Self::SecretBasic(secret) => {

@@ -60,10 +60,14 @@ pub struct ProtectedResourceMetadata {
 pub struct AuthorizationServer {
     /// Its name for itself.
     pub issuer: Issuer,
-    /// Where people sign in.
-    pub authorization_endpoint: Url,
+    /// Where people sign in; a server that only programs use may have no such place.
+    pub authorization_endpoint: Option<Url>,
+    /// Whether it protects codes against interception (PKCE with S256).
+    pub has_pkce: bool,
     /// Where tokens come from.
     pub token_endpoint: Url,
+    /// Where codes for other computers come from (RFC 8628 §4).
+    pub device_authorization_endpoint: Option<Url>,
     /// Where clients register.
     pub registration_endpoint: Option<Url>,
     /// Where tokens are given back.
@@ -84,6 +88,36 @@ pub struct AuthorizationServer {
     pub dpop_signing_algs: Option<Vec<String>>,
     /// Whether the endpoints are only the defaults of 2025-03-26.
     pub assumed: bool,
+}
+
+impl AuthorizationServer {
+    /// Where a browser can be sent.
+    ///
+    /// # Errors
+    /// [`Error::NoPkce`] or [`Error::NoSignInPage`]
+    pub fn sign_in_page(&self) -> Result<&Url, Error> {
+        let issuer = self.issuer.to_string();
+        match &self.authorization_endpoint {
+            Some(page) if self.has_pkce => Ok(page),
+            Some(_) => Err(Error::NoPkce { issuer }),
+            None => Err(Error::NoSignInPage { issuer }),
+        }
+    }
+}
+
+/// The token endpoint of an issuer that signs in for no server of ours.
+///
+/// # Errors
+/// As [`discover`].
+pub(super) async fn token_endpoint_of(
+    network: &Network,
+    settings: &ConnectionSettings,
+    issuer: &str,
+) -> Result<Url, Error> {
+    let identifier = endpoint::parse("issuer", issuer, network, settings)?;
+    let options = OAuthOptions::default();
+    let finder = Finder { network, settings, server_url: &identifier, options: &options };
+    Ok(finder.named_server(issuer).await?.token_endpoint)
 }
 
 /// Asks the server, then its authorization server.
@@ -248,7 +282,9 @@ impl Finder<'_> {
         };
         Ok(AuthorizationServer {
             issuer: Issuer::new(origin),
-            authorization_endpoint: at("/authorize"),
+            authorization_endpoint: Some(at("/authorize")),
+            has_pkce: true,
+            device_authorization_endpoint: None,
             token_endpoint: at("/token"),
             registration_endpoint: Some(at("/register")),
             revocation_endpoint: None,
@@ -302,14 +338,16 @@ impl Finder<'_> {
         let issuer = Issuer::new(text(document, "issuer").ok_or_else(|| missing("it names no issuer"))?);
         // Absent means unsupported (Security Considerations, Authorization Code Protection).
         let methods = list(document, "code_challenge_methods_supported").unwrap_or_default();
-        if !methods.iter().any(|method| method == "S256") {
-            return Err(Error::NoPkce { issuer: issuer.to_string() });
-        }
+        let has_pkce = methods.iter().any(|method| method == "S256");
         let named = |key| text(document, key);
         let optional = |what, key| named(key).map(|raw| self.endpoint(what, raw)).transpose();
         Ok(AuthorizationServer {
-            authorization_endpoint: optional("authorization endpoint", "authorization_endpoint")?
-                .ok_or_else(|| missing("it has no authorization endpoint"))?,
+            authorization_endpoint: optional("authorization endpoint", "authorization_endpoint")?,
+            has_pkce,
+            device_authorization_endpoint: optional(
+                "device authorization endpoint",
+                "device_authorization_endpoint",
+            )?,
             token_endpoint: optional("token endpoint", "token_endpoint")?
                 .ok_or_else(|| missing("it has no token endpoint"))?,
             registration_endpoint: optional("registration endpoint", "registration_endpoint")?,
@@ -361,7 +399,7 @@ pub fn read_server_metadata(
     bytes: &[u8],
 ) -> Result<Option<AuthorizationServer>, Error> {
     let finder = Finder { network, settings, server_url, options: &OAuthOptions::default() };
-    object(bytes).map(|document| finder.checked_server(server_url, &document, true)).transpose()
+    object(bytes).map(|document| finder.checked_server(server_url, &document)).transpose()
 }
 
 /// A document, unless it is a web page or the like.
@@ -459,7 +497,9 @@ pub(super) mod tests {
         let url = url("https://as.example/x");
         AuthorizationServer {
             issuer: Issuer::new("https://as.example"),
-            authorization_endpoint: url.clone(),
+            authorization_endpoint: Some(url.clone()),
+            has_pkce: true,
+            device_authorization_endpoint: None,
             token_endpoint: url.clone(),
             registration_endpoint: Some(url),
             revocation_endpoint: None,

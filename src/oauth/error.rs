@@ -64,6 +64,52 @@ pub enum Error {
         /// The issuer.
         issuer: String,
     },
+    /// There is no page to send a person to.
+    #[error("{issuer} has no page where people sign in")]
+    NoSignInPage {
+        /// The issuer.
+        issuer: String,
+    },
+    /// The authorization server gives no codes for other computers.
+    #[error("{issuer} does not offer signing in with a code")]
+    NoDeviceGrant {
+        /// The issuer.
+        issuer: String,
+    },
+    /// Nobody typed the code in while it was good.
+    #[error("nobody entered the code in time")]
+    CodeExpired,
+    /// A program wants a sign-in that begins at a command.
+    #[error("signing in to this server begins with a command, as it takes a code")]
+    ByHand,
+    /// What vouches for us could not be read.
+    #[error("there is no token to show who we are: {why}")]
+    SubjectToken {
+        /// Why.
+        why: String,
+    },
+    /// The company's identity provider said no.
+    #[error("the identity provider refused{}", reason(&Some(code.clone()), description))]
+    IdentityProviderRefused {
+        /// RFC 6749 §5.2.
+        code: String,
+        /// Its words.
+        description: Option<String>,
+    },
+    /// The authorization server does not take what shows who we are.
+    #[error("the authorization server does not give this program a token{}", reason(&Some(code.clone()), description))]
+    GrantRefused {
+        /// RFC 6749 §5.2.
+        code: String,
+        /// Its words.
+        description: Option<String>,
+    },
+    /// The MCP server does not take what its authorization server just issued to us.
+    #[error("the server does not accept the token that {issuer} issued")]
+    TokenNotAccepted {
+        /// The issuer.
+        issuer: String,
+    },
     /// The authorization server registers nobody, and no client id was given.
     #[error("{issuer} does not let programs register themselves; it needs a client id from its operator")]
     NoRegistration {
@@ -206,6 +252,14 @@ impl Error {
             | Self::NoMetadata { .. }
             | Self::UnsafeEndpoint { .. }
             | Self::NoPkce { .. }
+            | Self::NoSignInPage { .. }
+            | Self::NoDeviceGrant { .. }
+            | Self::CodeExpired
+            | Self::ByHand
+            | Self::SubjectToken { .. }
+            | Self::IdentityProviderRefused { .. }
+            | Self::GrantRefused { .. }
+            | Self::TokenNotAccepted { .. }
             | Self::NoRegistration { .. }
             | Self::RegistrationRefused { .. }
             | Self::RedirectRefused { .. }
@@ -251,6 +305,18 @@ impl Error {
             return false;
         };
         code == "invalid_target" || description.as_ref().is_some_and(|words| words.contains(ENTRA_RESOURCE))
+    }
+
+    /// The same refusal as that of the identity provider.
+    pub(crate) fn at_identity_provider(self) -> Self {
+        let Self::TokenRefused { code, description } = self else { return self };
+        Self::IdentityProviderRefused { code, description }
+    }
+
+    /// The same refusal where there is nobody to sign in again.
+    pub(crate) fn unattended(self) -> Self {
+        let Self::TokenRefused { code, description } = self else { return self };
+        Self::GrantRefused { code, description }
     }
 
     /// Whether the token endpoint refused with this code.

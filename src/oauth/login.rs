@@ -4,12 +4,15 @@
 //! for the browser's return and exchanges the code. A client the server has forgotten is registered again, once, and
 //! the browser sent round again by itself.
 
+mod prepared;
+
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub use self::prepared::Prepared;
 use super::authorization::Attempt;
 use super::challenge::Challenge;
 use super::client::{BrowserClient, Choice};
@@ -18,7 +21,7 @@ use super::doubt::{self, Doubt};
 use super::dpop::{self, DpopKey};
 use super::identity::{Expected, Identity};
 use super::loopback::{Answer, Confirm, Event, EventKind, QUESTION, Serving, confirm_path};
-use super::registration::{ClientKind, ClientRegistration, RedirectUri, Registrations};
+use super::registration::{ClientRegistration, RedirectUri, Registrations};
 use super::scope::Scopes;
 use super::token::{TokenClient, TokenSet};
 use super::{Error, OAuthOptions, endpoint, page, random_text};
@@ -26,7 +29,7 @@ use crate::net::{ConnectionSettings, Network};
 use crate::secret::AuthorizationCode;
 
 /// How long giving unused tokens back may take.
-const GIVE_BACK: Duration = Duration::from_secs(5);
+pub(super) const GIVE_BACK: Duration = Duration::from_secs(5);
 
 /// What a sign-in is about.
 #[derive(Debug, Clone)]
@@ -86,6 +89,8 @@ pub struct Login {
     registration: ClientRegistration,
     /// Whether the server may have forgotten the client, or may not take it.
     may_be_forgotten: bool,
+    /// The authorization server's page.
+    page: Url,
     attempt: Attempt,
     dpop: Option<DpopKey>,
     facts: SignInFacts,
@@ -149,22 +154,30 @@ enum Place {
 }
 
 /// The last page of a sign-in, not yet shown.
-pub struct Farewell {
+pub struct Farewell(Option<LastPage>);
+
+struct LastPage {
     server_name: String,
     reply: oneshot::Sender<Answer>,
     serving: Serving,
 }
 
 impl Farewell {
+    /// For a sign-in whose browser is elsewhere.
+    pub(super) fn without_page() -> Self {
+        Self(None)
+    }
+
     /// Says how it ended and closes the listener.
     pub async fn say(self, outcome: Result<(), String>) {
+        let Some(page) = self.0 else { return };
         let answer = match outcome {
-            Ok(()) => Answer::SignedIn(self.server_name),
+            Ok(()) => Answer::SignedIn(page.server_name),
             Err(why) => Answer::Failed(why),
         };
         // The tab may be gone.
-        self.reply.send(answer).ok();
-        self.serving.close().await;
+        page.reply.send(answer).ok();
+        page.serving.close().await;
     }
 }
 
@@ -184,6 +197,7 @@ impl Login {
         if let (Some(keep), None) = (&request.keep, &options.scope) {
             discovered.scopes = keep.union(&discovered.scopes);
         }
+        let page = discovered.server.sign_in_page()?.clone();
         let choice = Choice {
             network: &network,
             settings,
@@ -193,8 +207,8 @@ impl Login {
         };
         let BrowserClient { listener, registration, may_be_forgotten } = choice.for_browser().await?;
         let dpop = dpop::key_for(challenge.as_ref(), &discovered)?;
-        let attempt = Attempt::new(&discovered, &registration).bound_to(dpop.as_ref());
-        let facts = facts(&request, &discovered);
+        let attempt = Attempt::new(&discovered, &registration, &page).bound_to(dpop.as_ref());
+        let facts = facts(&request, &discovered, &page);
         let secret = random_text();
         let page_url = listener.confirm_url(&secret);
         let direct = facts.asked_by.is_none() && facts.warnings.is_empty();
@@ -208,6 +222,7 @@ impl Login {
             discovered,
             registration,
             may_be_forgotten,
+            page,
             attempt,
             dpop,
             facts,
@@ -344,8 +359,8 @@ impl Login {
             },
         };
         tokens.accepted_sites = doubts.into_iter().flat_map(Doubt::into_sites).collect();
-        let farewell = Farewell { server_name: self.request.server_name, reply, serving: self.serving };
-        Ok(Finished { tokens, farewell })
+        let page = LastPage { server_name: self.request.server_name, reply, serving: self.serving };
+        Ok(Finished { tokens, farewell: Farewell(Some(page)) })
     }
 
     /// Shows the last question; a yes brings what waits for the last page.
@@ -420,12 +435,7 @@ impl Login {
             }
             identity.ok()
         });
-        if self.registration.kind == ClientKind::Given {
-            self.registrations
-                .bind_given(&self.registration.client_id, &server.issuer)
-                .await
-                .map_err(Error::NotSaved)?;
-        }
+        self.choice().bind(&self.registration).await?;
         Ok(TokenSet {
             issuer: server.issuer.clone(),
             token_endpoint: server.token_endpoint.clone(),
@@ -444,18 +454,22 @@ impl Login {
         })
     }
 
-    async fn register_again(&mut self) -> Result<(), Error> {
-        tracing::info!(issuer = %self.registration.issuer, "the authorization server does not know us; registering");
-        let choice = Choice {
+    fn choice(&self) -> Choice<'_> {
+        Choice {
             network: &self.network,
             settings: &self.request.settings,
             registrations: &self.registrations,
             options: &self.request.options,
             discovered: &self.discovered,
-        };
-        self.registration = choice.register_in_place_of(&self.registration).await?;
+        }
+    }
+
+    async fn register_again(&mut self) -> Result<(), Error> {
+        tracing::info!(issuer = %self.registration.issuer, "the authorization server does not know us; registering");
+        self.registration = self.choice().register_in_place_of(&self.registration).await?;
         self.may_be_forgotten = false;
-        self.attempt = Attempt::new(&self.discovered, &self.registration).bound_to(self.dpop.as_ref());
+        self.attempt =
+            Attempt::new(&self.discovered, &self.registration, &self.page).bound_to(self.dpop.as_ref());
         Ok(())
     }
 
@@ -477,15 +491,16 @@ impl Login {
     }
 }
 
-fn facts(request: &LoginRequest, discovered: &Discovered) -> SignInFacts {
+/// What a person should know before they sign in at this page.
+pub(super) fn facts(request: &LoginRequest, discovered: &Discovered, page: &Url) -> SignInFacts {
     let server = &discovered.server;
     let mut warnings = Vec::new();
     if let Ok(issuer) = Url::parse(server.issuer.as_str())
-        && !endpoint::same_site(&issuer, &server.authorization_endpoint)
+        && !endpoint::same_site(&issuer, page)
     {
         warnings.push(format!(
             "The sign-in page lies at {}, which is not where {} is.",
-            endpoint::site(&server.authorization_endpoint),
+            endpoint::site(page),
             endpoint::shown_host(&issuer)
         ));
     }
@@ -505,7 +520,7 @@ fn facts(request: &LoginRequest, discovered: &Discovered) -> SignInFacts {
     SignInFacts {
         server_name: request.server_name.clone(),
         server_host: endpoint::shown_host(&request.server_url),
-        sign_in_host: endpoint::shown_host(&server.authorization_endpoint),
+        sign_in_host: endpoint::shown_host(page),
         scopes: discovered.scopes.iter().map(str::to_owned).collect(),
         asked_by: match &request.asked_by {
             AskedBy::Person => None,

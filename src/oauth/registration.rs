@@ -100,6 +100,18 @@ impl ClientRegistration {
         Some(Self::of_options(url, ClientKind::Document, options, server, redirect))
     }
 
+    /// Nobody in particular: what is sent besides says who asks.
+    pub(super) fn unnamed(issuer: Issuer) -> Self {
+        Self {
+            issuer,
+            client_id: String::new(),
+            auth: ClientAuth::None,
+            secret_expires_at: None,
+            redirect: None,
+            kind: ClientKind::Given,
+        }
+    }
+
     fn of_options(
         client_id: String,
         kind: ClientKind,

@@ -5,7 +5,7 @@
 pub struct Scopes(Vec<String>);
 
 /// Asks for a refresh token (OpenID Connect Core §11).
-const OFFLINE_ACCESS: &str = "offline_access";
+pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 impl Scopes {
     /// Splits a `scope` value at spaces; characters outside RFC 6749's scope-token are dropped with their scope.

@@ -159,10 +159,22 @@ impl TokenClient<'_> {
         outcome
     }
 
-    async fn ask(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<TokenResponse, Error> {
-        let answer = self.post(endpoint, form).await?;
+    /// Asks for tokens with any grant.
+    ///
+    /// # Errors
+    /// See [`exchange`](Self::exchange).
+    pub(super) async fn ask(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<TokenResponse, Error> {
         let kind = if self.dpop.is_some() { TokenType::Dpop } else { TokenType::Bearer };
-        if answer.status.is_success() { read_tokens(&answer.body, kind) } else { Err(failure(&answer)) }
+        read_tokens(&self.ask_for_body(endpoint, form).await?, kind)
+    }
+
+    /// Asks an endpoint that answers errors as the token endpoint does, for something else than tokens.
+    ///
+    /// # Errors
+    /// [`Error::TokenRefused`], [`Error::Unavailable`], [`Error::Network`].
+    pub(super) async fn ask_for_body(&self, endpoint: &Url, form: Vec<(&str, &str)>) -> Result<Bytes, Error> {
+        let answer = self.post(endpoint, form).await?;
+        if answer.status.is_success() { Ok(answer.body) } else { Err(failure(&answer)) }
     }
 
     /// One request; RFC 9449 §8: another one if the first only lacked a nonce.
@@ -231,7 +243,7 @@ fn failure(answer: &SmallResponse) -> Error {
 /// Two codes say "not now" whatever status carries them.
 fn refusal(body: ErrorBody) -> Error {
     match body.code.as_str() {
-        "temporarily_unavailable" | "server_error" | "slow_down" => {
+        "temporarily_unavailable" | "server_error" => {
             Error::Unavailable { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), retry_after: None }
         }
         _ => Error::TokenRefused { code: body.code, description: body.description },

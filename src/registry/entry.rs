@@ -37,6 +37,24 @@ pub enum SignInChoice {
     None,
 }
 
+/// How tokens of a server are got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "kebab-case")]
+pub enum GrantChoice {
+    /// A person signs in, in a browser on this computer.
+    #[default]
+    Code,
+    /// A person signs in, in a browser anywhere, with a code.
+    Device,
+    /// The client is its own user.
+    ClientCredentials,
+    /// The platform vouches for the client.
+    Workload,
+    /// The company's identity provider vouches for the person.
+    Enterprise,
+}
+
 /// Which host the redirect URL of a sign-in names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -121,6 +139,18 @@ pub struct ServerEntry {
 /// How to sign in to a server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OAuthEntry {
+    /// How tokens are got.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub grant: GrantChoice,
+    /// Whether what vouches for a workload is in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub has_assertion: bool,
+    /// The file it is read from each time, in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion_file: Option<PathBuf>,
+    /// The company's identity provider.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub idp: IdpEntry,
     /// The client id, where one was registered by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
@@ -157,6 +187,29 @@ pub struct OAuthEntry {
     /// Fields of other versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// The identity provider of a company, and who we are there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IdpEntry {
+    /// Its issuer, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Where it exchanges tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// Our client id there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Whether our secret there is in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub has_client_secret: bool,
+    /// Whether the person's ID token is in the secret store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub has_id_token: bool,
+    /// The file it is read from each time, in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_file: Option<PathBuf>,
 }
 
 /// One account at a server.
@@ -221,8 +274,10 @@ impl ServerEntry {
 
     /// Whether anything of it is in the secret store, tokens of accounts aside.
     pub fn has_secrets(&self) -> bool {
-        let client = self.oauth.has_client_secret || self.oauth.has_private_key;
-        !self.headers.is_empty() || self.bearer || client || self.proxy_login
+        let OAuthEntry { has_client_secret, has_private_key, has_assertion, idp, .. } = &self.oauth;
+        let sign_in = *has_client_secret || *has_private_key || *has_assertion;
+        let idp = idp.has_client_secret || idp.has_id_token;
+        !self.headers.is_empty() || self.bearer || sign_in || idp || self.proxy_login
     }
 }
 

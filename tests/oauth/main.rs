@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 mod attacks;
+mod authority;
+mod clients;
 mod discovery;
 mod doubts;
 mod dpop;
 mod fake;
+mod grants;
 mod hostile;
 mod refresh;
 mod renewal;

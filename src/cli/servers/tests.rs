@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::types::{AccountView, OAuthView};
+use crate::api::types::{AccountView, IdpView, OAuthView};
 use crate::failure::Code;
 use crate::net::AddressClass;
 use crate::registry::CallbackHost;
@@ -19,6 +19,9 @@ fn server(name: &str, accounts: Vec<AccountView>) -> ServerView {
             has_private_key: false,
             key_alg: None,
             client_metadata_url: None,
+            grant: GrantChoice::Code,
+            assertion: SubjectView::None,
+            idp: IdpView::default(),
             scope: None,
             resource: None,
             issuer: None,
@@ -106,6 +109,15 @@ fn show_tells_everything_but_secrets() {
     full.oauth.has_private_key = true;
     full.oauth.key_alg = Some("ES256".into());
     full.oauth.client_metadata_url = Some("https://me.example/client.json".into());
+    full.oauth.grant = GrantChoice::Enterprise;
+    full.oauth.assertion = SubjectView::Stored;
+    full.oauth.idp = IdpView {
+        issuer: Some("https://idp.example".into()),
+        token_endpoint: Some("https://idp.example/token".into()),
+        client_id: Some("at-idp".into()),
+        has_client_secret: true,
+        id_token: SubjectView::File("/run/id-token".into()),
+    };
     full.oauth.scope = Some("a b".into());
     full.oauth.resource = Some(ResourceOption::Omitted);
     full.oauth.issuer = Some("https://as.example".into());
@@ -129,6 +141,12 @@ fn show_tells_everything_but_secrets() {
     Client id           client (secret stored)
     Private key         ES256 (stored)
     Client document     https://me.example/client.json
+    Grant               enterprise
+    Assertion           stored
+    Identity provider   https://idp.example
+    Its token endpoint  https://idp.example/token
+    Client id there     at-idp (secret stored)
+    ID token            read from /run/id-token
     Scopes              a b
     Resource            none
     Issuer              https://as.example

@@ -10,6 +10,7 @@ mod self_opened;
 mod sign_in;
 mod step_up;
 mod tokens;
+mod unattended;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,7 +27,7 @@ use self::tokens::{Pause, Waiter};
 use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Identity, Reply, Request, SignedOut};
 use crate::oauth;
 use crate::oauth::challenge::Challenge;
-use crate::oauth::login::{Finished, Login};
+use crate::oauth::login::{Finished, Prepared};
 use crate::oauth::registration::Registrations;
 use crate::oauth::token::TokenSet;
 use crate::secret::{self, ItemName};
@@ -50,6 +51,8 @@ pub(super) struct Task {
     renewed_for_refusal: Option<SystemTime>,
     pause: Pause,
     waiters: Vec<Waiter>,
+    /// People who want to see a token got.
+    obtaining: Vec<Reply<()>>,
     saving: Saving,
     login: Option<UnderWay>,
     logins: u64,
@@ -77,7 +80,7 @@ enum Done {
     Refreshed { epoch: u64, outcome: Result<Box<TokenSet>, oauth::Error> },
     Saved { number: u64, outcome: Result<(), secret::Error> },
     SaveAgain { number: u64 },
-    Prepared { id: u64, outcome: Result<Box<Login>, oauth::Error> },
+    Prepared { id: u64, outcome: Result<Prepared, oauth::Error> },
     Finished { id: u64, outcome: Result<Box<Finished>, oauth::Error> },
     Nothing,
 }
@@ -89,6 +92,7 @@ impl Task {
         current: watch::Sender<Option<Current>>,
         state: watch::Sender<AccountState>,
     ) -> Self {
+        let is_unattended = spec.oauth.grant.is_unattended();
         Self {
             item: ItemName::new("account", spec.key.entry.as_str(), &spec.key.label),
             registrations: Registrations::new(deps.vault.clone(), spec.key.entry.as_str()),
@@ -97,12 +101,14 @@ impl Task {
             current,
             state,
             jobs: JoinSet::new(),
-            held: Held::Unread,
+            // Nothing of an unattended grant is ever stored.
+            held: if is_unattended { Held::Nothing(SignedOut::NeverSignedIn) } else { Held::Unread },
             epoch: 0,
             refreshing: false,
             renewed_for_refusal: None,
             pause: Pause::default(),
             waiters: Vec::new(),
+            obtaining: Vec::new(),
             saving: Saving::default(),
             login: None,
             logins: 0,
@@ -160,9 +166,12 @@ impl Task {
             }
             Request::Refused { refusal, reply } => self.refused(refusal, reply),
             Request::SignIn { request, reply } => self.sign_in(request, reply),
+            Request::Obtain { reply } => self.obtain(reply),
             Request::PasteBox { reply } => {
                 let open = self.login.as_ref().and_then(|login| match &login.stage {
-                    Stage::Waiting { paste_box, .. } => Some((paste_box.clone(), login.outcome.subscribe())),
+                    Stage::Waiting { paste_box, .. } => {
+                        paste_box.clone().map(|paste_box| (paste_box, login.outcome.subscribe()))
+                    }
                     Stage::Preparing { .. } => None,
                 });
                 answer(reply, open.ok_or(Error::NoSignIn));
@@ -195,6 +204,7 @@ impl Task {
                     self.held = Held::Unread;
                 }
                 self.fail_waiters(&Error::Stopped);
+                self.fail_obtaining(&Error::Stopped);
             }
         }
     }

@@ -14,7 +14,9 @@ use crate::host::account::{
 };
 use crate::oauth;
 use crate::oauth::challenge;
-use crate::oauth::login::{AskedBy, Farewell, Finished, Login, LoginRequest, PasteBox, SignInFacts};
+use crate::oauth::grant::Grant;
+use crate::oauth::grant::device::DevicePrompt;
+use crate::oauth::login::{AskedBy, Farewell, Finished, LoginRequest, PasteBox, Prepared, SignInFacts};
 use crate::oauth::token::{TokenClient, TokenSet};
 
 /// Finding the authorization server is not cut shorter than this by a short limit.
@@ -29,7 +31,7 @@ pub(super) struct UnderWay {
 
 pub(super) enum Stage {
     Preparing { waiting: Vec<(SignInRequest, Reply<SignIn>)> },
-    Waiting { pages: Box<Pages>, paste_box: PasteBox },
+    Waiting { pages: Box<Pages>, paste_box: Option<PasteBox> },
 }
 
 /// Where a sign-in can be begun.
@@ -38,6 +40,7 @@ pub(super) struct Pages {
     direct: SecretUrl,
     /// Our own page, for everything that was not the person's own wish.
     ours: SecretUrl,
+    prompt: Option<DevicePrompt>,
     pub(super) facts: SignInFacts,
 }
 
@@ -56,12 +59,21 @@ impl Pages {
         outcome: &watch::Sender<Option<Outcome>>,
     ) -> SignIn {
         let url = self.for_request(request).clone();
-        SignIn { url, facts: self.facts.clone(), not_opened, outcome: outcome.subscribe() }
+        let (facts, prompt) = (self.facts.clone(), self.prompt.clone());
+        SignIn { url, prompt, facts, not_opened, outcome: outcome.subscribe() }
     }
 }
 
 impl Task {
     pub(super) fn sign_in(&mut self, request: SignInRequest, reply: Reply<SignIn>) {
+        if self.is_unattended() {
+            let signed_out = Error::SignedOut { why: SignedOut::ByPerson };
+            return answer(reply, Err(self.last_failure.clone().unwrap_or(signed_out)));
+        }
+        // Nobody but the person at a terminal sees the code.
+        if matches!(self.spec.oauth.grant, Grant::Device) && request.asked_by != AskedBy::Person {
+            return answer(reply, Err(oauth::Error::ByHand.into()));
+        }
         if self.login.is_some() {
             return self.join_sign_in(request, reply);
         }
@@ -103,7 +115,7 @@ impl Task {
             let outcome = tokio::select! {
                 () = cancel.cancelled() => Err(oauth::Error::Cancelled),
                 () = tokio::time::sleep(limit.max(LEAST_PREPARATION)) => Err(oauth::Error::TimedOut { limit }),
-                outcome = Login::prepare(network, registrations, login) => outcome.map(Box::new),
+                outcome = Prepared::new(network, registrations, login) => outcome,
             };
             Done::Prepared { id, outcome }
         });
@@ -122,7 +134,7 @@ impl Task {
         }
     }
 
-    pub(super) fn prepared(&mut self, id: u64, outcome: Result<Box<Login>, oauth::Error>) {
+    pub(super) fn prepared(&mut self, id: u64, outcome: Result<Prepared, oauth::Error>) {
         let Some(mut under_way) = self.login.take_if(|login| login.id == id) else { return };
         let Stage::Preparing { waiting } = &mut under_way.stage else { return };
         let waiting = std::mem::take(waiting);
@@ -142,6 +154,7 @@ impl Task {
         let pages = Pages {
             direct: SecretUrl(login.url().clone()),
             ours: SecretUrl(login.page_url().clone()),
+            prompt: login.prompt().cloned(),
             facts: login.facts().clone(),
         };
         // One page, however many asked; the person's own wish comes first.
@@ -223,6 +236,7 @@ impl Task {
         self.last_failure = None;
         self.pause = Pause::default();
         self.fail_waiters(&Error::SignedOut { why: SignedOut::ByPerson });
+        self.fail_obtaining(&Error::SignedOut { why: SignedOut::ByPerson });
         let (deleted, wait) = oneshot::channel();
         let number = self.save(Change::Delete);
         self.saving.waiters.push((number, SaveWaiter::Deleted(deleted)));

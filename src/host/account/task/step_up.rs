@@ -79,6 +79,10 @@ impl Task {
                 return Retry::LeftOut(left_out);
             }
         }
+        // A program that acts for itself may give up (step-up authorization flow).
+        if self.is_unattended() {
+            return Retry::Forbidden;
+        }
         let ended = self.logins - u64::from(self.login.is_some());
         if !self.step_ups.admits(refusal.operation, &needed, ended) {
             return Retry::Forbidden;

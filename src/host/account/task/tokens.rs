@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::saving::Change;
+use super::unattended::AFTER_REFUSAL;
 use super::{Done, Held, Task, answer};
 use crate::host::account::record::Record;
 use crate::host::account::{
@@ -134,13 +135,14 @@ impl Task {
                 return None;
             }
             Held::Reading => return None,
+            Held::Nothing(SignedOut::NeverSignedIn) if self.wants_first_token() => (None, false, false, true),
             Held::Nothing(SignedOut::NeverSignedIn) => return Some(Ok(None)),
             Held::Nothing(why) => return Some(Err(Error::SignedOut { why: *why })),
             Held::Tokens(tokens) => (
                 credential(tokens),
                 self.renew_at(tokens).is_none_or(|at| now < at),
                 tokens.expires_at.is_none_or(|at| now < at),
-                tokens.refresh.is_some(),
+                tokens.refresh.is_some() || self.is_unattended(),
             ),
         };
         if self.is_busy() {
@@ -171,6 +173,7 @@ impl Task {
                 return None;
             }
             Held::Reading => return None,
+            Held::Nothing(_) if self.wants_first_token() => (true, true),
             Held::Nothing(_) => return Some(Ok(Retry::SignInNeeded)),
             Held::Tokens(tokens) => {
                 let same = match (used, &tokens.access) {
@@ -178,7 +181,7 @@ impl Task {
                     (None, Some(_)) => false,
                     (_, None) => true,
                 };
-                (same, tokens.refresh.is_some())
+                (same, tokens.refresh.is_some() || self.is_unattended())
             }
         };
         if self.is_busy() {
@@ -196,6 +199,9 @@ impl Task {
         if let Some(Ok(since)) = since_renewal
             && since < JUST_RENEWED
         {
+            if self.is_unattended() {
+                return Some(Err(self.not_accepted()));
+            }
             self.last_failure = Some(Error::SignedOut { why: SignedOut::Refused });
             self.self_opened.was_in_vain();
             return Some(Ok(Retry::SignInNeeded));
@@ -265,6 +271,9 @@ impl Task {
     }
 
     pub(super) fn start_refresh(&mut self) {
+        if self.is_unattended() {
+            return self.start_obtaining();
+        }
         let Held::Tokens(tokens) = &self.held else { return };
         let (tokens, spec, deps) = (tokens.clone(), self.spec.clone(), self.deps.clone());
         let epoch = self.epoch;
@@ -283,6 +292,9 @@ impl Task {
             if let Ok(tokens) = outcome {
                 self.start_revoking(tokens);
             }
+            if !self.obtaining.is_empty() {
+                self.start_obtaining();
+            }
             return self.serve_waiters();
         }
         match outcome {
@@ -293,12 +305,15 @@ impl Task {
                 self.lose(SignedOut::ClientForgotten);
             }
             Err(error) => {
-                tracing::info!(account = %self.item, %error, "access token not renewed, keeping the refresh token");
-                self.pause.extend(&self.deps.limits, error.retry_after());
+                tracing::info!(account = %self.item, %error, "no new access token for now");
+                let is_for_good = self.is_unattended() && !error.is_transient();
+                let asked = if is_for_good { Some(AFTER_REFUSAL) } else { error.retry_after() };
+                self.pause.extend(&self.deps.limits, asked);
                 let error = Error::from(error);
                 self.pause.error = Some(error.clone());
                 self.last_failure = Some(error.clone());
                 self.renewed_for_refusal = None;
+                self.fail_obtaining(&error);
                 self.answer_after_failure(&error);
             }
         }
@@ -320,7 +335,10 @@ impl Task {
             self.pause.error = Some(error.clone());
             self.last_failure = Some(error);
         }
-        self.hold(tokens);
+        match self.is_unattended() {
+            true => self.hold_unstored(tokens),
+            false => self.hold(tokens),
+        }
     }
 
     /// Those who waited for this refresh do not wait for the next: a token that is still alive serves on, else they

@@ -272,11 +272,38 @@ export type Failure = {
 	nextStep: string,
 };
 
+/**  How tokens of a server are got. */
+export type GrantChoice = 
+/**  A person signs in, in a browser on this computer. */
+"code" | 
+/**  A person signs in, in a browser anywhere, with a code. */
+"device" | 
+/**  The client is its own user. */
+"client-credentials" | 
+/**  The platform vouches for the client. */
+"workload" | 
+/**  The company's identity provider vouches for the person. */
+"enterprise";
+
 /**  One request header. */
 export type HeaderOption = {
 	/**  Its name. */
 	name: string,
 } & SecretOption;
+
+/**  The identity provider of a company, as it is shown. */
+export type IdpView = {
+	/**  Its issuer. */
+	issuer: string | null,
+	/**  Where it exchanges tokens. */
+	tokenEndpoint: string | null,
+	/**  Our client id there. */
+	clientId: string | null,
+	/**  Whether there is a secret of ours. */
+	hasClientSecret: boolean,
+	/**  The person's ID token. */
+	idToken: SubjectView,
+};
 
 /**  The window should show the view of this route. */
 export type Navigate = string;
@@ -315,6 +342,12 @@ export type OAuthView = {
 	keyAlg: string | null,
 	/**  The URL of the client's metadata document. */
 	clientMetadataUrl: string | null,
+	/**  How tokens are got. */
+	grant: GrantChoice,
+	/**  What vouches for a workload. */
+	assertion: SubjectView,
+	/**  The company's identity provider. */
+	idp: IdpView,
 	/**  The scopes that are asked for. */
 	scope: string | null,
 	/**  The resource, where it is not the server's own choice. */
@@ -385,6 +418,20 @@ export type ServerOptions = {
 	keyAlg?: string | null,
 	/**  `--client-metadata-url`, byte for byte */
 	clientMetadataUrl?: string | null,
+	/**  `--grant` */
+	grant?: GrantChoice | null,
+	/**  `--assertion` */
+	assertion?: SecretOption | null,
+	/**  `--idp-issuer`, byte for byte */
+	idpIssuer?: string | null,
+	/**  `--idp-token-endpoint` */
+	idpTokenEndpoint?: string | null,
+	/**  `--idp-client-id` */
+	idpClientId?: string | null,
+	/**  `--idp-client-secret` */
+	idpClientSecret?: SecretOption | null,
+	/**  `--idp-id-token` */
+	idpIdToken?: SecretOption | null,
 	/**  `--scope` */
 	scope?: string | null,
 	/**  `--resource`, `--no-resource` */
@@ -485,6 +532,15 @@ export type StatusView = {
 	servers: ServerView[],
 };
 
+/**  Where a token that vouches for somebody is, as it is shown. */
+export type SubjectView = 
+/**  Nowhere. */
+"none" | 
+/**  In the secret store. */
+"stored" | 
+/**  In this file. */
+{ file: string };
+
 /**  Colours of the windows. */
 export type Theme = 
 /**  As the desktop has it. */
@@ -529,7 +585,7 @@ export type TransportChoice =
 "sse";
 
 /**  An option that goes back to how it was before it was ever given. */
-export type Unset = ({ header: string }) & { allow_tool?: never; deny_tool?: never } | "bearer" | "transport" | "client_id" | "client_secret" | "private_key" | "key_alg" | "client_metadata_url" | "scope" | "resource" | "issuer" | "callback_port" | "callback_host" | "sign_in" | "allow_http" | "allow_private" | "ca" | "client_cert" | "proxy" | 
+export type Unset = ({ header: string }) & { allow_tool?: never; deny_tool?: never } | "bearer" | "transport" | "client_id" | "client_secret" | "private_key" | "key_alg" | "client_metadata_url" | "grant" | "assertion" | "idp_issuer" | "idp_token_endpoint" | "idp_client_id" | "idp_client_secret" | "idp_id_token" | "scope" | "resource" | "issuer" | "callback_port" | "callback_host" | "sign_in" | "allow_http" | "allow_private" | "ca" | "client_cert" | "proxy" | 
 /**  One glob. */
 ({ allow_tool: string }) & { deny_tool?: never; header?: never } | 
 /**  All of them. */

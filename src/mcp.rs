@@ -12,6 +12,7 @@ mod message;
 pub mod method;
 pub mod oversized;
 pub mod tool_headers;
+pub mod translate;
 
 pub use message::{Error, Kind, Message, RequestId, error_response, result_response};
 

@@ -6,22 +6,26 @@
 
 mod ask;
 mod context;
+mod crossing;
 mod downstream;
 mod from_client;
 mod from_upstream;
 mod in_its_stead;
 mod link;
+mod listening;
 mod lists;
 mod modern_tools;
 mod open;
 pub mod probe;
+mod questions;
 mod request;
 pub mod resume;
 mod sign_in_tool;
 pub(crate) mod stand_in;
+mod to_modern;
 mod usable_tools;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,6 +150,10 @@ struct Session {
     lists_due: VecDeque<(Instant, RequestId)>,
     collector: Collector,
     told: Told,
+    /// The lists that the client got from the server, by method.
+    given_lists: BTreeSet<String>,
+    /// How often listening upstream was interrupted, as far as it was made up for.
+    interruptions: u64,
     prefetch: u64,
     requests: JoinSet<(RequestId, Ending)>,
     tasks: JoinSet<()>,
@@ -166,6 +174,8 @@ impl Session {
             lists_due: VecDeque::new(),
             collector: Collector::default(),
             told: Told::default(),
+            given_lists: BTreeSet::new(),
+            interruptions: 0,
             prefetch: 0,
             requests: JoinSet::new(),
             tasks: JoinSet::new(),

@@ -3,6 +3,7 @@
 mod authorization_servers;
 mod connect;
 mod default_home;
+mod eras;
 mod faults;
 mod hostile;
 mod leaks;

@@ -1,5 +1,6 @@
 //! Requests of our own: the handshake, the probe, and tool lists nobody asked for.
 
+use http::HeaderMap;
 use tokio::sync::mpsc;
 
 use crate::mcp::{Kind, Message};
@@ -14,8 +15,18 @@ pub(super) async fn ask(
     transport: &Transport,
     request: &Message,
 ) -> Result<(Posted, Message), Refused> {
+    ask_with(context, transport, request, HeaderMap::new()).await
+}
+
+/// Like [`ask`], with headers besides those that follow from the request.
+pub(super) async fn ask_with(
+    context: &Context,
+    transport: &Transport,
+    request: &Message,
+    headers: HeaderMap,
+) -> Result<(Posted, Message), Refused> {
     let (posted, response) = if transport.answers_posts() {
-        ask_by_post(context, transport, request).await?
+        ask_by_post(context, transport, request, headers).await?
     } else {
         ask_by_stream(context, transport, request).await?
     };
@@ -28,10 +39,12 @@ async fn ask_by_post(
     context: &Context,
     transport: &Transport,
     request: &Message,
+    headers: HeaderMap,
 ) -> Result<(Posted, Option<Message>), Refused> {
     let (sink, mut incoming) = mpsc::channel(16);
     let operation = operation(request);
-    let posting = context.authorized_for(&operation, || transport.post(request.clone(), sink.clone()));
+    let post = || transport.post_with(request.clone(), headers.clone(), sink.clone());
+    let posting = context.authorized_for(&operation, post);
     tokio::pin!(posting);
     let mut response = None;
     let posted = loop {

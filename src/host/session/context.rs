@@ -22,6 +22,7 @@ use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 
 use super::downstream::Downstream;
 use super::open::raw_result;
+use super::questions::Questions;
 use super::usable_tools::{UsableList, UsableTools};
 use super::{Limits, SessionDeps, sign_in_tool};
 
@@ -55,6 +56,8 @@ pub(super) struct Context {
     pub(super) client_name: watch::Sender<String>,
     /// Whether this session has begun a sign-in that nobody's call waited for.
     has_asked: AtomicBool,
+    /// What the client is asked in the name of a server that cannot ask it.
+    pub(super) questions: Questions,
     awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
 }
 
@@ -76,6 +79,7 @@ impl Context {
             snapshot,
             client_name: watch::Sender::new("an MCP client".to_owned()),
             has_asked: AtomicBool::new(false),
+            questions: Questions::default(),
             awaited: Mutex::default(),
         }
     }
@@ -279,6 +283,11 @@ impl Context {
             (snapshot.era, snapshot.transport) = seen;
             is_new
         });
+    }
+
+    /// Forgets an era that proved wrong, so that the server is asked for it again.
+    pub(super) fn forget_era(&self) {
+        self.snapshot.change(self.snapshot.generation(), |snapshot| snapshot.era.take().is_some());
     }
 
     /// Remembers the server's identity and capabilities, which were asked for at `asked`.

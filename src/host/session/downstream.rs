@@ -42,6 +42,11 @@ impl Downstream {
         self.queue.send(Item::Message(line)).await.map_err(|_| Gone)
     }
 
+    /// Sends a message where there is room for it, for who cannot wait.
+    pub(super) fn message_if_there_is_room(&self, line: Bytes) {
+        let _ = self.queue.try_send(Item::Message(line));
+    }
+
     /// Sends a word to the shim.
     pub(super) async fn control(&self, control: Control) -> Result<(), Gone> {
         self.queue.send(Item::Control(control)).await.map_err(|_| Gone)

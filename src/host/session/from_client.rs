@@ -30,7 +30,11 @@ impl Session {
         match message.kind().clone() {
             Kind::Request { id } => self.on_request(id, message).await,
             Kind::Notification => self.on_notification(message),
-            Kind::Response { .. } => self.post_aside(message),
+            Kind::Response { .. } => {
+                if let Some(message) = self.context.questions.hand_over(message) {
+                    self.post_aside(message);
+                }
+            }
             Kind::Batch => {
                 for part in message.split().into_iter().flatten() {
                     Box::pin(self.on_client(part)).await;
@@ -77,6 +81,16 @@ impl Session {
         self.spawn(id.clone(), &method, request.run());
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.call = call;
+        }
+    }
+
+    /// The era of the server, as far as it is known; else that of the client.
+    pub(super) fn server_era(&self) -> Era {
+        let state = self.link.as_ref().map(|link| link.state().borrow().clone());
+        match state {
+            Some(LinkState::Ready(ready)) => ready.crossing.server_era().unwrap_or(self.era),
+            Some(LinkState::Opening | LinkState::Rejected(_) | LinkState::SignedOut | LinkState::Down(_))
+            | None => self.era,
         }
     }
 
@@ -186,7 +200,9 @@ impl Session {
                 Ok(Ok(state)) => state.clone(),
                 _ => return,
             };
-            if let LinkState::Ready(ready) = ready {
+            if let LinkState::Ready(ready) = ready
+                && let Some(message) = ready.crossing.aside(message)
+            {
                 let send = || ready.transport.post(message.clone(), context.incoming.clone());
                 if let Err(error) = context.authorized(send).await {
                     tracing::debug!(server = %context.server(), ?error, "a notification was not delivered");

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use tokio::task::JoinError;
 
 use crate::failure::{Code, Failure};
-use crate::mcp::{Kind, Message, RequestId};
+use crate::mcp::era::Era;
+use crate::mcp::{Kind, Message, RequestId, method};
 use crate::upstream::Incoming;
 
 use super::link::LinkState;
@@ -21,6 +22,9 @@ impl Session {
                 if let Some(id) = id.clone() {
                     self.on_response(&id, message).await;
                 }
+            }
+            Kind::Request { .. } if self.server_era() == Era::Modern => {
+                tracing::debug!(server = %self.context.server(), "a modern server asked without being asked");
             }
             Kind::Request { .. } | Kind::Notification | Kind::Batch => {
                 self.reply(message.line().clone()).await
@@ -47,10 +51,13 @@ impl Session {
         let whole = self.collector.on_response(id, &message);
         if let Some(pending) = self.pending.remove(id) {
             let line = match &*pending.method {
-                "tools/list" => self.context.usable_tools(self.era).of_answer(&message),
+                "tools/list" => self.context.usable_tools(self.server_era()).of_answer(&message),
                 _ => message.line().clone(),
             };
             self.told.lists.remove(&*pending.method);
+            if method::list_member(&pending.method).is_some() {
+                self.given_lists.insert(pending.method.to_string());
+            }
             self.reply(line).await;
             if let Some(task) = pending.task.filter(|_| !self.answers_posts()) {
                 task.abort();
@@ -69,7 +76,7 @@ impl Session {
 
     /// A list is known whole: it is kept, and a client that was given another one is told.
     pub(super) async fn on_whole_list(&mut self, whole: lists::Whole) {
-        let items = self.context.usable(&whole.method, whole.items, self.era);
+        let items = self.context.usable(&whole.method, whole.items, self.server_era());
         if let Some(told) = self.told.lists.remove(&whole.method)
             && told != items.text()
             && let Some(notification) = list_changed(&whole.method)

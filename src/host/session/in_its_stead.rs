@@ -60,7 +60,7 @@ impl Session {
     pub(super) fn stand_in_list(&mut self, id: &RequestId, method: &str, sign_in: bool) -> Bytes {
         let server = self.context.server().to_owned();
         let sign_in = sign_in.then_some(server.as_str());
-        let known = self.context.known_list(method, self.era);
+        let known = self.context.known_list(method, self.server_era());
         let result = stand_in::list(method, known.text(), sign_in, self.era);
         let has_our_tool = sign_in.is_some() && method == "tools/list";
         let given = if has_our_tool { String::new() } else { known.text().to_owned() };
@@ -81,6 +81,9 @@ impl Session {
                     ready.resume.as_ref().and_then(|resume| self.sealer.seal(resume, &self.key))
                 {
                     let _ = self.context.downstream.control(Control::Resume { state }).await;
+                }
+                if ready.interruptions > std::mem::replace(&mut self.interruptions, ready.interruptions) {
+                    self.compare_given_lists();
                 }
                 match &ready.response {
                     Some(response) if self.initialize.is_some() => {
@@ -147,6 +150,17 @@ impl Session {
             Some(mcp::json::member_at(initialize.get(), &["capabilities", capability]).is_none())
         });
         absent.filter(|absent| *absent).and_then(|_| stand_in::empty(id, method, self.era))
+    }
+
+    /// The server may have changed its lists while nobody heard of it: they are asked for again,
+    /// and a client that was given another one is told.
+    fn compare_given_lists(&mut self) {
+        for method in &self.given_lists {
+            let known = self.context.snapshot.read(|snapshot| snapshot.list(method).map(str::to_owned));
+            if let Some(known) = known {
+                self.told.lists.entry(method.clone()).or_insert(known);
+            }
+        }
     }
 
     /// Asks for the lists the client was given from memory, to tell it of changes.

@@ -3,6 +3,7 @@
 //! Exactly one `initialize` reaches the server per upstream session. Others watch the state and
 //! never touch the transport's life.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::mcp::Message;
+use crate::mcp::translate::meta::Level;
 use crate::upstream::{self, Backoff};
 
 use super::context::{Context, Refused};
+use super::crossing::Crossing;
+use super::listening::{Heard, Listening};
 use super::open::{self, OpenError, Opened, Opening, Transport};
 
 /// A server that takes longer than this for the handshake counts as down.
@@ -42,6 +46,7 @@ pub(super) enum LinkState {
 }
 
 /// An open upstream session.
+#[derive(Clone)]
 pub(super) struct Ready {
     /// Counts the sessions of this link, so that a late report of an end is recognised.
     pub(super) generation: u64,
@@ -52,6 +57,18 @@ pub(super) struct Ready {
     pub(super) settled: bool,
     /// What a later Host needs to go on with this session.
     pub(super) resume: Option<super::resume::Resume>,
+    /// How messages are written for this server.
+    pub(super) crossing: Crossing,
+    /// How often listening was interrupted, so that changes may have been missed.
+    pub(super) interruptions: u64,
+}
+
+impl Ready {
+    /// Whether the server's answer to `initialize` says `true` at this path of its capabilities.
+    pub(super) fn offers(&self, capability: &[&str]) -> bool {
+        let path = [&["result", "capabilities"], capability].concat();
+        self.response.as_ref().and_then(|response| response.raw_at(&path)) == Some("true")
+    }
 }
 
 /// How a link is told to end.
@@ -81,6 +98,8 @@ pub(super) struct Link {
     state: watch::Receiver<LinkState>,
     commands: mpsc::Sender<Command>,
     initialized: Arc<watch::Sender<Option<Message>>>,
+    level: Arc<watch::Sender<Option<Level>>>,
+    uris: Arc<watch::Sender<BTreeSet<String>>>,
 }
 
 impl Link {
@@ -89,17 +108,21 @@ impl Link {
         let (state, watched) = watch::channel(LinkState::Opening);
         let (commands, received) = mpsc::channel(64);
         let (initialized, client_is_initialized) = watch::channel(opening.initialized());
+        let (uris, subscribed) = watch::channel(BTreeSet::new());
         let keeper = Keeper {
             context,
             opening,
             state,
             commands: received,
             initialized: client_is_initialized,
+            uris: subscribed,
             generation: 0,
+            interruptions: 0,
             backoff: Backoff::new(&upstream::Limits::default()),
         };
         tasks.spawn(keeper.run(end));
-        Self { state: watched, commands, initialized: Arc::new(initialized) }
+        let level = Arc::new(watch::Sender::new(None));
+        Self { state: watched, commands, initialized: Arc::new(initialized), level, uris: Arc::new(uris) }
     }
 
     /// Watches the state.
@@ -124,6 +147,21 @@ impl Link {
         self.initialized.borrow().is_some()
     }
 
+    /// The log messages that the client wants, where it said so.
+    pub(super) fn level(&self) -> Option<Level> {
+        *self.level.borrow()
+    }
+
+    /// Remembers which log messages the client wants.
+    pub(super) fn set_level(&self, level: Level) {
+        self.level.send_replace(Some(level));
+    }
+
+    /// Remembers whether the client wants to be told of a resource.
+    pub(super) fn subscribe(&self, uri: String, is_wanted: bool) {
+        self.uris.send_if_modified(|uris| if is_wanted { uris.insert(uri) } else { uris.remove(&uri) });
+    }
+
     /// Reports that the server no longer knows the session.
     pub(super) async fn gone(&self, generation: u64) {
         let _ = self.commands.send(Command::Gone(generation)).await;
@@ -141,7 +179,9 @@ struct Keeper {
     state: watch::Sender<LinkState>,
     commands: mpsc::Receiver<Command>,
     initialized: watch::Receiver<Option<Message>>,
+    uris: watch::Receiver<BTreeSet<String>>,
     generation: u64,
+    interruptions: u64,
     backoff: Backoff,
 }
 
@@ -205,6 +245,8 @@ impl Keeper {
             response: opened.response,
             settled: !opened.needs_initialized,
             resume: opened.resume,
+            crossing: opened.crossing,
+            interruptions: self.interruptions,
         };
         if !ready.settled && self.initialized.borrow().is_none() {
             self.publish(&ready);
@@ -217,14 +259,17 @@ impl Keeper {
             ready.settled = true;
         }
         self.publish(&ready);
-        let listening = listen(self.context.clone(), transport.clone());
-        tokio::pin!(listening);
-        let mut listens = true;
+        let mut listening = Listening::to(&self.context, &ready, self.uris.clone());
         loop {
             tokio::select! {
-                ended = &mut listening, if listens => match ended {
-                    ListenEnd::SessionGone => return,
-                    ListenEnd::NotOffered => listens = false,
+                heard = listening.next() => match heard {
+                    Heard::SessionGone => return,
+                    Heard::NotOffered => {}
+                    Heard::Resumed => {
+                        self.interruptions += 1;
+                        ready.interruptions = self.interruptions;
+                        self.publish(&ready);
+                    }
                 },
                 () = transport.closed() => return,
                 command = self.commands.recv() => match command {
@@ -237,13 +282,7 @@ impl Keeper {
     }
 
     fn publish(&self, ready: &Ready) {
-        self.state.send_replace(LinkState::Ready(Arc::new(Ready {
-            generation: ready.generation,
-            transport: ready.transport.clone(),
-            response: ready.response.clone(),
-            settled: ready.settled,
-            resume: ready.resume.clone(),
-        })));
+        self.state.send_replace(LinkState::Ready(Arc::new(ready.clone())));
     }
 
     /// Waits for the client's `initialized`; `false` when the session ended before.
@@ -299,29 +338,6 @@ impl Keeper {
                     Some(Command::Retry | Command::Gone(_)) => {}
                     None => return std::future::pending().await,
                 },
-            }
-        }
-    }
-}
-
-enum ListenEnd {
-    NotOffered,
-    SessionGone,
-}
-
-/// Keeps the server's GET stream open, where it offers one.
-async fn listen(context: Arc<Context>, transport: Arc<Transport>) -> ListenEnd {
-    let Transport::Http(http) = &*transport else { return ListenEnd::NotOffered };
-    if http.session().is_none() {
-        return ListenEnd::NotOffered;
-    }
-    loop {
-        match context.authorized(|| http.listen(context.incoming.clone())).await {
-            Err(Refused::Upstream(upstream::Error::SessionGone)) => return ListenEnd::SessionGone,
-            Err(Refused::SignInNeeded) => context.until_signed_in().await,
-            Ok(_) => return ListenEnd::NotOffered,
-            Err(Refused::Upstream(_) | Refused::Failed(_) | Refused::StepUpNeeded) => {
-                return ListenEnd::NotOffered;
             }
         }
     }

@@ -11,16 +11,19 @@ use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 use crate::host::failures;
 use crate::host::snapshot::{Generation, SeenTransport};
 use crate::mcp::era::{self, Era};
-use crate::mcp::{Kind, Message, header, json};
+use crate::mcp::translate::handshake;
+use crate::mcp::translate::meta::Client;
+use crate::mcp::{Kind, Message, RequestId, header, json, result_response};
 use crate::registry::TransportChoice;
 use crate::upstream::{self, HttpSse, Posted, Sink, StreamableHttp};
 
 use super::ask::ask;
 use super::context::{Context, Refused};
+use super::crossing::{Crossing, LegacyClient};
 use super::resume::Resume;
 
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -122,6 +125,8 @@ pub(super) struct Opened {
     pub(super) response: Option<Message>,
     pub(super) needs_initialized: bool,
     pub(super) resume: Option<Resume>,
+    /// How messages are written for this server.
+    pub(super) crossing: Crossing,
 }
 
 /// Why none could be opened.
@@ -146,6 +151,7 @@ pub(super) async fn open(context: &Arc<Context>, opening: &mut Opening) -> Resul
             response: None,
             needs_initialized: false,
             resume: None,
+            crossing: Crossing::None,
         }),
         Opening::Legacy(legacy) => match legacy.resume.take() {
             Some(resume) => Ok(resumed(context, resume)),
@@ -167,6 +173,7 @@ fn resumed(context: &Context, resume: Resume) -> Opened {
         response: None,
         needs_initialized: false,
         resume: Some(resume),
+        crossing: Crossing::None,
     }
 }
 
@@ -215,6 +222,15 @@ impl HandshakeError {
 }
 
 impl HandshakeError {
+    /// Whether a server of the other era may have answered so to `initialize`.
+    fn may_be_about_the_era(&self) -> bool {
+        match self {
+            Self::Open(OpenError::Rejected(_)) => true,
+            Self::Open(OpenError::SignedOut | OpenError::Failed(_)) => false,
+            Self::Upstream(error) => is_about_the_request(error),
+        }
+    }
+
     fn of(context: &Context, refused: Refused) -> Self {
         match refused {
             Refused::StepUpNeeded => Self::Open(OpenError::Failed(context.forbidden())),
@@ -229,17 +245,43 @@ async fn over_streamable_http(
     context: &Arc<Context>,
     initialize: &Message,
 ) -> Result<Opened, HandshakeError> {
-    let era = match context.seen_era() {
-        Some(era) => era,
-        None => probe(context, initialize).await?,
-    };
-    if era == Era::Modern {
-        return Err(HandshakeError::Open(OpenError::Failed(only_modern(context))));
+    let is_assumed = context.seen_era() == Some(Era::Legacy);
+    let found = if is_assumed { Found::Legacy } else { probe(context, initialize).await? };
+    match found {
+        Found::Modern(discovered) => Ok(modern(context, initialize, discovered)),
+        Found::Legacy => match legacy(context, initialize).await {
+            Err(error) if is_assumed && error.may_be_about_the_era() => {
+                match probe(context, initialize).await? {
+                    Found::Modern(discovered) => Ok(modern(context, initialize, discovered)),
+                    Found::Legacy => Err(error),
+                }
+            }
+            result => result,
+        },
     }
+}
+
+async fn legacy(context: &Arc<Context>, initialize: &Message) -> Result<Opened, HandshakeError> {
     let transport = Transport::Http(context.streamable_http());
     let answered = answer_to_initialize(context, &transport, initialize).await;
     let answered = answered.map_err(|refused| HandshakeError::of(context, refused))?;
     settle(context, transport, answered, SeenTransport::StreamableHttp)
+}
+
+/// A modern server needs no session; its client is told in `initialize` what it said of itself.
+fn modern(context: &Context, initialize: &Message, discovered: Discovered) -> Opened {
+    let client = LegacyClient::of(initialize);
+    let result = handshake::initialize_result(discovered.result.get(), &client.version, context.server());
+    context.note_seen(Era::Modern, SeenTransport::StreamableHttp);
+    context.note_initialize(discovered.asked, result.as_deref());
+    let answer = initialize.request_id().zip(result).map(|(id, result)| result_response(id, &result));
+    Opened {
+        transport: Arc::new(Transport::Http(context.streamable_http())),
+        response: answer.and_then(|answer| Message::parse(answer).ok()),
+        needs_initialized: false,
+        resume: None,
+        crossing: Crossing::ToModern(Arc::new(client)),
+    }
 }
 
 async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<Opened, OpenError> {
@@ -291,32 +333,77 @@ fn settle(
     }
     context.note_seen(Era::Legacy, seen);
     context.note_initialize(asked, response.raw_at(&["result"]));
-    Ok(Opened { transport: Arc::new(transport), response: Some(response), needs_initialized: true, resume })
+    Ok(Opened {
+        transport: Arc::new(transport),
+        response: Some(response),
+        needs_initialized: true,
+        resume,
+        crossing: Crossing::None,
+    })
 }
 
-/// Asks an unknown server for its era. Only a server that answers as a modern one does, and does
-/// not list the client's own version as well, counts as modern here.
-async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Era, HandshakeError> {
+/// What a server turned out to be.
+enum Found {
+    /// One to be spoken to with `initialize`.
+    Legacy,
+    /// A modern one, and what it says of itself.
+    Modern(Discovered),
+}
+
+/// A server's answer to `server/discover`.
+struct Discovered {
+    /// What was known when it was asked.
+    asked: Generation,
+    result: Box<RawValue>,
+}
+
+/// Asks a server for its era. One that answers as a modern server does, and does not list the
+/// client's own version as well, counts as modern here.
+async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Found, HandshakeError> {
+    let asked = context.snapshot.generation();
     let transport = Transport::Http(context.streamable_http());
-    let request = discover_request(initialize);
-    let asked = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
-    let asked = asked.map(|answered| answered.map_err(|refused| HandshakeError::of(context, refused)));
-    let answer = match asked {
-        Err(_) => return Ok(Era::Legacy),
+    let client = Client::of_initialize(initialize);
+    let request = handshake::discover(&context.questions.next_id(), &client);
+    let answered = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
+    let answered = answered.map(|answer| answer.map_err(|refused| HandshakeError::of(context, refused)));
+    let answer = match answered {
+        Err(_) => return Ok(Found::Legacy),
         Ok(Ok((_, answer))) => answer,
-        Ok(Err(HandshakeError::Upstream(error))) if is_about_the_request(&error) => return Ok(Era::Legacy),
+        Ok(Err(HandshakeError::Upstream(error))) if is_about_the_request(&error) => return Ok(Found::Legacy),
         Ok(Err(error)) => return Err(error),
     };
+    let versions = listed_versions(&answer);
+    let clients_own = initialize.string_at(&["params", "protocolVersion"]);
+    let speaks_clients_own = clients_own.is_some_and(|version| versions.contains(&version));
+    if !is_modern(&answer, &versions) || speaks_clients_own {
+        return Ok(Found::Legacy);
+    }
+    match answer.raw_at(&["result"]).and_then(|result| RawValue::from_string(result.to_owned()).ok()) {
+        Some(result) => Ok(Found::Modern(Discovered { asked, result })),
+        None => Err(HandshakeError::Open(OpenError::Rejected(as_answer_to(initialize, &answer)))),
+    }
+}
+
+/// The versions that a server names, in a result or in an error.
+fn listed_versions(answer: &Message) -> Vec<String> {
     let listed = [["result", "supportedVersions"].as_slice(), &["error", "data", "supported"]];
-    let versions: Vec<String> = listed
-        .iter()
-        .find_map(|path| answer.raw_at(path))
-        .and_then(|raw| serde_json::from_str(raw).ok())
-        .unwrap_or_default();
+    let listed = listed.iter().find_map(|path| answer.raw_at(path));
+    listed.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default()
+}
+
+fn is_modern(answer: &Message, versions: &[String]) -> bool {
     let modern_error = answer.raw_at(&["error", "code"]).is_some_and(|code| MODERN_CODES.contains(&code));
-    let modern = versions.iter().any(|version| era::is_modern_version(version)) || modern_error;
-    let legacy_too = versions.iter().any(|version| era::is_legacy_version(version));
-    Ok(if modern && !legacy_too { Era::Modern } else { Era::Legacy })
+    let is_legacy_alone =
+        !versions.is_empty() && versions.iter().all(|version| era::is_legacy_version(version));
+    versions.iter().any(|version| era::is_modern_version(version)) || (modern_error && !is_legacy_alone)
+}
+
+/// The server's own error, as the answer to the client's `initialize`.
+fn as_answer_to(initialize: &Message, answer: &Message) -> Message {
+    let error = answer.raw_at(&["error"]).unwrap_or("{}");
+    let id = initialize.request_id().map_or("null", RequestId::as_raw);
+    let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
+    Message::parse(line.into()).expect("a response made of JSON values")
 }
 
 /// A server that takes no POST at that address may be one of HTTP+SSE.
@@ -342,28 +429,6 @@ fn is_about_the_request(error: &upstream::Error) -> bool {
         | upstream::Error::NoEndpoint
         | upstream::Error::SinkClosed => false,
     }
-}
-
-fn discover_request(initialize: &Message) -> Message {
-    let client =
-        initialize.raw_at(&["params", "clientInfo"]).unwrap_or(r#"{"name":"drawbridge","version":"0"}"#);
-    let line = format!(
-        r#"{{"jsonrpc":"2.0","id":"drawbridge-discover","method":"server/discover","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{}","io.modelcontextprotocol/clientInfo":{client},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#,
-        era::NEWEST_MODERN
-    );
-    Message::parse(line.into()).expect("a request made of JSON values")
-}
-
-fn only_modern(context: &Context) -> Failure {
-    Failure::about(
-        context.server(),
-        Code::ServerError,
-        format!(
-            "{} speaks only the newer MCP protocol, and this client only the older one",
-            context.server()
-        ),
-        "Use a client that speaks MCP 2026-07-28",
-    )
 }
 
 /// The raw result of a response, owned.

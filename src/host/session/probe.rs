@@ -17,10 +17,10 @@ use crate::host::snapshot::Generation;
 use crate::mcp::era::{Era, NEWEST_LEGACY};
 use crate::mcp::{Kind, Message, json, method};
 
-use super::ask::ask;
 use super::context::Context;
+use super::crossing::ask_across;
 use super::downstream::Downstream;
-use super::open::{self, Handshake, OpenError, Opening, Transport};
+use super::open::{self, Handshake, OpenError, Opened, Opening};
 use super::{INCOMING_QUEUE, INITIALIZED, SessionDeps};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -71,8 +71,12 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
     let mut opening =
         Opening::Legacy(Box::new(Handshake { initialize: initialize(), resume: None, initialized: None }));
     let opened = open::open(context, &mut opening).await.map_err(|error| failure(context, error))?;
-    let initialized = Message::parse(Bytes::from_static(INITIALIZED)).expect("a message");
-    let _ = context.authorized(|| opened.transport.post(initialized.clone(), context.incoming.clone())).await;
+    if opened.needs_initialized {
+        let initialized = Message::parse(Bytes::from_static(INITIALIZED)).expect("a message");
+        let post = || opened.transport.post(initialized.clone(), context.incoming.clone());
+        let _ = context.authorized(post).await;
+    }
+    let era = opened.crossing.server_era().unwrap_or(Era::Legacy);
     let answer = opened.response.as_ref();
     let mut probe = Probe {
         server: answer
@@ -91,8 +95,8 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
     ] {
         if answer.is_some_and(|answer| answer.raw_at(&["result", "capabilities", capability]).is_some()) {
             let asked = context.snapshot.generation();
-            let items = read_list(context, &opened.transport, list).await;
-            let count = keep(context, asked, list, items);
+            let items = read_list(context, &opened, list).await;
+            let count = keep(context, asked, list, items, era);
             if list == "tools/list" {
                 probe.tools = count;
             }
@@ -103,17 +107,17 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
 }
 
 /// Keeps what clients may see of a list; how many items that are.
-fn keep(context: &Context, asked: Generation, list: &str, items: Option<Vec<String>>) -> usize {
+fn keep(context: &Context, asked: Generation, list: &str, items: Option<Vec<String>>, era: Era) -> usize {
     let raw = items.and_then(|items| RawValue::from_string(format!("[{}]", items.join(","))).ok());
     let Some(raw) = raw else { return 0 };
-    let kept = context.usable(list, raw, Era::Legacy);
+    let kept = context.usable(list, raw, era);
     let count = json::elements(kept.text()).map_or(0, |items| items.len());
     context.note_list(asked, list, kept);
     count
 }
 
 /// All pages of a list; `None` where the server does not give them.
-async fn read_list(context: &Arc<Context>, transport: &Transport, list: &str) -> Option<Vec<String>> {
+async fn read_list(context: &Arc<Context>, opened: &Opened, list: &str) -> Option<Vec<String>> {
     let member = method::list_member(list)?;
     let mut items = Vec::new();
     let mut params = "{}".to_owned();
@@ -121,7 +125,7 @@ async fn read_list(context: &Arc<Context>, transport: &Transport, list: &str) ->
         let line =
             format!(r#"{{"jsonrpc":"2.0","id":"drawbridge-{page}","method":"{list}","params":{params}}}"#);
         let request = Message::parse(line.into()).ok()?;
-        let (_, response) = ask(context, transport, &request).await.ok()?;
+        let response = ask_across(context, &opened.transport, &opened.crossing, &request).await.ok()??;
         let raw = response.raw_at(&["result", member])?;
         items.extend(json::elements(raw)?.into_iter().map(|item| item.get().to_owned()));
         match response

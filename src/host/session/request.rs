@@ -10,10 +10,12 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use crate::failure::{Code, Failure};
 use crate::host::failures;
 use crate::host::snapshot::Snapshot;
-use crate::mcp::{Message, method};
+use crate::mcp::{Message, RequestId, method};
 use crate::upstream::{self, Posted};
 
 use super::context::{Refused, Shared, operation};
+use super::crossing::Crossing;
+use super::downstream::Gone;
 use super::link::{Link, LinkState, Ready};
 use super::open::Transport;
 use super::{modern_tools, sign_in_tool};
@@ -39,7 +41,7 @@ pub(super) enum Ending {
 }
 
 /// What one attempt came to.
-enum Attempt {
+pub(super) enum Attempt {
     Done(Ending),
     Again,
     SignInNeeded,
@@ -169,8 +171,15 @@ impl Request {
     }
 
     async fn attempt(&self, ready: &Ready) -> Attempt {
+        match &ready.crossing {
+            Crossing::None => self.attempt_as_it_is(ready).await,
+            Crossing::ToModern(client) => self.attempt_to_modern(ready, client).await,
+        }
+    }
+
+    async fn attempt_as_it_is(&self, ready: &Ready) -> Attempt {
         let Some(id) = self.message.request_id() else { return Attempt::Done(Ending::Answered) };
-        if !self.is_own && self.context.downstream.dispatched(id).await.is_err() {
+        if self.is_dispatched(id).await.is_err() {
             return Attempt::Done(Ending::Answered);
         }
         match self.send(ready).await {
@@ -178,14 +187,26 @@ impl Request {
                 self.until_closed(&ready.transport).await
             }
             Ok(_) => Attempt::Done(Ending::Failed(self.never_answered())),
-            Err(Refused::SignInNeeded) => Attempt::SignInNeeded,
-            Err(Refused::StepUpNeeded) => Attempt::StepUpNeeded,
-            Err(Refused::Failed(failure)) => Attempt::Done(Ending::Failed(failure)),
-            Err(Refused::Upstream(upstream::Error::SessionGone)) => {
+            Err(refused) => self.refused(ready, refused).await,
+        }
+    }
+
+    /// Tells the shim that the request is about to go upstream, where it is the client's.
+    pub(super) async fn is_dispatched(&self, id: &RequestId) -> Result<(), Gone> {
+        if self.is_own { Ok(()) } else { self.context.downstream.dispatched(id).await }
+    }
+
+    /// What follows from a request that was not taken.
+    pub(super) async fn refused(&self, ready: &Ready, refused: Refused) -> Attempt {
+        match refused {
+            Refused::SignInNeeded => Attempt::SignInNeeded,
+            Refused::StepUpNeeded => Attempt::StepUpNeeded,
+            Refused::Failed(failure) => Attempt::Done(Ending::Failed(failure)),
+            Refused::Upstream(upstream::Error::SessionGone) => {
                 self.link.gone(ready.generation).await;
                 Attempt::Again
             }
-            Err(Refused::Upstream(error)) => Attempt::Done(Ending::Failed(failures::of_request(
+            Refused::Upstream(error) => Attempt::Done(Ending::Failed(failures::of_request(
                 self.context.server(),
                 &error,
                 self.message.method(),

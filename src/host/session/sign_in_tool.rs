@@ -11,8 +11,8 @@ use crate::mcp::era::Era;
 use crate::mcp::{Message, json, result_response};
 use crate::registry::SignInChoice;
 
-use super::ask::ask;
 use super::context::{Context, Shared};
+use super::crossing::ask_across;
 use super::link::{Link, LinkState};
 use super::request::Ending;
 use super::stand_in::SIGN_IN_TOOL;
@@ -165,7 +165,8 @@ async fn tool_names(context: &Shared, link: Link) -> Vec<String> {
     };
     let line = r#"{"jsonrpc":"2.0","id":"drawbridge-tools","method":"tools/list"}"#;
     let Ok(request) = Message::parse(line.into()) else { return Vec::new() };
-    let response = ask(context, &ready.transport, &request).await.ok().map(|(_, response)| response);
+    let asked = ask_across(context, &ready.transport, &ready.crossing, &request).await;
+    let response = asked.ok().flatten();
     let response = response.as_ref().and_then(|message| message.raw_at(&["result", "tools"]));
     let tools = response.and_then(json::elements).unwrap_or_default();
     tools

@@ -89,8 +89,8 @@ impl Question {
         let method = Value::from(self.method.as_str());
         let mut line = format!(r#"{{"jsonrpc":"2.0","id":{},"method":{method}"#, id.as_raw());
         if let Some(params) = &self.params {
-            let is_url = self.mode().as_deref() == Some("url");
-            let named = is_url
+            let named = self
+                .opens_a_page()
                 .then(|| edit_at(params, &[], |params| _ = params.set("elicitationId", as_string(id))))
                 .flatten();
             let fitted = match self.method.as_str() {
@@ -102,6 +102,11 @@ impl Question {
         }
         line.push('}');
         Message::parse(line.into()).ok()
+    }
+
+    /// Whether it sends the person to a page.
+    pub fn opens_a_page(&self) -> bool {
+        self.mode().as_deref() == Some("url")
     }
 
     fn mode(&self) -> Option<std::borrow::Cow<'_, str>> {
@@ -132,6 +137,15 @@ pub fn input_required(questions: &[Question], state: &str) -> String {
         r#"{{"resultType":"input_required","inputRequests":{{{}}},"requestState":{state}}}"#,
         asked.join(",")
     )
+}
+
+/// Tells a legacy client that what a page was opened for is done.
+pub fn elicitation_complete(id: &RequestId) -> bytes::Bytes {
+    let id = as_string(id);
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{{"elicitationId":{id}}}}}"#
+    )
+    .into()
 }
 
 /// An id as the string that `elicitationId` has to be.

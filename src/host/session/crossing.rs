@@ -1,0 +1,78 @@
+//! Where client and server are of different eras: in whose words their messages travel.
+
+use std::sync::Arc;
+
+use crate::mcp::Message;
+use crate::mcp::era::Era;
+use crate::mcp::translate::meta::Client;
+use crate::mcp::translate::request::ForModern;
+use crate::mcp::translate::{answer, handshake, request};
+
+use super::ask::ask;
+use super::context::{Context, Refused};
+use super::open::Transport;
+
+/// How an upstream session's messages are written.
+#[derive(Debug, Clone)]
+pub(super) enum Crossing {
+    /// As they are: client and server are of one era.
+    None,
+    /// A legacy client's, for a modern server.
+    ToModern(Arc<LegacyClient>),
+}
+
+/// A legacy client, as it introduced itself.
+#[derive(Debug)]
+pub(super) struct LegacyClient {
+    /// What a modern server is told of it with every request.
+    pub(super) client: Client,
+    /// The version it was told that the server speaks.
+    pub(super) version: String,
+}
+
+impl LegacyClient {
+    /// The client that sent this `initialize`.
+    pub(super) fn of(initialize: &Message) -> Self {
+        Self { client: Client::of_initialize(initialize), version: handshake::version_for(initialize) }
+    }
+}
+
+impl Crossing {
+    /// The server's era, where it is not the client's.
+    pub(super) fn server_era(&self) -> Option<Era> {
+        match self {
+            Self::None => None,
+            Self::ToModern(_) => Some(Era::Modern),
+        }
+    }
+
+    /// A message that wants no answer, as the server wants it; `None` where it does not.
+    pub(super) fn aside(&self, message: Message) -> Option<Message> {
+        let Self::ToModern(client) = self else { return Some(message) };
+        match message.method().map(request::for_modern)? {
+            ForModern::Sent => request::to_modern(&message, &client.client, None),
+            ForModern::Answered(_) | ForModern::Dropped => None,
+        }
+    }
+}
+
+/// Sends a request of ours, written as a client of the session's era would, and waits for its
+/// answer in the same words; `None` where the server answers with something else than a result or
+/// an error.
+pub(super) async fn ask_across(
+    context: &Context,
+    transport: &Transport,
+    crossing: &Crossing,
+    question: &Message,
+) -> Result<Option<Message>, Refused> {
+    let Crossing::ToModern(client) = crossing else {
+        return ask(context, transport, question).await.map(|(_, response)| Some(response));
+    };
+    let (Some(id), Some(method)) = (question.request_id(), question.method()) else { return Ok(None) };
+    let Some(modern) = request::to_modern(question, &client.client, None) else { return Ok(None) };
+    let (_, response) = ask(context, transport, &modern).await?;
+    Ok(match answer::to_legacy(method, &response, id, &client.version) {
+        answer::Outcome::Complete(message) => Some(message),
+        answer::Outcome::InputRequired(_) | answer::Outcome::UnknownResult => None,
+    })
+}

@@ -6,6 +6,7 @@
 
 mod answer;
 mod callers;
+mod held;
 mod legacy;
 mod listen;
 mod modern;

@@ -5,11 +5,16 @@
 //! they find out comes back here, so a request is answered exactly once.
 
 mod ask;
+mod calls;
 mod context;
 mod crossing;
+mod detect;
 mod downstream;
+mod fresh;
 mod from_client;
+mod from_legacy;
 mod from_upstream;
+mod held;
 mod in_its_stead;
 mod link;
 mod listening;
@@ -22,6 +27,7 @@ mod request;
 pub mod resume;
 mod sign_in_tool;
 pub(crate) mod stand_in;
+mod to_legacy;
 mod to_modern;
 mod usable_tools;
 
@@ -42,12 +48,15 @@ use crate::host::account::{AccountHandle, AccountState};
 use crate::host::connection::Connection;
 use crate::host::snapshot::SnapshotStore;
 use crate::mcp::era::Era;
+use crate::mcp::translate::subscription::Filter;
 use crate::mcp::{Message, RequestId};
 use crate::net::Network;
 use crate::upstream::Incoming;
 
 use context::{Context, Shared};
 use downstream::Downstream;
+pub use held::HELD_STATE;
+use held::HeldRequests;
 use link::{End, Link};
 use lists::Collector;
 use open::{Handshake, Opening};
@@ -150,6 +159,11 @@ struct Session {
     lists_due: VecDeque<(Instant, RequestId)>,
     collector: Collector,
     told: Told,
+    /// What a modern client listens for at a legacy server.
+    subscriptions: HashMap<RequestId, Filter>,
+    held: HeldRequests,
+    /// The legacy session that was last seen, by its generation.
+    legacy_session: u64,
     /// The lists that the client got from the server, by method.
     given_lists: BTreeSet<String>,
     /// How often listening upstream was interrupted, as far as it was made up for.
@@ -174,6 +188,9 @@ impl Session {
             lists_due: VecDeque::new(),
             collector: Collector::default(),
             told: Told::default(),
+            subscriptions: HashMap::new(),
+            held: HeldRequests::default(),
+            legacy_session: 0,
             given_lists: BTreeSet::new(),
             interruptions: 0,
             prefetch: 0,
@@ -215,6 +232,7 @@ impl Session {
                 ended = account_changed(&mut account) => {
                     // The entry was changed or removed: the shim comes back to what is there now.
                     if ended { break false; }
+                    self.context.fresh.forget_private();
                     let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
                     if is_signed_in && !was_signed_in { self.on_signed_in(); }
                     was_signed_in = is_signed_in;

@@ -29,7 +29,7 @@ fn meta(entry: &JournalEntry) -> Value {
     body["params"]["_meta"].clone()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_legacy_version_can_use_a_modern_server() {
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let server = modern_server().await;
@@ -74,7 +74,7 @@ async fn every_legacy_version_can_use_a_modern_server() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_modern_servers_questions_reach_the_client_as_requests() {
     let (server, _home, mut client) = session(json!({ "elicitation": {}, "sampling": {} })).await;
     let elicit = client.ask("tools/call", json!({ "name": "elicit", "arguments": {} })).await;
@@ -103,7 +103,7 @@ async fn a_modern_servers_questions_reach_the_client_as_requests() {
     assert_eq!(ids.len(), 4, "every round has an id of its own");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_may_only_ask_what_the_client_offers() {
     let (server, _home, mut client) = session(json!({ "elicitation": {} })).await;
     let question = json!({
@@ -118,7 +118,7 @@ async fn a_server_may_only_ask_what_the_client_offers() {
     assert_eq!(server.control().stats().method("tools/call"), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_question_that_the_client_refuses_ends_the_call() {
     let (server, _home, mut client) = session(json!({ "elicitation": {} })).await;
     let call = client.ask("tools/call", json!({ "name": "elicit", "arguments": {} })).await;
@@ -132,7 +132,7 @@ async fn a_question_that_the_client_refuses_ends_the_call() {
     assert_eq!(server.control().stats().method("tools/call"), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_that_is_cancelled_takes_its_question_back() {
     let (_server, _home, mut client) = session(json!({ "elicitation": {} })).await;
     let call = client.ask("tools/call", json!({ "name": "elicit", "arguments": {} })).await;
@@ -144,7 +144,7 @@ async fn a_call_that_is_cancelled_takes_its_question_back() {
     assert_eq!(taken_back["params"]["requestId"], question["id"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_state_of_a_server_goes_back_as_it_came() {
     let (server, _home, mut client) = session(json!({})).await;
     let state = r#"{"resultType":"input_required","requestState":"\u0041\/é"}"#;
@@ -159,7 +159,7 @@ async fn the_state_of_a_server_goes_back_as_it_came() {
     assert!(retry.contains(r#""requestState":"\u0041\/é""#) && retry.contains(r#""x":1e3"#), "{retry}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn changes_are_listened_for_on_one_stream() {
     let (server, _home, mut client) = session(json!({})).await;
     client.tools().await;
@@ -186,7 +186,7 @@ async fn changes_are_listened_for_on_one_stream() {
     server.control().wait_for(|stats| stats.open_streams == 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_changed_while_nobody_listened_is_told_afterwards() {
     let (server, _home, mut client) = session(json!({})).await;
     client.tools().await;
@@ -205,7 +205,22 @@ async fn what_changed_while_nobody_listened_is_told_afterwards() {
     assert!(client.tools().await.contains(&"meanwhile".to_owned()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_list_is_not_asked_for_again_while_the_server_calls_it_fresh() {
+    let (server, _home, mut client) = session(json!({})).await;
+    let fresh = r#"{"resultType":"complete","tools":[{"name":"one","inputSchema":{"type":"object"}}],"ttlMs":600000,"cacheScope":"private"}"#;
+    server.control().script("tools/list", fresh, false);
+    assert_eq!(client.tools().await, ["one"]);
+    let before = server.control().stats().method("tools/list");
+    assert_eq!(client.tools().await, ["one"]);
+    assert_eq!(server.control().stats().method("tools/list"), before);
+    server.control().wait_for(|stats| stats.open_streams == 1).await;
+    server.control().add_tool("two");
+    client.notification("notifications/tools/list_changed").await;
+    assert!(client.tools().await.contains(&"two".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_log_level_goes_with_every_request_once_it_was_set() {
     let (server, _home, mut client) = session(json!({})).await;
     client.call("echo_message", json!({ "message": "x" })).await;
@@ -219,7 +234,7 @@ async fn the_log_level_goes_with_every_request_once_it_was_set() {
     assert_eq!(server.control().stats().method("logging/setLevel"), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn progress_is_reported_and_cancelling_closes_the_stream() {
     let (server, _home, mut client) = session(json!({})).await;
     let params = json!({ "name": "progress", "arguments": {}, "_meta": { "progressToken": "p" } });
@@ -238,7 +253,7 @@ async fn progress_is_reported_and_cancelling_closes_the_stream() {
     assert_eq!(server.control().stats().method("notifications/cancelled"), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn arguments_are_mirrored_and_a_stale_schema_is_read_again() {
     let (server, _home, mut client) = session(json!({})).await;
     client.call("hello_world", json!({ "region": "Zürich" })).await;
@@ -252,7 +267,7 @@ async fn arguments_are_mirrored_and_a_stale_schema_is_read_again() {
     assert_eq!((stats.method("tools/call"), stats.method("tools/list")), (3, lists + 1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_of_both_eras_is_spoken_to_in_the_clients_own() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -264,7 +279,7 @@ async fn a_server_of_both_eras_is_spoken_to_in_the_clients_own() {
     assert!(seen(&server, "tools/list").iter().all(|entry| entry.session_id.is_some()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_changed_its_era_is_asked_again() {
     let legacy = Config { eras: Eras::Legacy, ..Config::default() };
     let mut server = DemoServer::start(legacy.clone()).await.expect("a server");
@@ -282,7 +297,7 @@ async fn a_server_that_changed_its_era_is_asked_again() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn trouble_is_no_sign_of_an_era() {
     let server = modern_server().await;
     server.control().fault_on("server/discover", Fault::Status { code: 503, retry_after: None });
@@ -295,7 +310,7 @@ async fn trouble_is_no_sign_of_an_era() {
     assert_eq!(server.control().stats().initialize, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn verbs_work_with_a_modern_server() {
     let server = modern_server().await;
     let home = Home::new();

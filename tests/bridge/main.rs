@@ -4,6 +4,8 @@ mod authorization_servers;
 mod connect;
 mod default_home;
 mod eras;
+mod eras_modern;
+mod eras_versions;
 mod faults;
 mod hostile;
 mod leaks;

@@ -107,15 +107,16 @@ async fn cancelling_closes_the_stream_and_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_dual_era_client_falls_back_on_a_legacy_server() {
+async fn a_client_of_both_eras_finds_its_newer_one_and_may_still_use_the_older() {
     let server =
         DemoServer::start(Config { eras: Eras::Legacy, ..Config::default() }).await.expect("a server");
     let home = Home::new();
     let mut client = home.connect(&[server.url().as_str()]);
     client.send(&request(90, "server/discover", "")).await;
-    let refused: Value = client.message().await;
-    assert!(refused["error"].is_object(), "{refused}");
+    let discovered: Value = client.message().await;
+    assert!(discovered["result"]["supportedVersions"].to_string().contains("2026-07-28"), "{discovered}");
     let answer = client.initialize().await;
     assert_eq!(answer["result"]["protocolVersion"], "2025-06-18");
     assert!(client.tools().await.contains(&"echo_message".to_owned()));
+    server.control().wait_for(|stats| stats.open_sessions == 1).await;
 }

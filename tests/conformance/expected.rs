@@ -9,14 +9,9 @@ const MISSING: &[(&str, Option<&str>, &str)] = &[
     ("auth/client-credentials-jwt", None, NO_SUCH_GRANT),
     ("auth/enterprise-managed-authorization", None, NO_SUCH_GRANT),
     ("auth/wif-jwt-bearer", None, NO_SUCH_GRANT),
-    ("sep-2640-client-no-prefetch", Some("2025-11-25"), NO_TRANSLATION),
-    ("sep-2640-client-verify-digest", Some("2025-11-25"), NO_TRANSLATION),
-    ("sep-2640-client-verify-frontmatter", Some("2025-11-25"), NO_TRANSLATION),
-    ("sep-2640-client-verify-size", Some("2025-11-25"), NO_TRANSLATION),
 ];
 
 const NO_SUCH_GRANT: &str = "only the authorization code grant is known";
-const NO_TRANSLATION: &str = "a legacy client cannot use a modern server";
 
 /// Why this run cannot pass.
 pub(crate) fn reason(run: &Run) -> Option<&'static str> {

@@ -133,3 +133,26 @@ async fn other_versions_and_methods_get_the_specifications_errors() {
     let headers = [("mcp-protocol-version", VERSION), ("mcp-method", "notifications/x")];
     assert_eq!(post(&client, &headers, notification).await.status(), 400);
 }
+
+#[tokio::test]
+async fn a_question_of_a_legacy_server_is_answered_by_the_next_request_of_the_same_token() {
+    let (server, home) = with_demo(Config { eras: Eras::Legacy, ..Config::default() }).await;
+    let (client, other) = (Local::add(&home, "one").await, Local::add(&home, "two").await);
+    let elicit = |id, mut params: Value| {
+        params["name"] = "elicit".into();
+        params["arguments"] = json!({});
+        let capable = json!({ "elicitation": {} }).to_string();
+        let key = r#""io.modelcontextprotocol/clientCapabilities":"#;
+        request(id, "tools/call", params).replace(&format!("{key}{{}}"), &format!("{key}{capable}"))
+    };
+    let asked = body(post(&client, &call("elicit"), elicit(1, json!({}))).await).await;
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    let mut answers = json!({ "requestState": asked["result"]["requestState"] });
+    answers["inputResponses"]["1"] = json!({ "action": "accept", "content": { "colour": "red" } });
+
+    let stranger = body(post(&other, &call("elicit"), elicit(2, answers.clone())).await).await;
+    assert_eq!(stranger["result"]["isError"], true, "{stranger}");
+    let answer = body(post(&client, &call("elicit"), elicit(2, answers)).await).await;
+    assert_eq!(answer["result"]["content"][0]["text"], "You like red.", "{answer}");
+    assert_eq!(server.control().stats().method("tools/call"), 1);
+}

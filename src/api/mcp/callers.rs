@@ -8,10 +8,13 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::held::Held;
+use super::modern::Pipe;
 use super::rate::Bucket;
 use super::session::Open;
 use crate::host::clients::{LocalClient, Table, TokenDigest};
 use crate::host::settings::HttpLimits;
+use crate::mcp::Message;
 
 /// Requests of one client that may be under way at once.
 const MOST_REQUESTS: usize = 128;
@@ -26,6 +29,7 @@ pub(super) struct Caller {
     pub(super) requests: Arc<Semaphore>,
     rate: Mutex<Bucket>,
     sessions: Mutex<HashMap<String, Arc<Open>>>,
+    held: Mutex<Held>,
 }
 
 /// No session can be closed to make room for another.
@@ -40,6 +44,7 @@ impl Caller {
             requests: Arc::new(Semaphore::new(MOST_REQUESTS)),
             rate: Mutex::new(Bucket::new(limits.requests_per_second, limits.burst)),
             sessions: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
@@ -73,6 +78,16 @@ impl Caller {
     pub(super) fn session(&self, id: &str, server: &str) -> Option<Arc<Open>> {
         let sessions = lock(&self.sessions);
         sessions.get(id).filter(|open| open.server == server && !open.is_over()).cloned()
+    }
+
+    /// Keeps the session that gave `answer`, if it waits for a retry.
+    pub(super) fn hold(&self, server: &str, answer: &Message, pipe: Pipe) {
+        lock(&self.held).keep(server, answer, pipe);
+    }
+
+    /// The session that a request goes on with, where it is a retry.
+    pub(super) fn held(&self, server: &str, retry: &Message) -> Option<Pipe> {
+        lock(&self.held).take(server, retry)
     }
 
     pub(super) fn forget(&self, id: &str) -> Option<Arc<Open>> {

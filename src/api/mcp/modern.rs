@@ -4,6 +4,7 @@
 //! Follows <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -16,11 +17,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Accepts, KEEP_ALIVE, QUIET};
+use super::callers::Caller;
 use super::routes::Item;
 use super::session::{hello, serve, write_line};
 use super::{Asking, Endpoint};
 use crate::endpoint::frame::{self, Frame};
 use crate::endpoint::{Line, LineReader};
+use crate::failure::Failure;
 use crate::host::Busy;
 use crate::mcp::era::{LEGACY_VERSIONS, MODERN_VERSIONS, is_legacy_version, is_modern_version};
 use crate::mcp::{self, Kind, Message, RequestId, header};
@@ -49,22 +52,20 @@ pub(super) async fn post(endpoint: &Endpoint, asking: Asking, message: Message) 
     if !accepts.json && !accepts.events {
         return answer::reject(StatusCode::NOT_ACCEPTABLE, "Accept application/json and text/event-stream.");
     }
-    let connection = match endpoint.connect(&asking).await {
-        Ok(connection) => connection,
-        Err(failure) => return answer::failed(&failure, Some(&id)),
+    let mut pipe = match asking.caller.held(&asking.server, &message) {
+        Some(pipe) => pipe,
+        None => match Pipe::open(endpoint, &asking).await {
+            Ok(pipe) => pipe,
+            Err(failure) => return answer::failed(&failure, Some(&id)),
+        },
     };
-    let host = &endpoint.host;
-    let (near, far) = tokio::io::duplex(PIPE);
-    host.tasks().spawn(serve(host.clone(), connection, hello(&asking.server), far));
-    let (read, mut write) = tokio::io::split(near);
-    let sent = timeout(WRITE_LIMIT, write_line(&mut write, message.line())).await;
+    let sent = timeout(WRITE_LIMIT, write_line(&mut pipe.write, message.line())).await;
     let mut exchange = Exchange {
         id,
-        frames: LineReader::new(read, frame::LINE_CAP),
-        ends: [asking.caller.revoked.clone(), host.shutdown().clone()],
-        is_done: !matches!(sent, Ok(Ok(()))),
-        _write: write,
-        _busy: host.activity().session(),
+        ends: [asking.caller.revoked.clone(), endpoint.host.shutdown().clone()],
+        pipe: matches!(sent, Ok(Ok(()))).then_some(pipe),
+        caller: asking.caller,
+        server: asking.server,
         _permit: asking.permit,
     };
     if !accepts.events {
@@ -87,15 +88,33 @@ pub(super) async fn post(endpoint: &Endpoint, asking: Asking, message: Message) 
     }
 }
 
+/// The client's end of a session, which ends when this does.
+pub(super) struct Pipe {
+    frames: LineReader<ReadHalf<DuplexStream>>,
+    write: WriteHalf<DuplexStream>,
+    _busy: Busy,
+}
+
+impl Pipe {
+    async fn open(endpoint: &Endpoint, asking: &Asking) -> Result<Self, Failure> {
+        let connection = endpoint.connect(asking).await?;
+        let host = &endpoint.host;
+        let (near, far) = tokio::io::duplex(PIPE);
+        host.tasks().spawn(serve(host.clone(), connection, hello(&asking.server), far));
+        let (read, write) = tokio::io::split(near);
+        let frames = LineReader::new(read, frame::LINE_CAP);
+        Ok(Self { frames, write, _busy: host.activity().session() })
+    }
+}
+
 /// One request and what comes back. Dropping it takes the request back.
 struct Exchange {
     id: RequestId,
-    frames: LineReader<ReadHalf<DuplexStream>>,
     ends: [CancellationToken; 2],
-    is_done: bool,
-    /// The session ends when this does.
-    _write: WriteHalf<DuplexStream>,
-    _busy: Busy,
+    /// None once the answer was given.
+    pipe: Option<Pipe>,
+    caller: Arc<Caller>,
+    server: String,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -103,12 +122,12 @@ impl Exchange {
     /// The next message; the answer is the last. Cancel safe.
     async fn next(&mut self) -> Option<Item> {
         let [revoked, shutdown] = self.ends.clone();
-        while !self.is_done {
+        while let Some(pipe) = &mut self.pipe {
             let line = tokio::select! {
                 biased;
                 () = revoked.cancelled() => return None,
                 () = shutdown.cancelled() => return None,
-                line = self.frames.next() => line,
+                line = pipe.frames.next() => line,
             };
             let line = match line {
                 Ok(Some(Line::Full(line))) => line,
@@ -119,7 +138,9 @@ impl Exchange {
             let Ok(message) = Message::parse(line) else { continue };
             match message.kind() {
                 Kind::Response { id, .. } if id.as_ref() == Some(&self.id) => {
-                    self.is_done = true;
+                    if let Some(pipe) = self.pipe.take() {
+                        self.caller.hold(&self.server, &message, pipe);
+                    }
                     return Some(Item::Answer(message.line().clone()));
                 }
                 Kind::Response { .. } => {}

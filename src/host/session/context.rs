@@ -14,13 +14,15 @@ use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::snapshot::{Generation, SeenTransport, SharedSnapshot};
 use crate::mcp::era::Era;
-use crate::mcp::{Kind, Message, RequestId};
+use crate::mcp::{Kind, Message, RequestId, json};
 use crate::net::Network;
 use crate::oauth::scope::Scopes;
 use crate::redact::plain;
 use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 
+use super::calls::Calls;
 use super::downstream::Downstream;
+use super::fresh::FreshLists;
 use super::open::raw_result;
 use super::questions::Questions;
 use super::usable_tools::{UsableList, UsableTools};
@@ -56,6 +58,10 @@ pub(super) struct Context {
     pub(super) client_name: watch::Sender<String>,
     /// Whether this session has begun a sign-in that nobody's call waited for.
     has_asked: AtomicBool,
+    /// What a modern server called fresh for a legacy client.
+    pub(super) fresh: FreshLists,
+    /// What is under way at a legacy server for a modern client.
+    pub(super) calls: Calls,
     /// What the client is asked in the name of a server that cannot ask it.
     pub(super) questions: Questions,
     awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
@@ -79,6 +85,8 @@ impl Context {
             snapshot,
             client_name: watch::Sender::new("an MCP client".to_owned()),
             has_asked: AtomicBool::new(false),
+            fresh: FreshLists::default(),
+            calls: Calls::default(),
             questions: Questions::default(),
             awaited: Mutex::default(),
         }
@@ -265,9 +273,26 @@ impl Context {
         }
     }
 
-    /// The era the server was seen to have.
-    pub(super) fn seen_era(&self) -> Option<Era> {
-        self.snapshot.read(|snapshot| snapshot.era)
+    /// Whether the server was seen to take `initialize` of a client of that version. One that said
+    /// which versions it speaks has to have named it.
+    pub(super) fn is_known_as_legacy_for(&self, version: &str) -> bool {
+        self.snapshot.read(|snapshot| {
+            let named = snapshot.discover.as_deref().and_then(|discovered| {
+                let versions = json::member(discovered.get(), "supportedVersions")?;
+                let versions: Vec<String> = serde_json::from_str(versions).ok()?;
+                Some(versions.iter().any(|named| named == version))
+            });
+            snapshot.era == Some(Era::Legacy) && named.unwrap_or(true)
+        })
+    }
+
+    /// Whether the server speaks to modern clients in their own words, once there was evidence.
+    pub(super) fn is_known_as_modern(&self) -> Option<bool> {
+        self.snapshot.read(|snapshot| match snapshot.era {
+            Some(Era::Modern) => Some(true),
+            Some(Era::Legacy) => Some(snapshot.discover.is_some()),
+            None => None,
+        })
     }
 
     /// The transport the server was seen to speak.
@@ -285,9 +310,27 @@ impl Context {
         });
     }
 
-    /// Forgets an era that proved wrong, so that the server is asked for it again.
+    /// Forgets what proved wrong of the server's era, so that it is asked for again.
     pub(super) fn forget_era(&self) {
-        self.snapshot.change(self.snapshot.generation(), |snapshot| snapshot.era.take().is_some());
+        self.snapshot.change(self.snapshot.generation(), |snapshot| {
+            let was_known = snapshot.era.is_some() || snapshot.discover.is_some();
+            (snapshot.era, snapshot.discover) = (None, None);
+            was_known
+        });
+    }
+
+    /// Remembers what a server said, when it was asked at `asked`, that knows modern clients.
+    pub(super) fn note_discover(&self, asked: Generation, result: Option<&str>, speaks_legacy_too: bool) {
+        let era = if speaks_legacy_too { Era::Legacy } else { Era::Modern };
+        self.note_seen(era, SeenTransport::StreamableHttp);
+        let Some(result) = result.and_then(|result| RawValue::from_string(result.to_owned()).ok()) else {
+            return;
+        };
+        self.snapshot.change(asked, |snapshot| {
+            let is_new = snapshot.discover.as_ref().is_none_or(|known| known.get() != result.get());
+            snapshot.discover = Some(result);
+            is_new
+        });
     }
 
     /// Remembers the server's identity and capabilities, which were asked for at `asked`.

@@ -1,13 +1,17 @@
 //! What the client sends: requests get a task each, notifications go on their way.
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::endpoint::frame::Frame;
 use crate::failure::Failure;
 use crate::mcp::era::Era;
+use crate::mcp::translate::meta::Client;
 use crate::mcp::{self, Kind, Message, RequestId, method};
 
+use super::crossing::Crossing;
 use super::link::{Link, LinkState};
 use super::open::{Handshake, Opening};
 use super::request::{Ending, Request};
@@ -77,8 +81,9 @@ impl Session {
             self.lists_due.push_back((due, id.clone()));
         }
         let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
+        let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
         let Some(request) = self.request(message) else { return };
-        self.spawn(id.clone(), &method, request.run());
+        self.spawn(id.clone(), &method, Request { held: Mutex::new(held), ..request }.run());
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.call = call;
         }
@@ -86,11 +91,18 @@ impl Session {
 
     /// The era of the server, as far as it is known; else that of the client.
     pub(super) fn server_era(&self) -> Era {
+        self.crossing().server_era().unwrap_or(self.era)
+    }
+
+    /// How messages are written for the server, as far as it is known.
+    pub(super) fn crossing(&self) -> Crossing {
         let state = self.link.as_ref().map(|link| link.state().borrow().clone());
         match state {
-            Some(LinkState::Ready(ready)) => ready.crossing.server_era().unwrap_or(self.era),
-            Some(LinkState::Opening | LinkState::Rejected(_) | LinkState::SignedOut | LinkState::Down(_))
-            | None => self.era,
+            Some(LinkState::Ready(ready)) => ready.crossing.clone(),
+            Some(
+                LinkState::Opening | LinkState::Rejected(_) | LinkState::SignedOut | LinkState::Down { .. },
+            )
+            | None => Crossing::None,
         }
     }
 
@@ -125,7 +137,8 @@ impl Session {
         }
         if self.link.is_none() {
             self.era = Era::Modern;
-            self.open_link(Opening::Modern);
+            let client = Client::of_request(message).unwrap_or_else(Client::unknown);
+            self.open_link(Opening::Modern(client));
         }
     }
 
@@ -147,6 +160,7 @@ impl Session {
             after_initialized,
             is_own: false,
             refresh_tools: false,
+            held: Mutex::default(),
         })
     }
 
@@ -178,6 +192,7 @@ impl Session {
         let id = message.raw_at(&["params", "requestId"]).map(RequestId::from_raw);
         let pending = id.and_then(|id| {
             self.collector.forget(&id);
+            self.cancel_at_legacy_server(&id);
             self.pending.remove(&id)
         });
         if self.era == Era::Legacy {

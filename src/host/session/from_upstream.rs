@@ -15,6 +15,8 @@ use super::{Pending, Session, lists, modern_tools};
 impl Session {
     pub(super) async fn on_upstream(&mut self, incoming: Incoming) {
         let Some(message) = self.context.hand_over(incoming.message) else { return };
+        let incoming = Incoming { message, ..incoming };
+        let Some(message) = self.on_legacy_server(incoming).await else { return };
         match message.kind() {
             Kind::Response { id, .. } => {
                 // One that names no request, or a wrong one, answers nothing: what it should have
@@ -23,12 +25,14 @@ impl Session {
                     self.on_response(&id, message).await;
                 }
             }
-            Kind::Request { .. } if self.server_era() == Era::Modern => {
-                tracing::debug!(server = %self.context.server(), "a modern server asked without being asked");
+            Kind::Request { .. } if self.era == Era::Modern || self.server_era() == Era::Modern => {
+                tracing::debug!(server = %self.context.server(), "a request of the server was dropped: this era has none");
             }
-            Kind::Request { .. } | Kind::Notification | Kind::Batch => {
-                self.reply(message.line().clone()).await
+            Kind::Request { .. } => {
+                let question = self.crossing().fitted_question(message);
+                self.reply(question.line().clone()).await;
             }
+            Kind::Notification | Kind::Batch => self.reply(message.line().clone()).await,
         }
     }
 
@@ -50,6 +54,7 @@ impl Session {
         }
         let whole = self.collector.on_response(id, &message);
         if let Some(pending) = self.pending.remove(id) {
+            let message = self.crossing().fitted_answer(&pending.method, message);
             let line = match &*pending.method {
                 "tools/list" => self.context.usable_tools(self.server_era()).of_answer(&message),
                 _ => message.line().clone(),
@@ -110,6 +115,17 @@ impl Session {
         let answer = match ending {
             Ending::Answered => return,
             Ending::Answer(line) => line,
+            Ending::Held { answer, held } => {
+                if let Some(given_up) = self.held.hold(*held) {
+                    self.tasks.spawn(given_up.give_up());
+                }
+                answer
+            }
+            Ending::Listening(filter) => {
+                self.reply(filter.acknowledged(id)).await;
+                self.subscriptions.insert(id.clone(), filter);
+                return;
+            }
             Ending::StandIn { sign_in } => {
                 if sign_in {
                     self.offer_sign_in();

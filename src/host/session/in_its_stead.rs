@@ -18,13 +18,15 @@ impl Session {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let initialize = self.deadline.filter(|_| self.initialize.is_some());
         let list = self.lists_due.front().map(|(due, _)| *due);
-        initialize.into_iter().chain(list).min()
+        let crossing = self.held.deadline().into_iter().chain(self.context.calls.deadline());
+        initialize.into_iter().chain(list).chain(crossing).min()
     }
 
     /// Time is up for `initialize` or a list. The server's own answer may still come; a client
     /// that was given another one is then told.
     pub(super) async fn on_deadline(&mut self) {
         let now = Instant::now();
+        self.give_up_on_late(now);
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.stand_in_for_initialize(None).await;
         }
@@ -82,6 +84,7 @@ impl Session {
                 {
                     let _ = self.context.downstream.control(Control::Resume { state }).await;
                 }
+                self.on_legacy_session(&ready);
                 if ready.interruptions > std::mem::replace(&mut self.interruptions, ready.interruptions) {
                     self.compare_given_lists();
                 }

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
-use crate::mcp::Message;
 use crate::mcp::translate::meta::Level;
+use crate::mcp::{Message, json};
 use crate::upstream::{self, Backoff};
 
 use super::context::{Context, Refused};
@@ -61,13 +61,25 @@ pub(super) struct Ready {
     pub(super) crossing: Crossing,
     /// How often listening was interrupted, so that changes may have been missed.
     pub(super) interruptions: u64,
+    /// The log messages that a legacy server was told to send in this session.
+    pub(super) level: Arc<watch::Sender<Option<Level>>>,
 }
 
 impl Ready {
-    /// Whether the server's answer to `initialize` says `true` at this path of its capabilities.
-    pub(super) fn offers(&self, capability: &[&str]) -> bool {
-        let path = [&["result", "capabilities"], capability].concat();
-        self.response.as_ref().and_then(|response| response.raw_at(&path)) == Some("true")
+    /// What the server said in its answer to `initialize` that it can do.
+    pub(super) fn capabilities(&self) -> &str {
+        let response = self.response.as_ref();
+        response.and_then(|response| response.raw_at(&["result", "capabilities"])).unwrap_or("{}")
+    }
+
+    /// Whether the server can do that at all.
+    pub(super) fn has(&self, capability: &str) -> bool {
+        json::member(self.capabilities(), capability).is_some()
+    }
+
+    /// Whether its capabilities say `true` at this path.
+    pub(super) fn offers(&self, path: &[&str]) -> bool {
+        json::member_at(self.capabilities(), path) == Some("true")
     }
 }
 
@@ -189,6 +201,8 @@ impl Keeper {
     async fn run(mut self, end: End) {
         let mut transport: Option<Arc<Transport>> = None;
         tokio::select! {
+            // First, because who leaves also lets go of the link's handle.
+            biased;
             () = end.leave.cancelled() => {}
             () = end.pause.cancelled() => return,
             () = self.keep_open(&mut transport) => {}
@@ -247,6 +261,7 @@ impl Keeper {
             resume: opened.resume,
             crossing: opened.crossing,
             interruptions: self.interruptions,
+            level: Arc::new(watch::Sender::new(None)),
         };
         if !ready.settled && self.initialized.borrow().is_none() {
             self.publish(&ready);

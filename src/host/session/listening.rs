@@ -11,10 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use crate::host::backoff::Backoff;
 use crate::mcp::translate::subscription::{self, Filter};
 use crate::mcp::{Kind, Message, RequestId};
-use crate::upstream::{self, Incoming};
+use crate::upstream::{self, Backoff, Incoming};
 
 use super::context::{Context, Refused};
 use super::crossing::{Crossing, LegacyClient};
@@ -48,7 +47,9 @@ impl Listening {
     /// Begins to listen. `uris` are the resources that the client subscribes to.
     pub(super) fn to(context: &Arc<Context>, ready: &Ready, uris: watch::Receiver<BTreeSet<String>>) -> Self {
         match &ready.crossing {
-            Crossing::None => Self::Stream(Box::pin(listen(context.clone(), ready.transport.clone()))),
+            Crossing::None | Crossing::ToLegacy | Crossing::ToVersion(_) => {
+                Self::Stream(Box::pin(listen(context.clone(), ready.transport.clone())))
+            }
             Crossing::ToModern(client) => {
                 Self::Subscription(Box::new(Subscription::new(context.clone(), ready, client.clone(), uris)))
             }
@@ -127,7 +128,7 @@ impl Subscription {
             sink,
             told,
             open_at: Some(Instant::now()),
-            backoff: Backoff::default(),
+            backoff: Backoff::new(&upstream::Limits::default()),
             was_cut: false,
         }
     }
@@ -185,7 +186,7 @@ impl Subscription {
         if is_newest {
             self.newest = None;
             self.was_cut = true;
-            self.open_at = Some(Instant::now() + self.backoff.next_pause());
+            self.open_at = Some(Instant::now() + self.backoff.after_failure(None));
         }
     }
 
@@ -202,6 +203,7 @@ impl Subscription {
         match message.method() {
             Some(subscription::ACKNOWLEDGED) => self.on_acknowledged(told.for_request.as_ref()).await,
             Some(method) if subscription::is_change(method) => {
+                self.context.fresh.on_change(method);
                 self.pass_on(subscription::untagged(&message).unwrap_or(message)).await;
                 None
             }
@@ -211,11 +213,12 @@ impl Subscription {
 
     async fn on_acknowledged(&mut self, stream: Option<&RequestId>) -> Option<Heard> {
         self.newest.as_ref().filter(|(newest, _)| stream == Some(newest))?;
-        self.backoff = Backoff::default();
+        self.backoff.reset();
         self.older.drain(..).for_each(|older| older.abort());
         if !std::mem::take(&mut self.was_cut) {
             return None;
         }
+        self.context.fresh.forget_all();
         let uris = self.uris.borrow().clone();
         for uri in uris {
             if let Ok(updated) = Message::parse(subscription::updated(&uri)) {

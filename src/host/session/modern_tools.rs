@@ -51,6 +51,7 @@ fn known(context: &Context, name: &str) -> Option<ToolHeaders> {
 
 /// Fetches all pages of the tool list, on the word of the client's own request.
 async fn fetch(context: &Context, transport: &Transport, call: &Message) -> Result<(), Refused> {
+    context.fresh.on_change("notifications/tools/list_changed");
     let asked = context.snapshot.generation();
     let mut items: Vec<String> = Vec::new();
     let mut cursor = String::new();

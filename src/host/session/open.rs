@@ -1,34 +1,32 @@
 //! Opening an upstream session: which era, which transport, one `initialize`.
 //!
-//! Follows "Backward Compatibility" of the transports page: an unknown server is asked with a
-//! modern request first; a 401 or 403 is no evidence of an era; a legacy server that does not
-//! take a POST is tried with HTTP+SSE.
+//! Follows "Backward Compatibility" of the transports page: a legacy server that does not take a
+//! POST is tried with HTTP+SSE. The era is found out in `detect`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
-use tokio::time::timeout;
 
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::host::failures;
 use crate::host::snapshot::{Generation, SeenTransport};
-use crate::mcp::era::{self, Era};
-use crate::mcp::translate::handshake;
+use crate::mcp::era::{Era, is_legacy_version};
+use crate::mcp::translate::handshake as handshake_words;
 use crate::mcp::translate::meta::Client;
-use crate::mcp::{Kind, Message, RequestId, header, json, result_response};
+use crate::mcp::translate::versions;
+use crate::mcp::{Kind, Message, header, json, result_response};
 use crate::registry::TransportChoice;
 use crate::upstream::{self, HttpSse, Posted, Sink, StreamableHttp};
 
+use super::INITIALIZED;
 use super::ask::ask;
 use super::context::{Context, Refused};
 use super::crossing::{Crossing, LegacyClient};
+use super::detect::{self, Certainty, Discovered, Found};
 use super::resume::Resume;
-
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
-/// Error codes that only a modern server sends.
-const MODERN_CODES: [&str; 3] = ["-32020", "-32021", "-32022"];
 
 /// How a message travels upstream.
 pub(super) enum Transport {
@@ -95,8 +93,8 @@ impl Transport {
 pub(super) enum Opening {
     /// A legacy session.
     Legacy(Box<Handshake>),
-    /// No session: every request stands for itself.
-    Modern,
+    /// For a modern client, to which every request stands for itself.
+    Modern(Client),
 }
 
 /// What a legacy session is opened with.
@@ -114,7 +112,7 @@ impl Opening {
     pub(super) fn initialized(&self) -> Option<Message> {
         match self {
             Self::Legacy(handshake) => handshake.initialized.clone(),
-            Self::Modern => None,
+            Self::Modern(_) => Message::parse(Bytes::from_static(INITIALIZED)).ok(),
         }
     }
 }
@@ -143,27 +141,60 @@ pub(super) enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the server answered, and not as one that opens sessions.
+    fn is_the_servers_own(&self) -> bool {
+        match self {
+            Self::Rejected(_) => true,
+            Self::Failed(failure) => matches!(failure.code, Code::ServerError | Code::NotMcp),
+            Self::SignedOut | Self::Busy { .. } => false,
+        }
+    }
+}
+
 /// Opens the session.
 pub(super) async fn open(context: &Arc<Context>, opening: &mut Opening) -> Result<Opened, OpenError> {
     match opening {
-        Opening::Modern => Ok(Opened {
-            transport: Arc::new(Transport::Http(context.streamable_http())),
-            response: None,
-            needs_initialized: false,
-            resume: None,
-            crossing: Crossing::None,
-        }),
+        Opening::Modern(client) => for_modern_client(context, client).await,
         Opening::Legacy(legacy) => match legacy.resume.take() {
-            Some(resume) => Ok(resumed(context, resume)),
-            None => handshake(context, &legacy.initialize).await,
+            Some(resume) => Ok(resumed(context, resume, &legacy.initialize)),
+            None => handshake(context, &legacy.initialize, None).await,
         },
+    }
+}
+
+/// A modern client speaks for itself to a server of its era; for an older one it is introduced.
+async fn for_modern_client(context: &Arc<Context>, client: &Client) -> Result<Opened, OpenError> {
+    let as_it_is = || Opened {
+        transport: Arc::new(Transport::Http(context.streamable_http())),
+        response: None,
+        needs_initialized: false,
+        resume: None,
+        crossing: Crossing::None,
+    };
+    let is_legacy = detect::is_legacy_for_modern(context, client).await;
+    if !is_legacy.map_err(|error| error.into_open(context))? {
+        return Ok(as_it_is());
+    }
+    let initialize = handshake_words::initialize(&context.questions.next_id(), client);
+    match handshake(context, &initialize, Some(Found::Legacy(Certainty::Sure))).await {
+        Ok(opened) => Ok(Opened { resume: None, crossing: Crossing::ToLegacy, ..opened }),
+        Err(error) if error.is_the_servers_own() => {
+            // No server of the other era either: its client hears from itself what is wrong.
+            context.forget_era();
+            Ok(as_it_is())
+        }
+        Err(error) => Err(error),
     }
 }
 
 /// Goes on with an upstream session of an earlier Host. If the server no longer knows it, the
 /// first request finds out and the session is opened anew.
-fn resumed(context: &Context, resume: Resume) -> Opened {
+fn resumed(context: &Context, resume: Resume, initialize: &Message) -> Opened {
     let http = context.streamable_http();
+    let told = handshake_words::version_for(initialize);
+    let is_other = resume.protocol_version.as_ref().is_some_and(|agreed| *agreed != told);
+    let crossing = if is_other { Crossing::ToVersion(told.into()) } else { Crossing::None };
     http.set_session(resume.session.clone());
     if let Some(version) = &resume.protocol_version {
         http.set_protocol_version(version);
@@ -173,20 +204,25 @@ fn resumed(context: &Context, resume: Resume) -> Opened {
         response: None,
         needs_initialized: false,
         resume: Some(resume),
-        crossing: Crossing::None,
+        crossing,
     }
 }
 
-async fn handshake(context: &Arc<Context>, initialize: &Message) -> Result<Opened, OpenError> {
+async fn handshake(
+    context: &Arc<Context>,
+    initialize: &Message,
+    found: Option<Found>,
+) -> Result<Opened, OpenError> {
     let known = context.seen_transport();
     match (context.connection.entry.transport, known) {
         (TransportChoice::Sse, _) | (TransportChoice::Auto, Some(SeenTransport::HttpSse)) => {
             over_http_sse(context, initialize).await
         }
         (TransportChoice::Http, _) | (TransportChoice::Auto, Some(SeenTransport::StreamableHttp)) => {
-            over_streamable_http(context, initialize).await.map_err(|error| error.into_open(context))
+            let opened = over_streamable_http(context, initialize, found).await;
+            opened.map_err(|error| error.into_open(context))
         }
-        (TransportChoice::Auto, None) => match over_streamable_http(context, initialize).await {
+        (TransportChoice::Auto, None) => match over_streamable_http(context, initialize, found).await {
             Err(HandshakeError::Upstream(error)) if suggests_http_sse(&error) => {
                 over_http_sse(context, initialize).await.map_err(|sse| match sse {
                     OpenError::Failed(_) => {
@@ -200,8 +236,9 @@ async fn handshake(context: &Arc<Context>, initialize: &Message) -> Result<Opene
     }
 }
 
+/// Why a handshake failed.
 #[derive(Debug)]
-enum HandshakeError {
+pub(super) enum HandshakeError {
     Open(OpenError),
     Upstream(upstream::Error),
 }
@@ -226,12 +263,12 @@ impl HandshakeError {
     fn may_be_about_the_era(&self) -> bool {
         match self {
             Self::Open(OpenError::Rejected(_)) => true,
-            Self::Open(OpenError::SignedOut | OpenError::Failed(_)) => false,
-            Self::Upstream(error) => is_about_the_request(error),
+            Self::Open(OpenError::SignedOut | OpenError::Failed(_) | OpenError::Busy { .. }) => false,
+            Self::Upstream(error) => detect::evidence_of(error).is_some(),
         }
     }
 
-    fn of(context: &Context, refused: Refused) -> Self {
+    pub(super) fn of(context: &Context, refused: Refused) -> Self {
         match refused {
             Refused::StepUpNeeded => Self::Open(OpenError::Failed(context.forbidden())),
             Refused::SignInNeeded => Self::Open(OpenError::SignedOut),
@@ -244,20 +281,24 @@ impl HandshakeError {
 async fn over_streamable_http(
     context: &Arc<Context>,
     initialize: &Message,
+    found: Option<Found>,
 ) -> Result<Opened, HandshakeError> {
-    let is_assumed = context.seen_era() == Some(Era::Legacy);
-    let found = if is_assumed { Found::Legacy } else { probe(context, initialize).await? };
-    match found {
-        Found::Modern(discovered) => Ok(modern(context, initialize, discovered)),
-        Found::Legacy => match legacy(context, initialize).await {
-            Err(error) if is_assumed && error.may_be_about_the_era() => {
-                match probe(context, initialize).await? {
-                    Found::Modern(discovered) => Ok(modern(context, initialize, discovered)),
-                    Found::Legacy => Err(error),
-                }
+    let found = match found {
+        Some(found) => found,
+        None => detect::era_for_legacy(context, initialize).await?,
+    };
+    let certainty = match found {
+        Found::Modern(discovered) => return Ok(modern(context, initialize, discovered)),
+        Found::Legacy(certainty) => certainty,
+    };
+    match legacy(context, initialize).await {
+        Err(error) if certainty == Certainty::Assumed && error.may_be_about_the_era() => {
+            match detect::probe(context, initialize).await? {
+                Found::Modern(discovered) => Ok(modern(context, initialize, discovered)),
+                Found::Legacy(_) => Err(error),
             }
-            result => result,
-        },
+        }
+        result => result,
     }
 }
 
@@ -265,14 +306,14 @@ async fn legacy(context: &Arc<Context>, initialize: &Message) -> Result<Opened, 
     let transport = Transport::Http(context.streamable_http());
     let answered = answer_to_initialize(context, &transport, initialize).await;
     let answered = answered.map_err(|refused| HandshakeError::of(context, refused))?;
-    settle(context, transport, answered, SeenTransport::StreamableHttp)
+    settle(context, transport, initialize, answered, SeenTransport::StreamableHttp)
 }
 
 /// A modern server needs no session; its client is told in `initialize` what it said of itself.
 fn modern(context: &Context, initialize: &Message, discovered: Discovered) -> Opened {
     let client = LegacyClient::of(initialize);
-    let result = handshake::initialize_result(discovered.result.get(), &client.version, context.server());
-    context.note_seen(Era::Modern, SeenTransport::StreamableHttp);
+    let result =
+        handshake_words::initialize_result(discovered.result.get(), &client.version, context.server());
     context.note_initialize(discovered.asked, result.as_deref());
     let answer = initialize.request_id().zip(result).map(|(id, result)| result_response(id, &result));
     Opened {
@@ -290,7 +331,8 @@ async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<O
     let sse = context.authorized(connect).await.map_err(open_error)?;
     let transport = Transport::Sse(sse);
     let answered = answer_to_initialize(context, &transport, initialize).await.map_err(open_error)?;
-    settle(context, transport, answered, SeenTransport::HttpSse).map_err(|error| error.into_open(context))
+    let opened = settle(context, transport, initialize, answered, SeenTransport::HttpSse);
+    opened.map_err(|error| error.into_open(context))
 }
 
 /// The server's answer to `initialize`.
@@ -315,6 +357,7 @@ async fn answer_to_initialize(
 fn settle(
     context: &Context,
     transport: Transport,
+    initialize: &Message,
     answered: Answered,
     seen: SeenTransport,
 ) -> Result<Opened, HandshakeError> {
@@ -333,77 +376,14 @@ fn settle(
     }
     context.note_seen(Era::Legacy, seen);
     context.note_initialize(asked, response.raw_at(&["result"]));
+    let (response, crossing) = under_the_clients_version(initialize, response);
     Ok(Opened {
         transport: Arc::new(transport),
         response: Some(response),
         needs_initialized: true,
         resume,
-        crossing: Crossing::None,
+        crossing,
     })
-}
-
-/// What a server turned out to be.
-enum Found {
-    /// One to be spoken to with `initialize`.
-    Legacy,
-    /// A modern one, and what it says of itself.
-    Modern(Discovered),
-}
-
-/// A server's answer to `server/discover`.
-struct Discovered {
-    /// What was known when it was asked.
-    asked: Generation,
-    result: Box<RawValue>,
-}
-
-/// Asks a server for its era. One that answers as a modern server does, and does not list the
-/// client's own version as well, counts as modern here.
-async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Found, HandshakeError> {
-    let asked = context.snapshot.generation();
-    let transport = Transport::Http(context.streamable_http());
-    let client = Client::of_initialize(initialize);
-    let request = handshake::discover(&context.questions.next_id(), &client);
-    let answered = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
-    let answered = answered.map(|answer| answer.map_err(|refused| HandshakeError::of(context, refused)));
-    let answer = match answered {
-        Err(_) => return Ok(Found::Legacy),
-        Ok(Ok((_, answer))) => answer,
-        Ok(Err(HandshakeError::Upstream(error))) if is_about_the_request(&error) => return Ok(Found::Legacy),
-        Ok(Err(error)) => return Err(error),
-    };
-    let versions = listed_versions(&answer);
-    let clients_own = initialize.string_at(&["params", "protocolVersion"]);
-    let speaks_clients_own = clients_own.is_some_and(|version| versions.contains(&version));
-    if !is_modern(&answer, &versions) || speaks_clients_own {
-        return Ok(Found::Legacy);
-    }
-    match answer.raw_at(&["result"]).and_then(|result| RawValue::from_string(result.to_owned()).ok()) {
-        Some(result) => Ok(Found::Modern(Discovered { asked, result })),
-        None => Err(HandshakeError::Open(OpenError::Rejected(as_answer_to(initialize, &answer)))),
-    }
-}
-
-/// The versions that a server names, in a result or in an error.
-fn listed_versions(answer: &Message) -> Vec<String> {
-    let listed = [["result", "supportedVersions"].as_slice(), &["error", "data", "supported"]];
-    let listed = listed.iter().find_map(|path| answer.raw_at(path));
-    listed.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default()
-}
-
-fn is_modern(answer: &Message, versions: &[String]) -> bool {
-    let modern_error = answer.raw_at(&["error", "code"]).is_some_and(|code| MODERN_CODES.contains(&code));
-    let is_legacy_alone =
-        !versions.is_empty() && versions.iter().all(|version| era::is_legacy_version(version));
-    versions.iter().any(|version| era::is_modern_version(version)) || (modern_error && !is_legacy_alone)
-}
-
-/// The server's own error, as the answer to the client's `initialize`.
-fn as_answer_to(initialize: &Message, answer: &Message) -> Message {
-    let error = answer.raw_at(&["error"]).unwrap_or("{}");
-    let id = initialize.request_id().map_or("null", RequestId::as_raw);
-    let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-    Message::parse(line.into()).expect("a response made of JSON values")
 }
 
 /// A server that takes no POST at that address may be one of HTTP+SSE.
@@ -411,23 +391,17 @@ fn suggests_http_sse(error: &upstream::Error) -> bool {
     matches!(error, upstream::Error::Status { status, .. } if matches!(status.as_u16(), 400 | 404 | 405))
 }
 
-/// Whether an answer was about the modern request itself, rather than about the server's health
-/// or our credentials.
-fn is_about_the_request(error: &upstream::Error) -> bool {
-    match error {
-        upstream::Error::Status { status, .. } => {
-            let passing = [408, 425, 429, 502, 503, 504];
-            !passing.contains(&status.as_u16())
-        }
-        upstream::Error::SessionGone | upstream::Error::Cut { .. } | upstream::Error::InvalidJson => true,
-        upstream::Error::Unauthorized { .. }
-        | upstream::Error::Unreachable(_)
-        | upstream::Error::NotMcp { .. }
-        | upstream::Error::TooLarge
-        | upstream::Error::Authorize(_)
-        | upstream::Error::Redirect { .. }
-        | upstream::Error::NoEndpoint
-        | upstream::Error::SinkClosed => false,
+/// A legacy server may agree to another version than the client asked for, and not every client
+/// knows others. It is told its own, where we speak that, and gets what that can say.
+fn under_the_clients_version(initialize: &Message, response: Message) -> (Message, Crossing) {
+    let agreed = response.string_at(&["result", "protocolVersion"]);
+    let asked = initialize.string_at(&["params", "protocolVersion"]);
+    let Some(asked) = asked.filter(|asked| is_legacy_version(asked) && agreed.as_ref() != Some(asked)) else {
+        return (response, Crossing::None);
+    };
+    match versions::under_version(&response, &asked) {
+        Some(told) => (told, Crossing::ToVersion(asked.into())),
+        None => (response, Crossing::None),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The life of one request: wait until the server can be asked, ask, and if somebody has to
 //! sign in first, wait for that.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,12 +11,14 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use crate::failure::{Code, Failure};
 use crate::host::failures;
 use crate::host::snapshot::Snapshot;
+use crate::mcp::translate::subscription::Filter;
 use crate::mcp::{Message, RequestId, method};
 use crate::upstream::{self, Posted};
 
 use super::context::{Refused, Shared, operation};
 use super::crossing::Crossing;
 use super::downstream::Gone;
+use super::held::Held;
 use super::link::{Link, LinkState, Ready};
 use super::open::Transport;
 use super::{modern_tools, sign_in_tool};
@@ -25,12 +28,19 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 const MOST_SESSIONS: usize = 2;
 
 /// How a request ended, as far as its own task knows.
-#[derive(Debug)]
 pub(super) enum Ending {
     /// Its answer came, or comes, from upstream.
     Answered,
     /// It is this line of ours.
     Answer(Bytes),
+    /// The server has to know more; the request is held until the client comes back.
+    Held {
+        /// What the client is asked.
+        answer: Bytes,
+        held: Box<Held>,
+    },
+    /// From now on the client is told of changes.
+    Listening(Filter),
     /// The last known answer has to do.
     StandIn {
         /// Whether our own tool belongs into it.
@@ -61,6 +71,8 @@ pub(super) struct Request {
     pub(super) is_own: bool,
     /// Whether the server found the call's headers wrong, so that its tools have to be read again.
     pub(super) refresh_tools: bool,
+    /// What a modern client comes back to with answers.
+    pub(super) held: Mutex<Option<Held>>,
 }
 
 impl Request {
@@ -170,10 +182,11 @@ impl Request {
         }
     }
 
-    async fn attempt(&self, ready: &Ready) -> Attempt {
+    async fn attempt(&self, ready: &Arc<Ready>) -> Attempt {
         match &ready.crossing {
-            Crossing::None => self.attempt_as_it_is(ready).await,
+            Crossing::None | Crossing::ToVersion(_) => self.attempt_as_it_is(ready).await,
             Crossing::ToModern(client) => self.attempt_to_modern(ready, client).await,
+            Crossing::ToLegacy => self.attempt_to_legacy(ready).await,
         }
     }
 
@@ -239,12 +252,7 @@ impl Request {
 
     /// Waits for an open session newer than `generation`. Who is patient lets a server that is
     /// down be tried once more.
-    async fn ready(
-        &self,
-        deadline: Instant,
-        generation: u64,
-        patient: bool,
-    ) -> Result<std::sync::Arc<Ready>, NotReady> {
+    async fn ready(&self, deadline: Instant, generation: u64, patient: bool) -> Result<Arc<Ready>, NotReady> {
         let mut state = self.link.state();
         let mut last_failure = None;
         loop {
@@ -331,7 +339,7 @@ impl Request {
         )
     }
 
-    fn never_answered(&self) -> Failure {
+    pub(super) fn never_answered(&self) -> Failure {
         Failure::about(
             self.context.server(),
             Code::MayHaveRun,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use http::HeaderMap;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::failure::{Code, Failure};
 use crate::mcp::translate::answer::{Outcome, to_legacy};
@@ -46,6 +46,12 @@ impl Request {
             let answer = mcp::error_response(Some(id), mcp::INVALID_PARAMS, "params must be an object", None);
             return Attempt::Done(Ending::Answer(answer));
         };
+        let fresh = self.context.fresh.answer_to(&self.message, Instant::now()).filter(|_| !self.is_own);
+        if let Some(Outcome::Complete(answer)) =
+            fresh.map(|fresh| to_legacy(method, &fresh, id, &client.version))
+        {
+            return self.complete(answer, Vec::new()).await;
+        }
         if self.is_dispatched(id).await.is_err() {
             return Attempt::Done(Ending::Answered);
         }
@@ -79,6 +85,7 @@ impl Request {
                 }
                 Some(_) | None => {}
             }
+            self.context.fresh.keep(&self.message, &response, Instant::now());
             let needed = match to_legacy(method, &response, id, &client.version) {
                 Outcome::Complete(answer) => return self.complete(answer, pages).await,
                 Outcome::InputRequired(needed) => needed,
@@ -192,7 +199,7 @@ impl Request {
         mcp::result_response(id, "{}")
     }
 
-    fn not_understood(&self) -> Failure {
+    pub(super) fn not_understood(&self) -> Failure {
         Failure::new(
             Code::ServerError,
             format!("{} answered in a way that this client cannot understand", self.context.server()),
@@ -208,7 +215,7 @@ impl Request {
         )
     }
 
-    fn not_offered(&self, question: &Question) -> Failure {
+    pub(super) fn not_offered(&self, question: &Question) -> Failure {
         let method = crate::redact::plain(&question.method, 40);
         Failure::new(
             Code::ServerError,

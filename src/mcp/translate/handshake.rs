@@ -2,7 +2,7 @@
 //! (<https://modelcontextprotocol.io/specification/2026-07-28/server/discover>).
 
 use super::edit::{Edit, edit_at};
-use super::meta::{Client, SERVER_INFO};
+use super::meta::{Client, Level, SERVER_INFO};
 use crate::mcp::era::{MODERN_VERSIONS, NEWEST_LEGACY, is_legacy_version};
 use crate::mcp::{Message, RequestId, json};
 
@@ -26,6 +26,16 @@ pub fn initialize(id: &RequestId, client: &Client) -> Message {
         id.as_raw(),
         client.capabilities(),
         client.info().unwrap_or(own)
+    );
+    Message::parse(line.into()).expect("a request made of JSON values")
+}
+
+/// `logging/setLevel` of a legacy server.
+pub fn set_level(id: &RequestId, level: Level) -> Message {
+    let line = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"method":"logging/setLevel","params":{{"level":"{}"}}}}"#,
+        id.as_raw(),
+        level.as_str()
     );
     Message::parse(line.into()).expect("a request made of JSON values")
 }

@@ -139,6 +139,21 @@ pub fn input_required(questions: &[Question], state: &str) -> String {
     )
 }
 
+/// The pages that a legacy server wants visited before a request can run (2025-11-25, -32042).
+pub fn required_pages(response: &Message) -> Vec<Question> {
+    let pages = response.raw_at(&["error", "data", "elicitations"]).and_then(json::elements);
+    let pages = pages.unwrap_or_default().into_iter().take(MOST_QUESTIONS).enumerate();
+    pages
+        .map(|(at, params)| {
+            let plain = edit_at(params.get(), &[], |params| {
+                params.remove("elicitationId");
+                params.set("mode", r#""url""#);
+            });
+            Question { key: (at + 1).to_string(), method: "elicitation/create".to_owned(), params: plain }
+        })
+        .collect()
+}
+
 /// Tells a legacy client that what a page was opened for is done.
 pub fn elicitation_complete(id: &RequestId) -> bytes::Bytes {
     let id = as_string(id);
@@ -232,6 +247,17 @@ mod tests {
         assert_eq!(
             asked(question("elicitation/create", Some(r#"{"mode":"url","url":"https://x"}"#))),
             r#"{"jsonrpc":"2.0","id":"drawbridge-1","method":"elicitation/create","params":{"mode":"url","url":"https://x","elicitationId":"drawbridge-1"}}"#
+        );
+    }
+
+    #[test]
+    fn pages_that_a_legacy_server_requires_become_questions() {
+        let error = r#"{"id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","elicitationId":"e","url":"https://x"}]}}}"#;
+        let pages = required_pages(&Message::parse(error.into()).expect("a message"));
+        assert_eq!(pages[0].params.as_deref(), Some(r#"{"mode":"url","url":"https://x"}"#));
+        assert!(pages[0].is_allowed_by(r#"{"elicitation":{"url":{}}}"#));
+        assert!(
+            required_pages(&Message::parse(r#"{"id":1,"error":{}}"#.into()).expect("a message")).is_empty()
         );
     }
 

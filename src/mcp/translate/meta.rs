@@ -45,6 +45,11 @@ impl Client {
         })
     }
 
+    /// A client that says nothing of itself and can be asked nothing.
+    pub fn unknown() -> Self {
+        Self { info: None, capabilities: "{}".to_owned() }
+    }
+
     /// Its name and version as raw JSON.
     pub fn info(&self) -> Option<&str> {
         self.info.as_deref()

@@ -49,6 +49,56 @@ pub fn for_modern(method: &str) -> ForModern {
     }
 }
 
+/// What becomes of a modern client's request on its way to a legacy server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForLegacy {
+    /// It goes on, as [`to_legacy`] writes it.
+    Sent,
+    /// `server/discover`: the handshake has the answer.
+    Discover,
+    /// `subscriptions/listen`: a legacy server tells of changes on its own stream.
+    Listen,
+    /// A method that this era no longer has.
+    NoSuchMethod,
+}
+
+/// Sorts a modern client's request by its method.
+pub fn for_legacy(method: &str) -> ForLegacy {
+    match method {
+        "server/discover" => ForLegacy::Discover,
+        "subscriptions/listen" => ForLegacy::Listen,
+        "initialize"
+        | "ping"
+        | "logging/setLevel"
+        | "resources/subscribe"
+        | "resources/unsubscribe"
+        | "tasks/get"
+        | "tasks/update"
+        | "tasks/cancel" => ForLegacy::NoSuchMethod,
+        _ => ForLegacy::Sent,
+    }
+}
+
+/// `notifications/cancelled` of a request.
+pub fn cancelled(id: &RequestId) -> Message {
+    let id = id.as_raw();
+    let line =
+        format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#);
+    Message::parse(line.into()).expect("a notification made of JSON values")
+}
+
+/// Whether a modern client may be asked something before its request of this method is answered.
+pub fn may_ask(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get" | "resources/read")
+}
+
+/// A progress notification under the token that the client chose, raw.
+pub fn progress_under(notification: &Message, token: &str) -> Option<Message> {
+    let params = notification.raw_at(&["params"])?;
+    let params = edit_at(params, &[], |params| _ = params.set("progressToken", token))?;
+    with(notification, |edit| _ = edit.set("params", params))
+}
+
 /// A legacy request as a modern server wants it: with `_meta` that says who asks, and without the
 /// legacy tasks' `task`. `None` where `params` is no object.
 pub fn to_modern(request: &Message, client: &Client, level: Option<Level>) -> Option<Message> {
@@ -72,6 +122,8 @@ pub fn to_legacy(request: &Message) -> Option<Message> {
         } else {
             params.set("_meta", meta.text());
         }
+        params.remove("inputResponses");
+        params.remove("requestState");
     })?;
     with(request, |edit| _ = edit.set("params", params))
 }
@@ -191,6 +243,16 @@ mod tests {
         );
         let next = with_input(&retry, &id, None, None);
         assert_eq!(text(next), r#"{"id":"drawbridge-2","method":"tools/call","params":{"name":"t"}}"#);
+    }
+
+    #[test]
+    fn progress_comes_under_the_clients_own_token() {
+        let told =
+            message(r#"{"method":"notifications/progress","params":{"progressToken":"d", "progress":0.50}}"#);
+        assert_eq!(
+            text(progress_under(&told, "7")),
+            r#"{"method":"notifications/progress","params":{"progressToken":7, "progress":0.50}}"#
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use serde_json::{Value, json as value};
 
 use super::edit::{Edit, edit_at, edit_each};
-use crate::mcp::json;
+use super::request::with;
+use crate::mcp::{Message, json};
 
 /// The version that brought audio.
 const AUDIO: &str = "2025-03-26";
@@ -13,8 +14,32 @@ const RESOURCE_LINKS: &str = "2025-06-18";
 /// The version that brought modes and titled choices to elicitation.
 const ELICITATION_MODES: &str = "2025-11-25";
 
+/// A server's answer to `initialize` for a client that asked for `version`.
+pub fn under_version(response: &Message, version: &str) -> Option<Message> {
+    let result = edit_at(response.raw_at(&["result"])?, &[], |result| {
+        result.set("protocolVersion", format!("\"{version}\""));
+    })?;
+    with(response, |edit| _ = edit.set("result", result))
+}
+
+/// An answer to a request of that method for a legacy client of `version`; `None` where it may
+/// stay as it is.
+pub fn fit_answer(method: &str, response: &Message, version: &str) -> Option<Message> {
+    let result = fit_result(method, response.raw_at(&["result"])?, version)?;
+    with(response, |edit| _ = edit.set("result", result))
+}
+
+/// A question of a server for a legacy client of `version`; `None` where it may stay as it is.
+pub fn fit_question(question: &Message, version: &str) -> Option<Message> {
+    if question.method() != Some("elicitation/create") {
+        return None;
+    }
+    let params = fit_elicitation(question.raw_at(&["params"])?, version)?;
+    with(question, |edit| _ = edit.set("params", params))
+}
+
 /// A result of a newer server for a legacy client of `version`; `None` where it may stay as it is.
-pub fn fit_result(method: &str, result: &str, version: &str) -> Option<String> {
+pub(super) fn fit_result(method: &str, result: &str, version: &str) -> Option<String> {
     match method {
         "tools/list" => {
             let tools = edit_each(json::member(result, "tools")?, fit_tool)?;
@@ -33,7 +58,7 @@ pub fn fit_result(method: &str, result: &str, version: &str) -> Option<String> {
 }
 
 /// The parameters of `elicitation/create` for a client of `version`; `None` where they may stay.
-pub fn fit_elicitation(params: &str, version: &str) -> Option<String> {
+pub(super) fn fit_elicitation(params: &str, version: &str) -> Option<String> {
     if version >= ELICITATION_MODES {
         return None;
     }
@@ -148,6 +173,31 @@ mod tests {
             fit_result("prompts/get", link, "2025-03-26").as_deref(),
             Some(r#"{"messages":[{"role":"user","content":{"text":"n: a:b","type":"text"}}]}"#)
         );
+    }
+
+    #[test]
+    fn messages_keep_all_that_need_not_change() {
+        let message =
+            |text: &'static str| Message::parse(bytes::Bytes::from_static(text.as_bytes())).expect(text);
+        let line =
+            |message: Option<Message>| message.map(|message| message.raw_at(&[]).expect("text").to_owned());
+        let hello = message(r#"{"id":1, "result":{"protocolVersion":"2025-11-25","x":1.0}}"#);
+        assert_eq!(
+            line(under_version(&hello, "2024-11-05")).as_deref(),
+            Some(r#"{"id":1, "result":{"protocolVersion":"2024-11-05","x":1.0}}"#)
+        );
+        let answer = message(r#"{"id":1, "result":{"content":[],"structuredContent":{}}}"#);
+        assert_eq!(
+            line(fit_answer("tools/call", &answer, "2025-03-26")).as_deref(),
+            Some(r#"{"id":1, "result":{"content":[{"text":"{}","type":"text"}]}}"#)
+        );
+        assert!(fit_answer("tools/call", &answer, "2025-06-18").is_none());
+        let question = message(r#"{"id":1,"method":"elicitation/create","params":{"mode":"form", "x":1}}"#);
+        assert_eq!(
+            line(fit_question(&question, "2025-06-18")).as_deref(),
+            Some(r#"{"id":1,"method":"elicitation/create","params":{"x":1}}"#)
+        );
+        assert!(fit_question(&message(r#"{"id":1,"method":"roots/list"}"#), "2024-11-05").is_none());
     }
 
     #[test]

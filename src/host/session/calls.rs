@@ -1,0 +1,209 @@
+//! Which requests of a modern client are under way at a legacy server, and where what the server
+//! says meanwhile belongs.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::mcp::translate::meta::Level;
+use crate::mcp::{Kind, Message, RequestId};
+use crate::upstream::{Incoming, Sink};
+
+/// What may wait for one request.
+const QUEUE: usize = 64;
+/// How long a question that belongs to no request waits for one.
+const QUESTION_LIMIT: Duration = Duration::from_secs(30);
+/// The most questions that wait so; more are of no use to anybody.
+const MOST_QUESTIONS: usize = 16;
+
+/// The requests that are under way, by the id that the server knows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Calls {
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    routes: HashMap<RequestId, Route>,
+    /// Questions that belong to no request yet, and until when they wait.
+    waiting: VecDeque<(Instant, Message)>,
+}
+
+#[derive(Debug)]
+struct Route {
+    sink: Sink,
+    /// The client's own id.
+    client: RequestId,
+    /// The log messages that the client wants with it.
+    level: Option<Level>,
+    /// Whether the client can be asked something before it is answered.
+    may_ask: bool,
+}
+
+/// One request's place among the others; it leaves when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    calls: Calls,
+    pub(super) id: RequestId,
+    pub(super) sink: Sink,
+}
+
+impl Calls {
+    /// Enters a request that the client knows as `client`. One with which the client can be asked
+    /// something takes the questions that waited for it.
+    pub(super) fn enter(
+        &self,
+        id: RequestId,
+        client: RequestId,
+        level: Option<Level>,
+        may_ask: bool,
+    ) -> (Place, mpsc::Receiver<Incoming>) {
+        let (sink, came) = mpsc::channel(QUEUE);
+        let mut open = self.open();
+        if may_ask {
+            for (_, message) in open.waiting.drain(..) {
+                let _ = sink.try_send(Incoming { message, for_request: None, event_id: None });
+            }
+        }
+        open.routes.insert(id.clone(), Route { sink: sink.clone(), client, level, may_ask });
+        drop(open);
+        (Place { calls: self.clone(), id, sink }, came)
+    }
+
+    /// Where a message belongs that came on a stream of the server's own: an answer to its
+    /// request, progress to the request that asked for it, a question to the request whose stream
+    /// carried it or else to the only one that can ask.
+    pub(super) fn place_of(&self, incoming: &Incoming) -> Option<Sink> {
+        let open = self.open();
+        let of = |id: &RequestId| open.routes.get(id).map(|route| route.sink.clone());
+        let message = &incoming.message;
+        match message.kind() {
+            Kind::Response { id, .. } => of(id.as_ref()?),
+            Kind::Notification if message.method() == Some("notifications/progress") => {
+                of(&RequestId::from_raw(message.raw_at(&["params", "progressToken"])?))
+            }
+            Kind::Request { .. } => {
+                let on_its_stream = incoming.for_request.as_ref().and_then(of);
+                let mut able = open.routes.values().filter(|route| route.may_ask);
+                let only = able.next().filter(|_| able.next().is_none());
+                on_its_stream.or_else(|| only.map(|route| route.sink.clone()))
+            }
+            Kind::Notification | Kind::Batch => None,
+        }
+    }
+
+    /// Whether any request under way wants a log message.
+    pub(super) fn want(&self, log_message: &Message) -> bool {
+        let Some(level) = Level::of_notification(log_message) else { return false };
+        self.open().routes.values().any(|route| route.level.is_some_and(|wanted| level >= wanted))
+    }
+
+    /// The id under which the server knows the client's request.
+    pub(super) fn id_of(&self, client: &RequestId) -> Option<RequestId> {
+        let open = self.open();
+        open.routes.iter().find(|(_, route)| route.client == *client).map(|(id, _)| id.clone())
+    }
+
+    /// Keeps a question for the next request with which the client can be asked.
+    pub(super) fn keep(&self, question: Message, now: Instant) {
+        let mut open = self.open();
+        if open.waiting.len() < MOST_QUESTIONS {
+            open.waiting.push_back((now + QUESTION_LIMIT, question));
+        }
+    }
+
+    /// When the first question has waited long enough.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.open().waiting.front().map(|(until, _)| *until)
+    }
+
+    /// Takes the first question if it has waited long enough.
+    pub(super) fn take_late(&self, now: Instant) -> Option<Message> {
+        self.open().waiting.pop_front_if(|(until, _)| *until <= now).map(|(_, question)| question)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The client knows the request by another id now, that of its retry.
+    pub(super) fn belongs_to(&self, client: &RequestId) {
+        if let Some(route) = self.calls.open().routes.get_mut(&self.id) {
+            route.client = client.clone();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.calls.open().routes.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incoming(text: &'static str, for_request: Option<&str>) -> Incoming {
+        let message = Message::parse(bytes::Bytes::from_static(text.as_bytes())).expect(text);
+        Incoming { message, for_request: for_request.map(RequestId::from_raw), event_id: None }
+    }
+
+    #[test]
+    fn what_a_server_says_finds_its_request() {
+        let calls = Calls::default();
+        let client = RequestId::from_raw("\"c\"");
+        let enter = |id: &str, may_ask| calls.enter(RequestId::from_raw(id), client.clone(), None, may_ask);
+        let (one, _came) = enter("1", true);
+        let (list, _came) = enter("2", false);
+        let finds = |incoming: &Incoming, place: &Place| {
+            calls.place_of(incoming).is_some_and(|sink| sink.same_channel(&place.sink))
+        };
+        assert!(finds(&incoming(r#"{"id":2,"result":{}}"#, None), &list));
+        let progress = incoming(r#"{"method":"notifications/progress","params":{"progressToken":1}}"#, None);
+        assert!(finds(&progress, &one));
+        let question = r#"{"id":9,"method":"roots/list"}"#;
+        assert!(finds(&incoming(question, Some("2")), &list), "the stream says it");
+        assert!(finds(&incoming(question, None), &one), "only one can ask");
+        let (_other, _came) = enter("3", true);
+        assert!(calls.place_of(&incoming(question, None)).is_none(), "nobody knows whose it is");
+        drop(one);
+        assert!(calls.place_of(&progress).is_none());
+    }
+
+    #[test]
+    fn log_messages_go_to_who_wants_them() {
+        let calls = Calls::default();
+        let message = incoming(r#"{"method":"notifications/message","params":{"level":"warning"}}"#, None);
+        let enter =
+            |id: &str, level| calls.enter(RequestId::from_raw(id), RequestId::from_raw(id), level, true);
+        let (_quiet, _came) = enter("1", None);
+        assert!(!calls.want(&message.message));
+        let (_wants, _came) = enter("2", Level::named("info"));
+        assert!(calls.want(&message.message));
+    }
+
+    #[tokio::test]
+    async fn a_question_of_no_request_waits_for_the_next_but_not_for_ever() {
+        let calls = Calls::default();
+        let question = || incoming(r#"{"id":9,"method":"roots/list"}"#, None).message;
+        let now = Instant::now();
+        calls.keep(question(), now);
+        let enter =
+            |id: &str, may_ask| calls.enter(RequestId::from_raw(id), RequestId::from_raw(id), None, may_ask);
+        let (_list, mut of_list) = enter("1", false);
+        assert!(of_list.try_recv().is_err());
+        let (_call, mut of_call) = enter("2", true);
+        assert_eq!(of_call.try_recv().expect("the question").message.method(), Some("roots/list"));
+        calls.keep(question(), now);
+        assert!(calls.take_late(now).is_none());
+        assert!(calls.take_late(now + QUESTION_LIMIT).is_some());
+        assert_eq!(calls.deadline(), None);
+        assert_eq!(calls.id_of(&RequestId::from_raw("2")), Some(RequestId::from_raw("2")));
+    }
+}

@@ -1,0 +1,111 @@
+//! What a legacy server says on its own streams to a modern client: every message finds the
+//! request or the subscription it belongs to, or nobody.
+
+use tokio::time::Instant;
+
+use crate::mcp::translate::{request, subscription};
+use crate::mcp::{self, Kind, Message, RequestId};
+use crate::upstream::Incoming;
+
+use super::Session;
+use super::crossing::Crossing;
+use super::link::Ready;
+
+impl Session {
+    /// Sorts a message of a legacy server whose client is modern; gives back what takes the usual way.
+    pub(super) async fn on_legacy_server(&mut self, incoming: Incoming) -> Option<Message> {
+        if !self.is_with_legacy_server() {
+            return Some(incoming.message);
+        }
+        if let Some(sink) = self.context.calls.place_of(&incoming) {
+            // A request that cannot take more loses what it is told, not the session.
+            let _ = sink.try_send(incoming);
+            return None;
+        }
+        let message = incoming.message;
+        match (message.kind(), message.method()) {
+            (Kind::Response { .. }, _) => return Some(message),
+            (Kind::Request { id }, Some("ping")) => self.answer_server(mcp::result_response(id, "{}")),
+            (Kind::Request { .. }, _) => self.context.calls.keep(message, Instant::now()),
+            (Kind::Notification, Some("notifications/message")) => {
+                if self.context.calls.want(&message) {
+                    self.reply(message.line().clone()).await;
+                }
+            }
+            (Kind::Notification, Some(method)) if subscription::is_change(method) => {
+                self.tell_of_change(&message).await;
+            }
+            (
+                Kind::Notification,
+                Some(
+                    "notifications/progress"
+                    | "notifications/cancelled"
+                    | "notifications/elicitation/complete",
+                ),
+            ) => {}
+            (Kind::Notification, _) => self.reply(message.line().clone()).await,
+            (Kind::Batch, _) => {}
+        }
+        None
+    }
+
+    async fn tell_of_change(&self, change: &Message) {
+        for (id, filter) in &self.subscriptions {
+            if filter.wants(change)
+                && let Some(tagged) = subscription::tagged(change, id)
+            {
+                self.reply(tagged.line().clone()).await;
+            }
+        }
+    }
+
+    fn answer_server(&mut self, answer: bytes::Bytes) {
+        if let Ok(answer) = Message::parse(answer) {
+            self.post_aside(answer);
+        }
+    }
+
+    /// A modern client cancels; a legacy server has to be told, under the id that it knows.
+    pub(super) fn cancel_at_legacy_server(&mut self, id: &RequestId) {
+        if let Some(own) = self.context.calls.id_of(id) {
+            self.post_aside(request::cancelled(&own));
+        }
+        let Some(ended) = self.subscriptions.remove(id) else { return };
+        for uri in ended.uris {
+            if !self.subscriptions.values().any(|filter| filter.uris.contains(&uri)) {
+                let own = self.context.questions.next_id();
+                self.post_aside(subscription::subscribe(&own, &uri, false));
+            }
+        }
+    }
+
+    /// A legacy session that was opened anew knows nothing of what the one before was subscribed to.
+    pub(super) fn on_legacy_session(&mut self, ready: &Ready) {
+        if !ready.settled || !matches!(ready.crossing, Crossing::ToLegacy) {
+            return;
+        }
+        if std::mem::replace(&mut self.legacy_session, ready.generation) == ready.generation {
+            return;
+        }
+        let uris: Vec<String> = self.subscriptions.values().flat_map(|filter| filter.uris.clone()).collect();
+        for uri in uris {
+            let own = self.context.questions.next_id();
+            self.post_aside(subscription::subscribe(&own, &uri, true));
+        }
+    }
+
+    /// Nobody came back with answers, or could be asked at all.
+    pub(super) fn give_up_on_late(&mut self, now: Instant) {
+        while let Some(held) = self.held.take_expired(now) {
+            self.tasks.spawn(held.give_up());
+        }
+        while let Some(question) = self.context.calls.take_late(now) {
+            let text = "No request is under way with which the client could be asked";
+            self.answer_server(mcp::error_response(question.request_id(), mcp::INTERNAL_ERROR, text, None));
+        }
+    }
+
+    fn is_with_legacy_server(&self) -> bool {
+        matches!(self.crossing(), Crossing::ToLegacy)
+    }
+}

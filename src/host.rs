@@ -51,6 +51,7 @@ pub use error::Error;
 pub use front::Front;
 pub use handle::HostHandle;
 
+use account::GivingBack;
 use approval::Approvals;
 use clients::Clients;
 use controller::Controller;
@@ -120,9 +121,11 @@ impl Host {
             };
             asleep.run_until_cancelled(wake::watch(wake::Reading::now, woke)).await;
         });
+        let vault = Vault::open(secrets, &home_id, &paths.state);
         let inner = Inner {
             controller: Controller::spawn(registry, &tasks, shutdown.clone()),
-            vault: Vault::open(secrets, &home_id, &paths.state),
+            giving_back: GivingBack::spawn(network.clone(), vault.clone(), &tasks, shutdown.clone()),
+            vault,
             opener,
             front,
             approvals: Approvals { rule: settings.connect_url(has_display), approver },

@@ -26,6 +26,7 @@ pub mod registration;
 pub mod scope;
 pub mod signing_key;
 pub mod token;
+mod warning;
 
 use std::fmt;
 

@@ -4,6 +4,8 @@
 //! a leaf beside the task, so requests pay nothing for it; everything else goes through the task, which therefore
 //! refreshes once however many callers wait. How a sign-in works is `oauth`'s matter, where secrets rest `secret`'s.
 
+mod clock;
+mod giving_back;
 mod record;
 mod refusal;
 mod task;
@@ -19,14 +21,17 @@ use url::Url;
 
 use crate::net::{ConnectionSettings, Network};
 use crate::oauth::dpop::DpopKey;
-use crate::oauth::{self, OAuthOptions};
+use crate::oauth::{self, Issuer, OAuthOptions};
 use crate::registry::ServerId;
 use crate::secret::{self, AccessToken, Vault};
+use clock::{Age, Life};
 
 pub use crate::oauth::browser::{OpenError, PageOpener, SystemBrowser};
 pub use crate::oauth::grant::device::DevicePrompt;
 pub use crate::oauth::identity::Identity;
-pub use crate::oauth::login::{AskedBy, SignInFacts};
+pub use crate::oauth::login::{AskedBy, Elsewhere, SignInFacts};
+pub use clock::Clock;
+pub use giving_back::GivingBack;
 pub use refusal::{Operation, Refusal, Retry};
 
 /// Requests that may wait for the task.
@@ -71,8 +76,21 @@ pub struct AccountDeps {
     pub tasks: TaskTracker,
     /// Times.
     pub limits: AccountLimits,
-    /// The wall clock.
+    /// The time.
     pub clock: Clock,
+    /// Gives tokens back to their servers.
+    pub giving_back: GivingBack,
+    /// The servers that somebody signed in to, and with whom.
+    pub served: watch::Receiver<Arc<Vec<Served>>>,
+}
+
+/// A server that somebody signed in to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// Its entry.
+    pub entry: ServerId,
+    /// The server, and who signs in for it.
+    pub server: Elsewhere,
 }
 
 /// The times of an account.
@@ -102,26 +120,6 @@ impl Default for AccountLimits {
     }
 }
 
-/// The wall clock, which tests may set. Tokens end by it, also while the computer sleeps.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
-
-impl Clock {
-    /// The system's.
-    pub fn system() -> Self {
-        Self::from_fn(SystemTime::now)
-    }
-
-    /// Another one.
-    pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    fn now(&self) -> SystemTime {
-        (self.0)()
-    }
-}
-
 /// How an account stands.
 #[derive(Debug, Clone)]
 pub enum AccountState {
@@ -131,6 +129,8 @@ pub enum AccountState {
     SignedIn {
         /// When the access token ends; it is renewed before.
         expires: Option<SystemTime>,
+        /// Who signed it in.
+        issuer: Issuer,
         /// What was granted.
         scopes: Vec<String>,
         /// Who is signed in, where that is known.
@@ -175,9 +175,18 @@ impl AccountState {
         match (self, other) {
             (Self::Unknown, Self::Unknown) => true,
             (
-                Self::SignedIn { expires, scopes, identity, unsaved },
-                Self::SignedIn { expires: expires2, scopes: scopes2, identity: identity2, unsaved: unsaved2 },
-            ) => (expires, scopes, identity, unsaved) == (expires2, scopes2, identity2, unsaved2),
+                Self::SignedIn { expires, issuer, scopes, identity, unsaved },
+                Self::SignedIn {
+                    expires: expires2,
+                    issuer: issuer2,
+                    scopes: scopes2,
+                    identity: identity2,
+                    unsaved: unsaved2,
+                },
+            ) => {
+                (expires, issuer, scopes, identity, unsaved)
+                    == (expires2, issuer2, scopes2, identity2, unsaved2)
+            }
             (Self::SigningIn { facts }, Self::SigningIn { facts: facts2 }) => facts == facts2,
             (Self::SignedOut { why }, Self::SignedOut { why: why2 }) => why == why2,
             (Self::Failed { error }, Self::Failed { error: error2 }) => error.same_as(error2),
@@ -204,6 +213,8 @@ pub enum SignedOut {
     Refused,
     /// The authorization server does not know this client any more.
     ClientForgotten,
+    /// The server names another authorization server now, which these tokens must not meet.
+    Moved,
     /// The person wanted it.
     ByPerson,
 }
@@ -215,6 +226,7 @@ impl std::fmt::Display for SignedOut {
             Self::Expired => "the sign-in has expired",
             Self::Refused => "the server does not accept the sign-in any more",
             Self::ClientForgotten => "the authorization server has forgotten this program",
+            Self::Moved => "the server has changed where you sign in",
             Self::ByPerson => "you have signed out",
         })
     }
@@ -391,7 +403,7 @@ pub struct Credential {
 #[derive(Debug, Clone)]
 struct Current {
     credential: Credential,
-    renew_at: Option<SystemTime>,
+    life: Option<Life>,
 }
 
 enum Request {
@@ -480,7 +492,7 @@ impl AccountHandle {
     /// lost, [`Error::Vault`] when the stored tokens cannot be read.
     pub async fn credential(&self) -> Result<Option<Credential>, Error> {
         if let Some(current) = self.current.borrow().as_ref()
-            && current.renew_at.is_none_or(|at| self.clock.now() < at)
+            && current.life.is_none_or(|life| life.age(self.clock.now()) == Age::Fresh)
         {
             return Ok(Some(current.credential.clone()));
         }

@@ -220,6 +220,8 @@ impl HostHandle {
             tasks: self.inner.tasks.clone(),
             limits: AccountLimits::default(),
             clock: Clock::system(),
+            giving_back: self.inner.giving_back.clone(),
+            served: self.inner.controller.served(),
         }
     }
 

@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::account::{AccountHandle, AccountKey, AccountState};
+use super::account::{AccountHandle, AccountKey, AccountState, Elsewhere, Served};
 use super::{Error, view};
 use crate::api::types::{AccountStateView, ServerView};
+use crate::oauth::Issuer;
 use crate::registry::{AccountEntry, AccountLabel, Registry, ServerEntry, ServerId, ServerName};
 
 /// Requests that wait while the controller is busy.
@@ -25,6 +26,7 @@ type Job = Box<dyn FnOnce(&mut State) + Send>;
 pub(super) struct Controller {
     jobs: mpsc::Sender<Job>,
     views: watch::Receiver<Arc<Vec<ServerView>>>,
+    served: watch::Receiver<Arc<Vec<Served>>>,
 }
 
 /// What the controller owns.
@@ -32,6 +34,7 @@ pub(super) struct State {
     registry: Registry,
     accounts: HashMap<AccountKey, Live>,
     views: watch::Sender<Arc<Vec<ServerView>>>,
+    served: watch::Sender<Arc<Vec<Served>>>,
     jobs: mpsc::WeakSender<Job>,
     tasks: TaskTracker,
 }
@@ -49,15 +52,22 @@ impl Controller {
     pub(super) fn spawn(registry: Registry, tasks: &TaskTracker, shutdown: CancellationToken) -> Self {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let (views, shown) = watch::channel(Arc::default());
-        let mut state =
-            State { registry, accounts: HashMap::new(), views, jobs: jobs.downgrade(), tasks: tasks.clone() };
+        let (served, seen) = watch::channel(Arc::default());
+        let mut state = State {
+            registry,
+            accounts: HashMap::new(),
+            views,
+            served,
+            jobs: jobs.downgrade(),
+            tasks: tasks.clone(),
+        };
         state.publish();
         tasks.spawn(async move {
             while let Some(Some(job)) = shutdown.run_until_cancelled(queue.recv()).await {
                 job(&mut state);
             }
         });
-        Self { jobs, views: shown }
+        Self { jobs, views: shown, served: seen }
     }
 
     /// Has the controller do something and tell the result.
@@ -77,6 +87,11 @@ impl Controller {
     /// All servers as they are shown, now and whenever something changes.
     pub(super) fn views(&self) -> watch::Receiver<Arc<Vec<ServerView>>> {
         self.views.clone()
+    }
+
+    /// The servers that somebody signed in to, now and whenever that changes.
+    pub(super) fn served(&self) -> watch::Receiver<Arc<Vec<Served>>> {
+        self.served.clone()
     }
 }
 
@@ -173,16 +188,30 @@ impl State {
         }));
     }
 
-    /// An account that somebody signed in to is there to stay.
+    /// An account that somebody signed in to is there to stay, and with it who signed it in.
     fn account_changed(&mut self, key: &AccountKey) {
-        let is_signed_in =
-            self.accounts.get(key).is_some_and(|live| live.handle.state().borrow().is_signed_in());
+        let issuer = self.accounts.get(key).and_then(|live| match &*live.handle.state().borrow() {
+            AccountState::SignedIn { issuer, .. } => Some(issuer.as_str().to_owned()),
+            AccountState::Unknown
+            | AccountState::SigningIn { .. }
+            | AccountState::SignedOut { .. }
+            | AccountState::Failed { .. } => None,
+        });
         let label = key.label.parse::<AccountLabel>();
-        if let (true, Ok(label)) = (is_signed_in, label) {
-            let is_new = self.registry.by_id(&key.entry).is_some_and(|entry| !entry.has_account(&label));
-            if is_new {
-                let added =
-                    self.change_entry(&key.entry, |entry| entry.accounts.push(AccountEntry::new(label)));
+        if let (Some(issuer), Ok(label)) = (issuer, label) {
+            let is_known = |account: &AccountEntry| {
+                account.label == label && account.issuer.as_deref() == Some(issuer.as_str())
+            };
+            let entry = self.registry.by_id(&key.entry);
+            if entry.is_some_and(|entry| !entry.accounts.iter().any(is_known)) {
+                let added = self.change_entry(&key.entry, |entry| {
+                    if !entry.has_account(&label) {
+                        entry.accounts.push(AccountEntry::new(label.clone()));
+                    }
+                    for account in entry.accounts.iter_mut().filter(|account| account.label == label) {
+                        account.issuer = Some(issuer.clone());
+                    }
+                });
                 if let Err(error) = added {
                     tracing::warn!(%error, "a new account could not be stored");
                 }
@@ -222,11 +251,34 @@ impl State {
     }
 
     fn publish(&mut self) {
+        self.publish_served();
         let servers: Vec<_> = self.registry.servers().iter().map(|entry| self.view(entry)).collect();
         self.views.send_if_modified(|shown| {
             let is_new = **shown != servers;
             if is_new {
                 *shown = Arc::new(servers);
+            }
+            is_new
+        });
+    }
+
+    fn publish_served(&self) {
+        let of = |entry: &ServerEntry| {
+            let server = |issuer: &String| Elsewhere {
+                server_name: entry.name.to_string(),
+                server_url: entry.url.clone(),
+                issuer: Issuer::new(issuer.as_str()),
+            };
+            let issuers = entry.accounts.iter().filter_map(|account| account.issuer.as_ref());
+            issuers
+                .map(|issuer| Served { entry: entry.id.clone(), server: server(issuer) })
+                .collect::<Vec<_>>()
+        };
+        let served: Vec<_> = self.registry.servers().iter().flat_map(of).collect();
+        self.served.send_if_modified(|known| {
+            let is_new = **known != served;
+            if is_new {
+                *known = Arc::new(served);
             }
             is_new
         });

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::account::GivingBack;
 use super::activity::Activity;
 use super::approval::Approvals;
 use super::clients::Clients;
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     pub(super) controller: Controller,
     pub(super) network: Network,
     pub(super) vault: Vault,
+    pub(super) giving_back: GivingBack,
     pub(super) opener: Arc<dyn PageOpener>,
     pub(super) front: Option<Arc<dyn Front>>,
     pub(super) approvals: Approvals,

@@ -234,6 +234,7 @@ impl Session {
                     if ended { break false; }
                     self.context.fresh.forget_private();
                     let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
+                    if let Some(account) = &account { self.on_caller(&account.borrow()); }
                     if is_signed_in && !was_signed_in { self.on_signed_in(); }
                     was_signed_in = is_signed_in;
                 }

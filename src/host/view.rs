@@ -43,12 +43,16 @@ pub(super) fn of_server(
 pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountStateView {
     match state {
         AccountState::Unknown => AccountStateView::Unknown,
-        AccountState::SignedIn { expires, scopes, identity, unsaved: _ } => AccountStateView::SignedIn {
-            expires: expires.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs()),
-            scopes: scopes.clone(),
-            identity: identity.as_ref().map(|identity| identity.shown().to_owned()),
-            person: identity.as_ref().map(of_person),
-        },
+        AccountState::SignedIn { expires, issuer: _, scopes, identity, unsaved: _ } => {
+            AccountStateView::SignedIn {
+                expires: expires
+                    .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+                    .map(|since| since.as_secs()),
+                scopes: scopes.clone(),
+                identity: identity.as_ref().map(|identity| identity.shown().to_owned()),
+                person: identity.as_ref().map(of_person),
+            }
+        }
         AccountState::SigningIn { facts } => {
             AccountStateView::SigningIn { host: facts.as_ref().map(|facts| facts.sign_in_host.clone()) }
         }

@@ -162,6 +162,22 @@ pub async fn discover(
     Ok(Discovered { resource, resource_metadata, server, scopes })
 }
 
+/// The issuers that the server names now; `None` where it names none.
+///
+/// # Errors
+/// As [`discover`], as far as the server's own metadata goes.
+pub async fn issuers(
+    network: &Network,
+    settings: &ConnectionSettings,
+    server_url: &Url,
+    challenge: Option<&Challenge>,
+    options: &OAuthOptions,
+) -> Result<Option<Vec<String>>, Error> {
+    let finder = Finder { network, settings, server_url, options };
+    let metadata = finder.resource_metadata(challenge.and_then(Challenge::resource_metadata)).await?;
+    Ok(metadata.map(|metadata| metadata.authorization_servers).filter(|issuers| !issuers.is_empty()))
+}
+
 struct Finder<'a> {
     network: &'a Network,
     settings: &'a ConnectionSettings,

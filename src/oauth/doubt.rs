@@ -25,7 +25,8 @@ pub(super) enum Doubt {
 pub(super) fn about(tokens: &TokenSet, request: &LoginRequest) -> Vec<Doubt> {
     let foreign = |access| audience::foreign_sites(access, &request.server_url, tokens.resource.as_deref());
     let sites = tokens.access.as_ref().map(foreign).filter(|sites| !sites.is_empty());
-    let people = request.former.as_ref().zip(tokens.identity.as_ref());
+    let people =
+        request.former.as_ref().and_then(|former| former.identity.as_ref()).zip(tokens.identity.as_ref());
     let other = people.filter(|(before, now)| before.is_other_than(now));
     let other = other.map(|(before, now)| Doubt::OtherPerson {
         before: before.shown().to_owned(),

@@ -24,7 +24,7 @@ use super::loopback::{Answer, Confirm, Event, EventKind, QUESTION, Serving, conf
 use super::registration::{ClientRegistration, RedirectUri, Registrations};
 use super::scope::Scopes;
 use super::token::{TokenClient, TokenSet};
-use super::{Error, OAuthOptions, endpoint, page, random_text};
+use super::{Error, Issuer, OAuthOptions, endpoint, page, random_text, warning};
 use crate::net::{ConnectionSettings, Network};
 use crate::secret::AuthorizationCode;
 
@@ -48,10 +48,32 @@ pub struct LoginRequest {
     pub keep: Option<Scopes>,
     /// Who wants it; a person's own wish goes straight to the authorization server unless there is a warning.
     pub asked_by: AskedBy,
-    /// Who the account was before.
-    pub former: Option<Identity>,
+    /// The account before, where there was one.
+    pub former: Option<Former>,
+    /// Where else this program signs in.
+    pub elsewhere: Vec<Elsewhere>,
     /// How long it may take.
     pub limit: Duration,
+}
+
+/// An account as it was before.
+#[derive(Debug, Clone)]
+pub struct Former {
+    /// Who signed it in.
+    pub issuer: Issuer,
+    /// Who it was, where that is known.
+    pub identity: Option<Identity>,
+}
+
+/// Another server, and who signs in for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// What the person calls it.
+    pub server_name: String,
+    /// Where it is.
+    pub server_url: Url,
+    /// Who signs in for it.
+    pub issuer: Issuer,
 }
 
 /// Who wants a sign-in.
@@ -400,7 +422,11 @@ impl Login {
     async fn give_back(&self, tokens: &TokenSet) {
         let Some(endpoint) = &tokens.revocation_endpoint else { return };
         let client = self.token_client();
-        let given_back = tokio::time::timeout(GIVE_BACK, client.revoke_all(endpoint, tokens)).await;
+        let given_back = tokio::time::timeout(
+            GIVE_BACK,
+            client.revoke_all(endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()),
+        )
+        .await;
         if !matches!(given_back, Ok(Ok(()))) {
             tracing::info!("the authorization server did not take unused tokens back");
         }
@@ -493,30 +519,6 @@ impl Login {
 
 /// What a person should know before they sign in at this page.
 pub(super) fn facts(request: &LoginRequest, discovered: &Discovered, page: &Url) -> SignInFacts {
-    let server = &discovered.server;
-    let mut warnings = Vec::new();
-    if let Ok(issuer) = Url::parse(server.issuer.as_str())
-        && !endpoint::same_site(&issuer, page)
-    {
-        warnings.push(format!(
-            "The sign-in page lies at {}, which is not where {} is.",
-            endpoint::site(page),
-            endpoint::shown_host(&issuer)
-        ));
-    }
-    if let (Some(listed), Some(resource)) = (&server.protected_resources, &discovered.resource)
-        && !listed.contains(resource)
-    {
-        warnings.push(format!(
-            "{} does not list {} among the servers it signs in for.",
-            server.issuer,
-            endpoint::shown_host(&request.server_url)
-        ));
-    }
-    let added = request.keep.as_ref().map(|keep| discovered.scopes.without(keep)).unwrap_or_default();
-    if let Some(added) = added.param() {
-        warnings.push(format!("It asks for more than you allowed before: {}.", added.replace(' ', ", ")));
-    }
     SignInFacts {
         server_name: request.server_name.clone(),
         server_host: endpoint::shown_host(&request.server_url),
@@ -526,6 +528,6 @@ pub(super) fn facts(request: &LoginRequest, discovered: &Discovered, page: &Url)
             AskedBy::Person => None,
             AskedBy::Client(name) => Some(name.clone()),
         },
-        warnings,
+        warnings: warning::all(request, discovered, page),
     }
 }

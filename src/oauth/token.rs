@@ -145,16 +145,22 @@ impl TokenClient<'_> {
         if answer.status.is_success() { Ok(()) } else { Err(failure(&answer)) }
     }
 
-    /// Gives back all tokens of a set.
+    /// Gives back what there is.
     ///
     /// # Errors
-    /// The first one that was not taken; the others were still tried.
-    pub async fn revoke_all(&self, endpoint: &Url, tokens: &TokenSet) -> Result<(), Error> {
-        let refresh = tokens.refresh.as_ref().map(|token| (token.expose(), "refresh_token"));
-        let access = tokens.access.as_ref().map(|token| (token.expose(), "access_token"));
+    /// The first one that was not taken; the other was still tried.
+    pub async fn revoke_all(
+        &self,
+        endpoint: &Url,
+        refresh: Option<&RefreshToken>,
+        access: Option<&AccessToken>,
+    ) -> Result<(), Error> {
+        let refresh = refresh.map(|token| (token.expose(), "refresh_token"));
+        let access = access.map(|token| (token.expose(), "access_token"));
         let mut outcome = Ok(());
         for (token, hint) in refresh.into_iter().chain(access) {
-            outcome = outcome.and(self.revoke(endpoint, token, hint).await);
+            let taken = self.revoke(endpoint, token, hint).await;
+            outcome = outcome.and(taken);
         }
         outcome
     }

@@ -217,6 +217,9 @@ pub struct IdpEntry {
 pub struct AccountEntry {
     /// What the person calls it.
     pub label: AccountLabel,
+    /// Who last signed it in; stays after a sign-out, as a consent does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Fields of other versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -225,7 +228,7 @@ pub struct AccountEntry {
 impl AccountEntry {
     /// An account of that label.
     pub fn new(label: AccountLabel) -> Self {
-        Self { label, other: Map::new() }
+        Self { label, issuer: None, other: Map::new() }
     }
 }
 

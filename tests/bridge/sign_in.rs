@@ -323,6 +323,53 @@ async fn public_tools_work_without_signing_in() {
     assert!(!home.has_opened_page().await, "nobody was asked to sign in");
 }
 
+#[tokio::test]
+async fn who_need_not_sign_in_may_and_sees_more_until_they_sign_out() {
+    let auth = vec![Auth::None, Auth::OAuth(OAuthConfig::default())];
+    let server = DemoServer::start(Config { auth, ..Config::default() }).await.expect("a server");
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let anonymous = client.tools().await;
+    assert!(!anonymous.contains(&"user_profile".to_owned()), "{anonymous:?}");
+
+    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
+    let (output, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
+    assert!(output.expect("login runs").status.success());
+    client.notification("notifications/tools/list_changed").await;
+    assert!(client.tools().await.contains(&"user_profile".to_owned()));
+    assert!(text(&client.call("user_profile", json!({})).await).contains("demo"));
+    assert_eq!(server.control().stats().unauthorized, 0, "it never asked anybody to sign in");
+
+    home.ok(&["logout", "demo"]).await;
+    client.notification("notifications/tools/list_changed").await;
+    assert_eq!(client.tools().await, anonymous);
+    assert!(!home.has_opened_page().await);
+    assert_eq!(home.run(&["tools", "demo"]).await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_same_server_wanted_twice_opens_one_window() {
+    let server = protected().await;
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut clients = [home.connect(&["demo"]), home.connect(&["demo"])];
+    for client in &mut clients {
+        client.initialize().await;
+    }
+    let mut calls = Vec::new();
+    for client in &mut clients {
+        calls.push(client.ask("tools/call", json!({ "name": "user_profile", "arguments": {} })).await);
+    }
+    home.sign_in("demo", "demo123").await;
+    for (client, call) in clients.iter_mut().zip(calls) {
+        assert!(text(&client.answer_to(call).await.0).contains("demo"));
+    }
+    assert!(!home.has_opened_page().await);
+    assert_eq!(server.control().stats().authorizations, 1);
+}
+
 fn initialize_params() -> serde_json::Value {
     json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test client", "version": "1" } })
 }

@@ -23,6 +23,7 @@ struct State {
     resource: Value,
     server: Value,
     tokens: Value,
+    refuses_revocation: bool,
     /// Forms, by path.
     received: Vec<(String, String)>,
 }
@@ -42,7 +43,7 @@ impl Fake {
             "code_challenge_methods_supported": ["S256"],
         });
         change(&origin, &mut resource, &mut server);
-        let state = State { resource, server, tokens, received: Vec::new() };
+        let state = State { resource, server, tokens, refuses_revocation: false, received: Vec::new() };
         let fake = Self { origin, state: Arc::new(Mutex::new(state)) };
         let answering = fake.clone();
         let router =
@@ -64,9 +65,21 @@ impl Fake {
             Json(json!({"client_id": "c"})).into_response()
         } else if path == "/token" {
             Json(state.tokens.clone()).into_response()
+        } else if path == "/revoke" && state.refuses_revocation {
+            http::StatusCode::SERVICE_UNAVAILABLE.into_response()
         } else {
             Json(json!({})).into_response()
         }
+    }
+
+    /// Whether tokens cannot be given back for now.
+    pub(crate) fn break_revocation(&self, refuses: bool) {
+        self.state.lock().unwrap().refuses_revocation = refuses;
+    }
+
+    /// Names other authorization servers from now on.
+    pub(crate) fn name_servers(&self, issuers: Value) {
+        self.state.lock().unwrap().resource["authorization_servers"] = issuers;
     }
 
     /// Gives other tokens from now on.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use drawbridge::host::account::{AccountDeps, AccountHandle, AccountLimits, Clock, Error, Retry};
+use drawbridge::host::account::{AccountDeps, AccountHandle, AccountLimits, Clock, Error, GivingBack, Retry};
 use drawbridge::secret::{MemoryControl, Vault};
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::rotating::{LIFETIME, Rotating, Trouble};
-use crate::support::{Opened, by_person, network, param, refusal, spec};
+use crate::support::{Opened, by_person, network, nothing_served, param, refusal, spec};
 
 const CALLERS: usize = 50;
 /// Longer than a token that was renewed for a refusal is held to be the server's last word.
@@ -157,12 +157,19 @@ impl World {
             let by = Duration::from_secs(moved.unsigned_abs());
             if moved < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
         };
+        let url = format!("{}/mcp", self.server.origin).parse().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let inside = runtime.enter();
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let deps = AccountDeps {
+            giving_back: GivingBack::spawn(network(), self.vault.clone(), &tasks, shutdown.clone()),
+            served: nothing_served(),
             network: network(),
             vault: self.vault.clone(),
             opener: Arc::new(Opened::default()),
-            shutdown: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            shutdown,
+            tasks,
             limits: AccountLimits {
                 retry_first: Duration::ZERO,
                 retry_last: Duration::ZERO,
@@ -170,13 +177,8 @@ impl World {
             },
             clock: Clock::from_fn(now),
         };
-        let url = format!("{}/mcp", self.server.origin).parse().unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let account = {
-            let _inside = runtime.enter();
-            AccountHandle::spawn(spec(url), deps)
-        };
+        let account = AccountHandle::spawn(spec(url), deps);
+        drop(inside);
         self.host = Some(KillableHost { runtime: Some(runtime), account });
     }
 

@@ -1,17 +1,19 @@
 //! Tokens over time: one refresh for everybody, nothing lost, nothing sent twice.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use demo_server::{OAuthConfig, RefreshTokens, TokenFault};
-use drawbridge::host::account::{AccountHandle, AccountState, Error, Retry, SignedOut};
+use drawbridge::host::account::{AccountHandle, AccountState, Clock, Error, Retry, SignedOut};
 use http::StatusCode;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 
-use crate::support::{Fixture, by_person, param, person_signs_in, refusal, spec, state_where};
+use crate::fake::Fake;
+use crate::support::{Fixture, by_person, param, person_signs_in, refusal, spec, state_where, visit};
 
 const LIFETIME: Duration = Duration::from_secs(300);
 
@@ -274,7 +276,7 @@ async fn a_refresh_that_ends_after_the_sign_out_is_given_back() {
         assert!(form.contains(&format!("token={token}&")), "{form} instead of {token}");
     }
     assert!(!fixture.store.names().iter().any(|name| name.contains("account/")));
-    assert!(matches!(account.access_token().await, Err(Error::SignedOut { .. })));
+    assert!(account.access_token().await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -347,4 +349,69 @@ async fn tokens_of_another_origin_are_not_used() {
     fixture.spec.server_url = other.demo.url();
     assert!(fixture.account().access_token().await.unwrap().is_none());
     assert_eq!(fixture.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_makes_no_dead_token_live() {
+    let mut fixture = Fixture::start().await;
+    let (wall, steady) = (Arc::new(AtomicU64::new(1 << 40)), Arc::<AtomicU64>::default());
+    let (wall_now, steady_now) = (wall.clone(), steady.clone());
+    fixture.deps.clock = Clock::from_fns(
+        move || {
+            let moved = wall_now.load(Ordering::Relaxed);
+            SystemTime::now() + Duration::from_secs(moved) - Duration::from_secs(1 << 40)
+        },
+        move || Duration::from_secs(steady_now.load(Ordering::Relaxed)),
+    );
+    let (account, first) = fixture.signed_in().await;
+    // The computer runs for longer than the token lives, and somebody sets its clock back meanwhile.
+    steady.store(LIFETIME.as_secs(), Ordering::Relaxed);
+    wall.store((1 << 40) - 24 * 3600, Ordering::Relaxed);
+    let second = account.access_token().await.unwrap().unwrap();
+    assert!(!second.same_as(&first));
+    assert_eq!(fixture.refreshes(), 1);
+    // It slept for a night: the steady clock stood still.
+    wall.store((1 << 40) - 16 * 3600, Ordering::Relaxed);
+    assert!(!account.access_token().await.unwrap().unwrap().same_as(&second));
+    assert_eq!(fixture.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn tokens_meet_no_authorization_server_but_their_own() {
+    let tokens = json!({"access_token": "a", "token_type": "Bearer", "refresh_token": "the-refresh"});
+    let fake = Fake::start(tokens, |_, _, _| {}).await;
+    let fixture = Fixture::start().await;
+    let account = fake.signed_in(&fixture.deps).await;
+    let token = account.access_token().await.unwrap();
+    let other = Fake::start(json!({}), |_, _, _| {}).await;
+    fake.name_servers(json!([other.origin]));
+    let refused = || refusal(token.as_ref(), StatusCode::UNAUTHORIZED, Vec::new());
+    assert_eq!(account.refused(refused()).await.unwrap(), Retry::SignInNeeded);
+    assert_eq!(fake.received("/token").len(), 1, "the tokens were renewed all the same");
+    let why = SignedOut::Moved;
+    assert!(matches!(account.access_token().await, Err(Error::SignedOut { why: seen }) if seen == why));
+    // Also after a restart, and for a person: our page says so first.
+    let account = fake.account(&fixture.deps);
+    assert!(matches!(account.access_token().await, Err(Error::SignedOut { why: seen }) if seen == why));
+    let sign_in = account.sign_in(by_person()).await.unwrap();
+    let page = visit(sign_in.url.expose()).await.text().await.unwrap();
+    assert!(page.contains(&format!("at {} now; before, it was {}", other.origin, fake.origin)), "{page}");
+    assert!(other.received("/token").is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_renews_while_the_server_names_the_same_issuer_or_says_nothing() {
+    let fixture = Fixture::start().await;
+    for named in [|origin: &str| json!([format!("{origin}/")]), |_: &str| json!([])] {
+        let tokens = json!({"access_token": "a", "token_type": "Bearer", "refresh_token": "the-refresh"});
+        let fake = Fake::start(tokens, |_, _, _| {}).await;
+        let account = fake.signed_in(&fixture.deps).await;
+        let token = account.access_token().await.unwrap();
+        fake.give(json!({"access_token": "b", "token_type": "Bearer", "refresh_token": "the-refresh"}));
+        fake.name_servers(named(&fake.origin));
+        let refused = refusal(token.as_ref(), StatusCode::UNAUTHORIZED, Vec::new());
+        assert_eq!(account.refused(refused).await.unwrap(), Retry::WithNewToken);
+        assert_eq!(account.access_token().await.unwrap().unwrap().expose(), "b");
+        account.sign_out().await.unwrap();
+    }
 }

@@ -1,14 +1,21 @@
 //! Sign-ins that work, and those that end otherwise.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use demo_server::{ClientAuth, Discovery, OAuthConfig, ResourceMetadata, StaticClient, TokenFault};
-use drawbridge::host::account::{AccountState, Error, OpenWith, SignInRequest, SignedOut};
-use drawbridge::oauth::{self, CallbackHost};
+use drawbridge::host::account::{
+    AccountState, Elsewhere, Error, GivingBack, OpenWith, Served, SignInRequest, SignedOut,
+};
+use drawbridge::oauth::{self, CallbackHost, Issuer};
 use drawbridge::secret::ClientSecret;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::fake::Fake;
 use crate::support::{
-    Fixture, by_client, by_person, client, param, person_allows, person_signs_in, state_where, visit,
+    Fixture, by_client, by_person, client, network, param, person_allows, person_signs_in, state_where, visit,
 };
 
 #[tokio::test]
@@ -321,8 +328,8 @@ async fn signing_out_forgets_at_once_and_gives_the_tokens_back() {
         fixture.store.names()
     );
     assert_eq!(fixture.call(Some(&token)).await.status(), 401);
+    assert!(account.access_token().await.unwrap().is_none(), "nobody in particular");
     let why = SignedOut::ByPerson;
-    assert!(matches!(account.access_token().await, Err(Error::SignedOut { why: seen }) if seen == why));
     state_where(&account, |state| matches!(state, AccountState::SignedOut { why: seen } if *seen == why))
         .await;
 }
@@ -334,4 +341,60 @@ async fn signing_out_after_a_restart_gives_back_what_was_never_read() {
     fixture.account().sign_out().await.unwrap();
     assert_eq!(fixture.demo.control().stats().revocations, 1);
     assert!(!fixture.store.names().iter().any(|name| name.contains("account/")));
+}
+
+#[tokio::test]
+async fn an_issuer_that_serves_another_site_is_pointed_out_before_anything_opens() {
+    let mut fixture = Fixture::start().await;
+    let server = Elsewhere {
+        server_name: "honest".to_owned(),
+        server_url: "https://mcp.honest.example/mcp".parse().unwrap(),
+        issuer: Issuer::new(fixture.demo.control().issuer()),
+    };
+    for (entry, warns) in [("other", true), ("e1", false)] {
+        let entry = entry.to_owned().try_into().unwrap();
+        let served = Arc::new(vec![Served { entry, server: server.clone() }]);
+        let (_sender, receiver) = tokio::sync::watch::channel(served);
+        fixture.deps.served = receiver;
+        let account = fixture.account();
+        let sign_in = account.sign_in(by_person()).await.unwrap();
+        let is_ours = sign_in.url.expose().path().starts_with("/sign-in/");
+        assert_eq!(is_ours, warns, "the entry's own sign-in is no news");
+        if warns {
+            let page = visit(sign_in.url.expose()).await.text().await.unwrap();
+            assert!(page.contains("signs you in to honest at mcp.honest.example already"), "{page}");
+        }
+        account.cancel_sign_in().await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_cannot_be_given_back_now_are_given_back_later() {
+    let mut fixture = Fixture::start().await;
+    let tokens =
+        json!({"access_token": "the-access", "token_type": "Bearer", "refresh_token": "the-refresh"});
+    let fake = Fake::start(tokens, |_, _, _| {}).await;
+    let account = fake.signed_in(&fixture.deps).await;
+    fake.break_revocation(true);
+    account.sign_out().await.unwrap();
+    let kept = |name: &String| name.contains("give-back/");
+    assert!(!fixture.store.names().iter().any(|name| name.contains("account/")), "it is forgotten at once");
+    while !fixture.store.names().iter().any(kept) {
+        tokio::task::yield_now().await;
+    }
+    assert!(fixture.store.holds("the-refresh") && fixture.store.holds("the-access"));
+
+    // The next Host offers them again.
+    fake.break_revocation(false);
+    let before = fake.received("/revoke").len();
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    fixture.deps.giving_back = GivingBack::spawn(network(), fixture.deps.vault.clone(), &tasks, stop);
+    while fixture.store.names().iter().any(kept) {
+        tokio::task::yield_now().await;
+    }
+    let given_back = fake.received("/revoke").split_off(before);
+    for token in ["the-refresh", "the-access"] {
+        assert!(given_back.iter().any(|form| form.contains(&format!("token={token}&"))), "{given_back:?}");
+    }
+    assert!(!fixture.store.holds("the-refresh"));
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, SystemTime};
 use demo_server::{Config, DemoServer, OAuthConfig};
 use drawbridge::host::account::{
     AccountDeps, AccountHandle, AccountKey, AccountLimits, AccountSpec, AccountState, AskedBy, Clock,
-    OpenError, OpenWith, Operation, PageOpener, Prompt, Refusal, SignIn, SignInRequest,
+    GivingBack, OpenError, OpenWith, Operation, PageOpener, Prompt, Refusal, Served, SignIn, SignInRequest,
 };
 use drawbridge::net::{AddressClass, ConnectionSettings, EnvProxies, Limits, Network, SystemLookup};
 use drawbridge::oauth::OAuthOptions;
 use drawbridge::secret::{AccessToken, MemoryControl, Vault};
 use http::{HeaderValue, StatusCode};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -52,12 +53,16 @@ impl Fixture {
         let opened = Opened::default();
         let ahead = Arc::<AtomicU64>::default();
         let offset = ahead.clone();
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let giving_back = GivingBack::spawn(network(), vault.clone(), &tasks, shutdown.clone());
         let deps = AccountDeps {
             network: network(),
             vault,
             opener: Arc::new(opened.clone()),
-            shutdown: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            giving_back,
+            served: nothing_served(),
+            shutdown,
+            tasks,
             // A test that waits for a person in vain ends.
             limits: AccountLimits { sign_in: Duration::from_secs(30), ..AccountLimits::default() },
             clock: Clock::from_fn(move || {
@@ -117,6 +122,11 @@ impl Fixture {
         }
         request.send().await.unwrap()
     }
+}
+
+/// Nobody has signed in to any other server.
+pub(crate) fn nothing_served() -> watch::Receiver<Arc<Vec<Served>>> {
+    watch::channel(Arc::default()).1
 }
 
 pub(crate) fn network() -> Network {

@@ -10,6 +10,7 @@ use super::SignedOut;
 use crate::oauth::Issuer;
 use crate::oauth::dpop::DpopKey;
 use crate::oauth::identity::Identity;
+use crate::oauth::login::Former;
 use crate::oauth::registration::StoredRegistration;
 use crate::oauth::scope::Scopes;
 use crate::oauth::token::TokenSet;
@@ -27,7 +28,7 @@ pub(super) enum Record {
         /// Why it has none now.
         why: SignedOut,
         /// Whose they were.
-        identity: Option<Identity>,
+        former: Option<Former>,
     },
 }
 
@@ -38,6 +39,9 @@ struct Stored {
     server: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signed_out: Option<StoredWhy>,
+    /// Who signed in an account that is signed out now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<StoredIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +53,7 @@ struct Stored {
 enum StoredWhy {
     Expired,
     ClientForgotten,
+    Moved,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,14 +103,19 @@ impl Record {
                 version: VERSION,
                 server,
                 signed_out: None,
+                issuer: None,
                 identity: tokens.identity.as_ref().map(StoredIdentity::from),
                 tokens: Some(StoredTokens::from(&**tokens)),
             },
-            Self::SignedOut { why, identity } => Stored {
+            Self::SignedOut { why, former } => Stored {
                 version: VERSION,
                 server,
                 signed_out: stored_why(*why),
-                identity: identity.as_ref().map(StoredIdentity::from),
+                issuer: former.as_ref().map(|former| former.issuer.as_str().to_owned()),
+                identity: former
+                    .as_ref()
+                    .and_then(|former| former.identity.as_ref())
+                    .map(StoredIdentity::from),
                 tokens: None,
             },
         };
@@ -125,9 +135,11 @@ impl Record {
             }
             (None, Some(StoredWhy::Expired)) => SignedOut::Expired,
             (None, Some(StoredWhy::ClientForgotten)) => SignedOut::ClientForgotten,
+            (None, Some(StoredWhy::Moved)) => SignedOut::Moved,
             (None, None) => return None,
         };
-        Some(Self::SignedOut { why, identity })
+        let former = stored.issuer.map(|issuer| Former { issuer: Issuer::new(issuer), identity });
+        Some(Self::SignedOut { why, former })
     }
 }
 
@@ -135,6 +147,7 @@ fn stored_why(why: SignedOut) -> Option<StoredWhy> {
     match why {
         SignedOut::Expired | SignedOut::Refused => Some(StoredWhy::Expired),
         SignedOut::ClientForgotten => Some(StoredWhy::ClientForgotten),
+        SignedOut::Moved => Some(StoredWhy::Moved),
         SignedOut::NeverSignedIn | SignedOut::ByPerson => None,
     }
 }
@@ -213,10 +226,10 @@ impl StoredIdentity {
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
+pub(super) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn time(seconds: u64) -> SystemTime {
+pub(super) fn time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(SystemTime::UNIX_EPOCH)
 }

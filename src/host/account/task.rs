@@ -24,10 +24,11 @@ use self::self_opened::SelfOpened;
 use self::sign_in::{Stage, UnderWay};
 use self::step_up::StepUps;
 use self::tokens::{Pause, Waiter};
-use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Identity, Reply, Request, SignedOut};
+use super::clock::Age;
+use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignedOut};
 use crate::oauth;
 use crate::oauth::challenge::Challenge;
-use crate::oauth::login::{Finished, Prepared};
+use crate::oauth::login::{Finished, Former, Prepared};
 use crate::oauth::registration::Registrations;
 use crate::oauth::token::TokenSet;
 use crate::secret::{self, ItemName};
@@ -44,6 +45,8 @@ pub(super) struct Task {
     state: watch::Sender<AccountState>,
     jobs: JoinSet<Done>,
     held: Held,
+    /// When the tokens came, by the steady clock.
+    came: Option<Duration>,
     /// Changes with every sign-out and sign-in.
     epoch: u64,
     refreshing: bool,
@@ -61,7 +64,7 @@ pub(super) struct Task {
     self_opened: SelfOpened,
     signing_out: Vec<Reply<()>>,
     /// Who was signed in before.
-    former: Option<Identity>,
+    former: Option<Former>,
     met_refusal: bool,
     last_failure: Option<Error>,
 }
@@ -77,11 +80,29 @@ enum Held {
 
 enum Done {
     Read(Result<Option<SecretString>, secret::Error>),
-    Refreshed { epoch: u64, outcome: Result<Box<TokenSet>, oauth::Error> },
-    Saved { number: u64, outcome: Result<(), secret::Error> },
-    SaveAgain { number: u64 },
-    Prepared { id: u64, outcome: Result<Prepared, oauth::Error> },
-    Finished { id: u64, outcome: Result<Box<Finished>, oauth::Error> },
+    Refreshed {
+        epoch: u64,
+        outcome: Result<Box<TokenSet>, oauth::Error>,
+    },
+    /// The server names others than who issued the tokens.
+    Moved {
+        epoch: u64,
+    },
+    Saved {
+        number: u64,
+        outcome: Result<(), secret::Error>,
+    },
+    SaveAgain {
+        number: u64,
+    },
+    Prepared {
+        id: u64,
+        outcome: Result<Prepared, oauth::Error>,
+    },
+    Finished {
+        id: u64,
+        outcome: Result<Box<Finished>, oauth::Error>,
+    },
     Nothing,
 }
 
@@ -103,6 +124,7 @@ impl Task {
             jobs: JoinSet::new(),
             // Nothing of an unattended grant is ever stored.
             held: if is_unattended { Held::Nothing(SignedOut::NeverSignedIn) } else { Held::Unread },
+            came: None,
             epoch: 0,
             refreshing: false,
             renewed_for_refusal: None,
@@ -189,6 +211,7 @@ impl Task {
         match done {
             Ok(Done::Read(outcome)) => self.read(outcome),
             Ok(Done::Refreshed { epoch, outcome }) => self.refreshed(epoch, outcome),
+            Ok(Done::Moved { epoch }) => self.moved(epoch),
             Ok(Done::Saved { number, outcome }) => self.saved(number, outcome),
             Ok(Done::SaveAgain { number }) => self.save_again(number),
             Ok(Done::Prepared { id, outcome }) => self.prepared(id, outcome),
@@ -232,11 +255,12 @@ impl Task {
 
     /// A renewal that failed shows once the token it should have replaced has ended.
     fn standing_with(&self, tokens: &TokenSet) -> AccountState {
-        let alive = tokens.access.is_some() && tokens.expires_at.is_none_or(|at| self.deps.clock.now() < at);
+        let alive = tokens.access.is_some() && self.age(tokens) != Age::Dead;
         match &self.pause.error {
             Some(error) if !alive => AccountState::Failed { error: error.clone() },
             Some(_) | None => AccountState::SignedIn {
                 expires: tokens.expires_at,
+                issuer: tokens.issuer.clone(),
                 scopes: tokens.scopes.iter().map(str::to_owned).collect(),
                 identity: tokens.identity.clone(),
                 unsaved: self.saving.failed,

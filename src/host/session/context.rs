@@ -107,6 +107,13 @@ impl Context {
         self.connection.account.as_ref()
     }
 
+    /// Whether requests carry somebody's token.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.account().is_some_and(|account| {
+            account.current_token().is_some() || account.state().borrow().is_signed_in()
+        })
+    }
+
     /// What both transports need.
     pub(super) fn upstream(&self) -> Upstream {
         Upstream {

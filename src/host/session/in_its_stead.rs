@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use crate::endpoint::frame::Control;
 use crate::failure::Failure;
+use crate::host::account::{AccountState, SignedOut};
 use crate::host::failures;
 use crate::host::snapshot::Snapshot;
 use crate::mcp::{self, Message, RequestId};
@@ -113,6 +114,30 @@ impl Session {
     pub(super) fn offer_sign_in(&mut self) {
         let context = self.context.clone();
         self.tasks.spawn(async move { sign_in_tool::offer(&context).await });
+    }
+
+    /// Somebody signed in to a server that had been answering nobody in particular, or out of it. To the server that
+    /// is another caller, so it gets another session, and the client hears of the lists that are others then.
+    pub(super) fn on_caller(&mut self, state: &AccountState) {
+        let Some(link) = self.link.clone() else { return };
+        let LinkState::Ready(ready) = link.state().borrow().clone() else { return };
+        let has_changed = match ready.is_signed_in {
+            true => matches!(state, AccountState::SignedOut { why: SignedOut::ByPerson }),
+            false => state.is_signed_in(),
+        };
+        if !has_changed {
+            return;
+        }
+        for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
+            let known = self.context.snapshot.read(|snapshot| snapshot.lists.contains_key(method));
+            if known {
+                let list = self.context.known_list(method, self.server_era()).text().to_owned();
+                self.told.lists.entry(method.to_owned()).or_insert(list);
+            }
+        }
+        // The sign-out made us forget them, and every client has asked for tools.
+        self.told.lists.entry("tools/list".to_owned()).or_default();
+        self.tasks.spawn(async move { link.gone(ready.generation).await });
     }
 
     pub(super) fn on_signed_in(&mut self) {

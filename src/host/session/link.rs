@@ -63,6 +63,8 @@ pub(super) struct Ready {
     pub(super) interruptions: u64,
     /// The log messages that a legacy server was told to send in this session.
     pub(super) level: Arc<watch::Sender<Option<Level>>>,
+    /// Whether it was opened in somebody's name.
+    pub(super) is_signed_in: bool,
 }
 
 impl Ready {
@@ -262,6 +264,7 @@ impl Keeper {
             crossing: opened.crossing,
             interruptions: self.interruptions,
             level: Arc::new(watch::Sender::new(None)),
+            is_signed_in: self.context.has_tokens(),
         };
         if !ready.settled && self.initialized.borrow().is_none() {
             self.publish(&ready);

@@ -9,15 +9,17 @@ use super::saving::{Change, SaveWaiter};
 use super::tokens::Pause;
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
-    AccountDeps, AccountSpec, Error, Identity, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl,
-    SignIn, SignInRequest, SignedOut,
+    AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl, SignIn,
+    SignInRequest, SignedOut,
 };
 use crate::oauth;
 use crate::oauth::challenge;
 use crate::oauth::grant::Grant;
 use crate::oauth::grant::device::DevicePrompt;
-use crate::oauth::login::{AskedBy, Farewell, Finished, LoginRequest, PasteBox, Prepared, SignInFacts};
-use crate::oauth::token::{TokenClient, TokenSet};
+use crate::oauth::login::{
+    AskedBy, Elsewhere, Farewell, Finished, Former, LoginRequest, PasteBox, Prepared, SignInFacts,
+};
+use crate::oauth::token::TokenSet;
 
 /// Finding the authorization server is not cut shorter than this by a short limit.
 const LEAST_PREPARATION: std::time::Duration = std::time::Duration::from_secs(60);
@@ -106,7 +108,8 @@ impl Task {
             challenge,
             keep,
             asked_by: request.asked_by.clone(),
-            former: self.person(),
+            former: self.former(),
+            elsewhere: self.elsewhere(),
             limit,
         };
         self.join_sign_in(request, reply);
@@ -253,12 +256,21 @@ impl Task {
         });
     }
 
-    /// Who is signed in, or was last.
-    fn person(&self) -> Option<Identity> {
+    /// The account as it is, or was before it was signed out.
+    fn former(&self) -> Option<Former> {
         match &self.held {
-            Held::Tokens(tokens) => tokens.identity.clone(),
+            Held::Tokens(tokens) => {
+                Some(Former { issuer: tokens.issuer.clone(), identity: tokens.identity.clone() })
+            }
             Held::Nothing(_) | Held::Unread | Held::Reading => self.former.clone(),
         }
+    }
+
+    /// The servers of other entries.
+    fn elsewhere(&self) -> Vec<Elsewhere> {
+        let served = self.deps.served.borrow();
+        let others = served.iter().filter(|served| served.entry != self.spec.key.entry);
+        others.map(|served| served.server.clone()).collect()
     }
 
     /// Ends a sign-in under way, and one whose tokens are still on their way into the vault.
@@ -300,18 +312,11 @@ impl Task {
     }
 }
 
-/// Best effort, and bounded: the tokens are gone here in any case.
+/// The tokens are gone here in any case. What their server cannot take now it is offered again later.
 async fn revoke(tokens: &TokenSet, spec: &AccountSpec, deps: &AccountDeps) {
-    let Some(endpoint) = &tokens.revocation_endpoint else { return };
-    let client = TokenClient {
-        network: &deps.network,
-        settings: &spec.settings,
-        registration: &tokens.registration,
-        dpop: tokens.dpop.as_ref(),
-    };
-    match tokio::time::timeout(deps.limits.revoke, client.revoke_all(endpoint, tokens)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::info!(%error, "the authorization server did not take a token back"),
-        Err(_) => tracing::info!("the authorization server did not take the tokens back in time"),
+    let registration = tokens.registration.with_current(&spec.oauth);
+    let given_back = deps.giving_back.give_back(tokens, registration, &spec.settings);
+    if tokio::time::timeout(deps.limits.revoke, given_back).await.is_err() {
+        tracing::info!("the authorization server did not take the tokens back in time");
     }
 }

@@ -1,6 +1,6 @@
 //! Reading tokens, handing them out, and renewing them.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::StatusCode;
 use rand::Rng;
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::saving::Change;
 use super::unattended::AFTER_REFUSAL;
 use super::{Done, Held, Task, answer};
+use crate::host::account::clock::{Age, Life};
 use crate::host::account::record::Record;
 use crate::host::account::{
     AccountDeps, AccountLimits, AccountSpec, AccountState, Credential, Current, Error, Refusal, Reply, Retry,
@@ -17,9 +18,10 @@ use crate::host::account::{
 };
 use crate::oauth;
 use crate::oauth::challenge::{self, Challenge};
+use crate::oauth::login::Former;
 use crate::oauth::registration::ClientKind;
 use crate::oauth::token::{TokenClient, TokenSet};
-use crate::oauth::{audience, dpop};
+use crate::oauth::{audience, discovery, dpop};
 use crate::secret::{self, AccessToken};
 
 /// A token refused this soon after it was renewed for a refusal is not worth another renewal. By the wall clock: after
@@ -69,8 +71,8 @@ impl Task {
                 let record = text.as_ref().map(|text| Record::parse(text, &self.spec.server_url));
                 self.held = match record {
                     Some(Some(Record::Tokens(tokens))) => Held::Tokens(tokens),
-                    Some(Some(Record::SignedOut { why, identity })) => {
-                        self.former = identity;
+                    Some(Some(Record::SignedOut { why, former })) => {
+                        self.former = former;
                         Held::Nothing(why)
                     }
                     Some(None) => {
@@ -128,29 +130,26 @@ impl Task {
     }
 
     pub(super) fn token(&mut self) -> Option<Result<Option<Credential>, Error>> {
-        let now = self.deps.clock.now();
-        let (access, fresh, alive, renewable) = match &self.held {
+        let (access, age, renewable) = match &self.held {
             Held::Unread => {
                 self.start_reading();
                 return None;
             }
             Held::Reading => return None,
-            Held::Nothing(SignedOut::NeverSignedIn) if self.wants_first_token() => (None, false, false, true),
-            Held::Nothing(SignedOut::NeverSignedIn) => return Some(Ok(None)),
+            Held::Nothing(SignedOut::NeverSignedIn) if self.wants_first_token() => (None, Age::Dead, true),
+            // Whether that is enough is for the server to say.
+            Held::Nothing(SignedOut::NeverSignedIn | SignedOut::ByPerson) => return Some(Ok(None)),
             Held::Nothing(why) => return Some(Err(Error::SignedOut { why: *why })),
-            Held::Tokens(tokens) => (
-                credential(tokens),
-                self.renew_at(tokens).is_none_or(|at| now < at),
-                tokens.expires_at.is_none_or(|at| now < at),
-                tokens.refresh.is_some() || self.is_unattended(),
-            ),
+            Held::Tokens(tokens) => {
+                (credential(tokens), self.age(tokens), tokens.refresh.is_some() || self.is_unattended())
+            }
         };
         if self.is_busy() {
             return None;
         }
         match access {
-            Some(access) if fresh => Some(Ok(Some(access))),
-            Some(access) if alive && (!renewable || self.pause.holds()) => Some(Ok(Some(access))),
+            Some(access) if age == Age::Fresh => Some(Ok(Some(access))),
+            Some(access) if age == Age::Old && (!renewable || self.pause.holds()) => Some(Ok(Some(access))),
             _ if !renewable => {
                 self.lose(SignedOut::Expired);
                 Some(Err(Error::SignedOut { why: SignedOut::Expired }))
@@ -194,7 +193,7 @@ impl Task {
             self.lose(SignedOut::Expired);
             return Some(Ok(Retry::SignInNeeded));
         }
-        let now = self.deps.clock.now();
+        let now = self.deps.clock.now().wall;
         let since_renewal = self.renewed_for_refusal.map(|at| now.duration_since(at));
         if let Some(Ok(since)) = since_renewal
             && since < JUST_RENEWED
@@ -209,7 +208,7 @@ impl Task {
         if let Some(error) = self.pause.current() {
             return Some(Err(error));
         }
-        self.start_refresh();
+        self.start_refresh_after_refusal();
         self.renewed_for_refusal = Some(now);
         None
     }
@@ -254,16 +253,21 @@ impl Task {
         }
     }
 
-    pub(super) fn renew_at(&self, tokens: &TokenSet) -> Option<SystemTime> {
-        let end = tokens.expires_at?;
-        let lifetime = end.duration_since(tokens.issued_at).unwrap_or_default();
-        end.checked_sub(self.deps.limits.refresh_ahead.min(lifetime / 10))
+    /// How old the access token is; one without an end stays fresh.
+    pub(super) fn age(&self, tokens: &TokenSet) -> Age {
+        self.life(tokens).map_or(Age::Fresh, |life| life.age(self.deps.clock.now()))
+    }
+
+    fn life(&self, tokens: &TokenSet) -> Option<Life> {
+        let length = tokens.expires_at?.duration_since(tokens.issued_at).unwrap_or_default();
+        let ahead = self.deps.limits.refresh_ahead;
+        Some(Life { issued: tokens.issued_at, length, came: self.came, ahead })
     }
 
     pub(super) fn publish_token(&self) {
         let current = match &self.held {
             Held::Tokens(tokens) => {
-                credential(tokens).map(|credential| Current { credential, renew_at: self.renew_at(tokens) })
+                credential(tokens).map(|credential| Current { credential, life: self.life(tokens) })
             }
             Held::Unread | Held::Reading | Held::Nothing(_) => None,
         };
@@ -283,6 +287,31 @@ impl Task {
             let outcome = refresh(&tokens, &spec, &deps).await.map(Box::new);
             Done::Refreshed { epoch, outcome }
         });
+    }
+
+    /// A refusal may mean that the server has another authorization server now; then its metadata says so, and the
+    /// refresh token stays where it belongs (security rule 6).
+    fn start_refresh_after_refusal(&mut self) {
+        if self.is_unattended() {
+            return self.start_obtaining();
+        }
+        let Held::Tokens(tokens) = &self.held else { return };
+        let (tokens, spec, deps) = (tokens.clone(), self.spec.clone(), self.deps.clone());
+        let (challenge, epoch) = (self.challenge.clone(), self.epoch);
+        self.refreshing = true;
+        self.renewed_for_refusal = None;
+        self.jobs.spawn(async move {
+            if has_moved(&tokens, challenge.as_ref(), &spec, &deps).await {
+                return Done::Moved { epoch };
+            }
+            let outcome = refresh(&tokens, &spec, &deps).await.map(Box::new);
+            Done::Refreshed { epoch, outcome }
+        });
+    }
+
+    pub(super) fn moved(&mut self, epoch: u64) {
+        self.refreshing = false;
+        if epoch == self.epoch { self.lose(SignedOut::Moved) } else { self.serve_waiters() }
     }
 
     pub(super) fn refreshed(&mut self, epoch: u64, outcome: Result<Box<TokenSet>, oauth::Error>) {
@@ -344,9 +373,8 @@ impl Task {
     /// Those who waited for this refresh do not wait for the next: a token that is still alive serves on, else they
     /// get the error.
     pub(super) fn answer_after_failure(&mut self, error: &Error) {
-        let now = self.deps.clock.now();
         let alive = match &self.held {
-            Held::Tokens(tokens) if tokens.expires_at.is_none_or(|at| now < at) => credential(tokens),
+            Held::Tokens(tokens) if self.age(tokens) != Age::Dead => credential(tokens),
             Held::Tokens(_) | Held::Unread | Held::Reading | Held::Nothing(_) => None,
         };
         for waiter in std::mem::take(&mut self.waiters) {
@@ -364,6 +392,7 @@ impl Task {
     pub(super) fn hold(&mut self, tokens: Box<TokenSet>) {
         let text = Record::Tokens(tokens.clone()).text(&self.spec.server_url);
         self.held = Held::Tokens(tokens);
+        self.came = Some(self.deps.clock.now().steady);
         // Not to be handed out before it is saved; see `is_busy`.
         self.current.send_replace(None);
         self.save(Change::Write(text));
@@ -374,13 +403,13 @@ impl Task {
         tracing::info!(account = %self.item, %why, "signed out");
         self.epoch += 1;
         if let Held::Tokens(tokens) = std::mem::replace(&mut self.held, Held::Nothing(why)) {
-            self.former = tokens.identity;
+            self.former = Some(Former { issuer: tokens.issuer, identity: tokens.identity });
         }
         self.met_refusal = true;
         self.last_failure = None;
         self.pause = Pause::default();
         self.current.send_replace(None);
-        let text = Record::SignedOut { why, identity: self.former.clone() }.text(&self.spec.server_url);
+        let text = Record::SignedOut { why, former: self.former.clone() }.text(&self.spec.server_url);
         self.save(Change::Write(text));
         self.serve_waiters();
     }
@@ -427,6 +456,24 @@ pub(super) fn credential(tokens: &TokenSet) -> Option<Credential> {
     Some(Credential { token: tokens.access.clone()?, key: tokens.dpop.clone() })
 }
 
+/// Whether the server's metadata names others than who issued the tokens. Where it cannot be read it says nothing.
+async fn has_moved(
+    tokens: &TokenSet,
+    challenge: Option<&Challenge>,
+    spec: &AccountSpec,
+    deps: &AccountDeps,
+) -> bool {
+    let named =
+        discovery::issuers(&deps.network, &spec.settings, &spec.server_url, challenge, &spec.oauth).await;
+    let bare = |issuer: &str| issuer.trim_end_matches('/').to_owned();
+    let Ok(Some(named)) = named else { return false };
+    let moved = !named.iter().any(|issuer| bare(issuer) == bare(tokens.issuer.as_str()));
+    if moved {
+        tracing::warn!(issuer = %tokens.issuer, "the server names another authorization server now");
+    }
+    moved
+}
+
 async fn refresh(
     tokens: &TokenSet,
     spec: &AccountSpec,
@@ -441,5 +488,5 @@ async fn refresh(
         dpop: tokens.dpop.as_ref(),
     };
     let answer = client.refresh(&tokens.token_endpoint, token, tokens.resource.as_deref()).await?;
-    Ok(tokens.renewed(answer, deps.clock.now()))
+    Ok(tokens.renewed(answer, deps.clock.now().wall))
 }

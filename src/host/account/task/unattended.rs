@@ -54,6 +54,7 @@ impl Task {
             return self.answer_after_failure(&error);
         }
         self.held = Held::Tokens(tokens);
+        self.came = Some(self.deps.clock.now().steady);
         self.publish_token();
         for reply in std::mem::take(&mut self.obtaining) {
             answer(reply, Ok(()));
@@ -100,7 +101,7 @@ async fn get(
         settings: &spec.settings,
         options: &spec.oauth,
         challenge,
-        now: deps.clock.now(),
+        now: deps.clock.now().wall,
     })
     .await
 }

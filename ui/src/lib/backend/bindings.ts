@@ -89,7 +89,9 @@ expires: number | null;
 /**  What may be done. */
 scopes: string[]; 
 /**  Who it is, in the words of the authorization server. */
-identity: string | null } | 
+identity: string | null; 
+/**  Who it is, claim by claim. */
+person?: PersonView | null } | 
 /**  A sign-in page is open. */
 { kind: "signingIn"; 
 /**  The host of the page. */
@@ -364,6 +366,20 @@ export type OAuthView = {
 export type PastedRedirect = {
 	/**  It holds a one-time code. */
 	url: SecretText,
+};
+
+/**  Somebody, in the words of an authorization server. */
+export type PersonView = {
+	/**  Who says so. */
+	issuer: string,
+	/**  The name by which the issuer tells people apart. */
+	subject: string,
+	/**  The address. */
+	email?: string | null,
+	/**  The name to sign in with. */
+	username?: string | null,
+	/**  The name to be called. */
+	name?: string | null,
 };
 
 /**  What a server turned out to be. */

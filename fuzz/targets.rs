@@ -74,8 +74,13 @@ pub(crate) fn server_metadata(bytes: &[u8]) {
 }
 
 fn endpoints_are_safe(server: &AuthorizationServer) {
-    let optional = [&server.registration_endpoint, &server.revocation_endpoint].into_iter().flatten();
-    for url in optional.chain([&server.authorization_endpoint, &server.token_endpoint]) {
+    let optional = [
+        &server.authorization_endpoint,
+        &server.device_authorization_endpoint,
+        &server.registration_endpoint,
+        &server.revocation_endpoint,
+    ];
+    for url in optional.into_iter().flatten().chain([&server.token_endpoint]) {
         assert_eq!(url.scheme(), "https");
         assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
         assert!(!endpoint::is_loopback(url), "{url}");

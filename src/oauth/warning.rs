@@ -100,13 +100,16 @@ mod tests {
     fn discovered() -> Discovered {
         let mut server = server(None);
         server.issuer = Issuer::new(AS);
-        server.authorization_endpoint = url("https://as.example/authorize");
         Discovered {
             resource: Some("https://mcp.here.example/mcp".to_owned()),
             resource_metadata: None,
             server,
             scopes: Scopes::parse("a b"),
         }
+    }
+
+    fn page() -> Url {
+        url("https://as.example/authorize")
     }
 
     fn elsewhere(server: &str, issuer: &str) -> Vec<Elsewhere> {
@@ -122,40 +125,40 @@ mod tests {
         again.former = Some(Former { issuer: Issuer::new(AS), identity: None });
         again.keep = Some(Scopes::parse("a b c"));
         again.elsewhere = elsewhere("https://api.here.example/", AS);
-        assert!(all(&again, &usual).is_empty());
+        assert!(all(&again, &usual, &page()).is_empty());
         again.elsewhere = elsewhere("https://other.example/", "https://another.example");
-        assert!(all(&again, &usual).is_empty());
+        assert!(all(&again, &usual, &page()).is_empty());
     }
 
     #[test]
     fn whatever_is_unusual_is_said() {
-        type Change = fn(&mut LoginRequest, &mut Discovered);
+        type Change = fn(&mut LoginRequest, &mut Discovered, &mut Url);
         let table: &[(Change, &str)] = &[
             (
-                |request, _| request.elsewhere = elsewhere("https://honest.example/mcp", AS),
+                |request, _, _| request.elsewhere = elsewhere("https://honest.example/mcp", AS),
                 "signs you in to other at honest.example already",
             ),
             (
-                |request, _| {
+                |request, _, _| {
                     request.former =
                         Some(Former { issuer: Issuer::new("https://old.example"), identity: None });
                 },
                 "before, it was https://old.example",
             ),
             (
-                |_, found| found.server.protected_resources = Some(Vec::new()),
+                |_, found, _| found.server.protected_resources = Some(Vec::new()),
                 "does not list mcp.here.example",
             ),
             (
-                |_, found| found.server.authorization_endpoint = url("https://evil.example/authorize"),
+                |_, _, page| *page = url("https://evil.example/authorize"),
                 "lies at evil.example, which is not where as.example is",
             ),
-            (|request, _| request.keep = Some(Scopes::parse("a")), "more than you allowed before: b."),
+            (|request, _, _| request.keep = Some(Scopes::parse("a")), "more than you allowed before: b."),
         ];
         for (change, expected) in table {
-            let (mut request, mut discovered) = (request(), discovered());
-            change(&mut request, &mut discovered);
-            let found = all(&request, &discovered);
+            let (mut request, mut discovered, mut page) = (request(), discovered(), page());
+            change(&mut request, &mut discovered, &mut page);
+            let found = all(&request, &discovered, &page);
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].contains(expected), "{found:?}");
         }

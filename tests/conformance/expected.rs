@@ -4,14 +4,7 @@
 use crate::suite::Run;
 
 /// Scenario, version or `None` for every one, and what is missing.
-const MISSING: &[(&str, Option<&str>, &str)] = &[
-    ("auth/client-credentials-basic", None, NO_SUCH_GRANT),
-    ("auth/client-credentials-jwt", None, NO_SUCH_GRANT),
-    ("auth/enterprise-managed-authorization", None, NO_SUCH_GRANT),
-    ("auth/wif-jwt-bearer", None, NO_SUCH_GRANT),
-];
-
-const NO_SUCH_GRANT: &str = "only the authorization code grant is known";
+const MISSING: &[(&str, Option<&str>, &str)] = &[];
 
 /// Why this run cannot pass.
 pub(crate) fn reason(run: &Run) -> Option<&'static str> {

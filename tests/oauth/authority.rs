@@ -10,7 +10,8 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use drawbridge::host::account::{
-    AccountDeps, AccountHandle, AccountLimits, AccountSpec, Clock, Error, Operation, Refusal, Retry,
+    AccountDeps, AccountHandle, AccountLimits, AccountSpec, Clock, Error, GivingBack, Operation, Refusal,
+    Retry,
 };
 use drawbridge::oauth::OAuthOptions;
 use drawbridge::secret::{AccessToken, MemoryControl, Vault};
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::support::{Opened, network, spec};
+use crate::support::{Opened, network, nothing_served, spec};
 
 /// One POST to the authorization server.
 #[derive(Debug, Clone)]
@@ -77,12 +78,15 @@ impl Authority {
         let (vault, store) = Vault::memory("home");
         let ahead = Arc::<AtomicU64>::default();
         let offset = ahead.clone();
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let deps = AccountDeps {
+            giving_back: GivingBack::spawn(network(), vault.clone(), &tasks, shutdown.clone()),
+            served: nothing_served(),
             network: network(),
             vault,
             opener: Arc::new(Opened::default()),
-            shutdown: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            shutdown,
+            tasks,
             limits: AccountLimits { sign_in: Duration::from_secs(30), ..AccountLimits::default() },
             clock: Clock::from_fn(move || {
                 SystemTime::now() + Duration::from_secs(offset.load(Ordering::Relaxed))

@@ -139,5 +139,6 @@ async fn a_server_that_streams_at_every_path_stalls_nothing() {
     .await;
     let discovered = site.discover().await.unwrap();
     assert!(discovered.server.assumed);
-    assert_eq!(discovered.server.authorization_endpoint.as_str(), format!("{}/authorize", site.origin));
+    let page = discovered.server.sign_in_page().unwrap();
+    assert_eq!(page.as_str(), format!("{}/authorize", site.origin));
 }

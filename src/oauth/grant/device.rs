@@ -167,7 +167,11 @@ impl DeviceLogin {
 
     async fn give_back(&self, tokens: &TokenSet) {
         let Some(endpoint) = &tokens.revocation_endpoint else { return };
-        let given_back = tokio::time::timeout(GIVE_BACK, self.client().revoke_all(endpoint, tokens)).await;
+        let given_back = tokio::time::timeout(
+            GIVE_BACK,
+            self.client().revoke_all(endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()),
+        )
+        .await;
         if !matches!(given_back, Ok(Ok(()))) {
             tracing::info!("the authorization server did not take unused tokens back");
         }

@@ -22,10 +22,12 @@ pub mod account;
 mod accounts;
 mod activity;
 mod approval;
+mod changes;
 pub mod clients;
 mod connect;
 pub mod connection;
 mod controller;
+mod details;
 mod dialling;
 pub mod environment;
 mod error;
@@ -33,12 +35,12 @@ pub mod failures;
 mod front;
 mod handle;
 mod options;
+pub mod reach;
 mod secrets;
 mod serving;
 pub mod session;
 pub mod settings;
 pub mod snapshot;
-mod tools;
 mod view;
 pub mod visible_tools;
 mod wake;
@@ -46,6 +48,7 @@ mod wake;
 pub use accounts::AccountRef;
 pub use activity::{Activity, Busy};
 pub use approval::{Approver, Wanted};
+pub use changes::StatusChanges;
 pub use connect::Target;
 pub use error::Error;
 pub use front::Front;
@@ -56,6 +59,7 @@ use approval::Approvals;
 use clients::Clients;
 use controller::Controller;
 use handle::Inner;
+use reach::Reach;
 use session::SessionDeps;
 use session::resume::Sealer;
 use settings::Settings;
@@ -122,8 +126,9 @@ impl Host {
             asleep.run_until_cancelled(wake::watch(wake::Reading::now, woke)).await;
         });
         let vault = Vault::open(secrets, &home_id, &paths.state);
+        let reach = Reach::default();
         let inner = Inner {
-            controller: Controller::spawn(registry, &tasks, shutdown.clone()),
+            controller: Controller::spawn(registry, &reach, &tasks, shutdown.clone()),
             giving_back: GivingBack::spawn(network.clone(), vault.clone(), &tasks, shutdown.clone()),
             vault,
             opener,
@@ -135,6 +140,7 @@ impl Host {
                 sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
                 limits: session::Limits { start_budget: start_budget(), ..session::Limits::default() },
                 pages: Arc::new(Semaphore::new(1)),
+                reach,
             },
             network,
             home_id,

@@ -443,7 +443,7 @@ fn every_refusal_of_the_control_api_is_a_failure_with_its_status() {
     let large = format!(r#"{{"name": "{}"}}"#, "x".repeat(300 * 1024));
     let table = [
         ("GET /control/v1/servers/nobody", "", 404, "unknown"),
-        ("GET /control/v1/servers/nobody/accounts/default/tools", "", 404, "unknown"),
+        ("GET /control/v1/servers/nobody/accounts/default/details", "", 404, "unknown"),
         ("POST /control/v1/window", r#"{"view":"/"}"#, 404, "unknown"),
         ("POST /control/v1/servers", r#"{"name":"demo","url":"http://localhost:10/"}"#, 409, "exists"),
         ("POST /control/v1/servers", r#"{"name":"x","url":"https://169.254.1.1/"}"#, 400, "invalid"),

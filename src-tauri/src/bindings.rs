@@ -18,6 +18,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::cancel_sign_in,
             commands::client_entry,
             commands::clients,
+            commands::details,
             commands::edit_server,
             commands::probe,
             commands::quit,
@@ -33,9 +34,8 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::sign_out,
             commands::sign_out_all,
             commands::status,
-            commands::tools,
         ])
-        .events(collect_events![events::ApprovalsChanged, events::Navigate, events::ServersChanged,])
+        .events(collect_events![events::ApprovalsChanged, events::Navigate, events::StatusChanged,])
         // Seconds since 1970 and counts: far below where JavaScript's numbers lose anything.
         .dangerously_cast_bigints_to_number()
         .disable_serde_phases()

@@ -9,6 +9,7 @@
     "cancel_sign_in",
     "client_entry",
     "clients",
+    "details",
     "edit_server",
     "probe",
     "quit",
@@ -24,5 +25,4 @@
     "sign_out",
     "sign_out_all",
     "status",
-    "tools",
 ]

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use drawbridge::api::types::{
-    Changes, ClientsView, Edited, NewClient, NewServer, PastedRedirect, ProbeView, ServerView, SignedOut,
-    StatusView, ToolView,
+    Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, PastedRedirect, ProbeView, ServerView,
+    SignedOut, StatusView,
 };
 use drawbridge::failure::Failure;
 use drawbridge::host::{AccountRef, HostHandle};
@@ -72,18 +72,18 @@ pub(crate) async fn remove_server(host: Host<'_>, name: String) -> Answer<()> {
     Ok(host.remove(&name).await?)
 }
 
-/// Looks at a server as its default account sees it.
+/// Looks at a server as one of its accounts sees it.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn probe(host: Host<'_>, name: ServerName) -> Answer<ProbeView> {
-    host.probe_view(&name).await
+pub(crate) async fn probe(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<ProbeView> {
+    host.probe_view(&account(server, label)).await
 }
 
-/// The tools of an account as they were last listed.
+/// What a server last said to an account.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn tools(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<Vec<ToolView>> {
-    Ok(host.tools(&account(server, label)).await?)
+pub(crate) async fn details(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<DetailsView> {
+    Ok(host.details(&account(server, label)).await?)
 }
 
 /// Signs an account out and forgets it.

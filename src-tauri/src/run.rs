@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::about::ClientEntry;
 use crate::approval::{ApprovalView, Approvals};
-use crate::events::{ApprovalsChanged, ServersChanged};
+use crate::events::{ApprovalsChanged, StatusChanged};
 use crate::front::Wish;
 use crate::menu::Action;
 use crate::tray::Tray;
@@ -37,6 +37,7 @@ impl Serving {
     /// Works until nobody can wish any more.
     pub(crate) async fn run(mut self, mut wished: mpsc::Receiver<Wish>) {
         let (mut servers, mut approvals) = (self.host.views(), self.approvals.views());
+        let mut changes = self.host.changes();
         loop {
             tokio::select! {
                 wish = wished.recv() => match wish {
@@ -49,8 +50,8 @@ impl Serving {
                     if let Some(tray) = &mut self.tray {
                         tray.update(&self.app, &views);
                     }
-                    self.tell(ServersChanged(views.to_vec()));
                 }
+                Some(()) = changes.next() => self.tell(StatusChanged(self.host.status().await)),
                 Ok(()) = approvals.changed() => {
                     let views = approvals.borrow_and_update().clone();
                     self.ask(views);

@@ -1,6 +1,8 @@
 //! `/control/v1`: what a person can do with the Host, for CLI and tray. It is served on the local
 //! socket alone, and none of its verbs returns a secret.
 
+mod events;
+
 use std::convert::Infallible;
 use std::future::Future;
 
@@ -18,8 +20,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
 
 use super::types::{
-    Changes, ClientsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ProbeView, ServerView,
-    ShowWindow, SignInBody, SignInEvent, SignedOut, StatusView, ToolView,
+    Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ProbeView,
+    ServerView, ShowWindow, SignInBody, SignInEvent, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, AskedBy, OpenWith, Prompt, SignIn, SignInRequest};
@@ -36,6 +38,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 pub fn router(host: HostHandle) -> Router<HostHandle> {
     Router::new()
         .route("/status", get(status))
+        .route("/events", get(events::tell))
         .route("/shutdown", post(shutdown))
         .route("/window", post(show_window))
         .route("/sign-out", post(sign_out_all))
@@ -45,7 +48,8 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/servers/{name}", get(show).patch(edit).delete(remove))
         .route("/servers/{name}/probe", post(probe))
         .route("/servers/{name}/accounts/{label}", delete(remove_account))
-        .route("/servers/{name}/accounts/{label}/tools", get(tools))
+        .route("/servers/{name}/accounts/{label}/details", get(details))
+        .route("/servers/{name}/accounts/{label}/probe", post(probe_account))
         .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in).delete(cancel_sign_in))
         .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
         .route("/servers/{name}/accounts/{label}/redirect", post(redirect))
@@ -160,15 +164,24 @@ async fn probe(
     State(host): State<HostHandle>,
     Path(server): Path<ServerName>,
 ) -> Result<Json<ProbeView>, Refusal> {
-    host.probe_view(&server).await.map(Json).map_err(Refusal)
+    let account = AccountRef { server: server.to_string(), label: None };
+    host.probe_view(&account).await.map(Json).map_err(Refusal)
 }
 
-/// An account's tools as they were last listed; nobody is asked.
-async fn tools(
+/// Looks at a server as one of its accounts sees it.
+async fn probe_account(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(ServerName, AccountLabel)>,
+) -> Result<Json<ProbeView>, Refusal> {
+    let account = AccountRef { server: server.to_string(), label: Some(label) };
+    host.probe_view(&account).await.map(Json).map_err(Refusal)
+}
+
+async fn details(
     State(host): State<HostHandle>,
     Path((server, label)): Path<(String, AccountLabel)>,
-) -> Result<Json<Vec<ToolView>>, Refusal> {
-    Ok(Json(host.tools(&AccountRef { server, label: Some(label) }).await?))
+) -> Result<Json<DetailsView>, Refusal> {
+    Ok(Json(host.details(&AccountRef { server, label: Some(label) }).await?))
 }
 
 async fn remove_account(

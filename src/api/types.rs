@@ -3,6 +3,8 @@
 //! What the Host answers holds no secret; what it is told may, and those values print as
 //! `[redacted]`.
 
+mod details;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -17,6 +19,7 @@ use crate::registry::{
 };
 
 pub use crate::failure::Failure as FailureView;
+pub use details::{DetailsView, ReachView, ToolEffect, ToolView};
 
 /// A secret on its way to the Host.
 #[derive(Clone, Deserialize)]
@@ -330,6 +333,9 @@ pub struct ServerView {
     pub tools: ToolRules,
     /// The account a bare name means.
     pub default_account: AccountLabel,
+    /// Whether it could be reached when it was last tried.
+    #[serde(default)]
+    pub reach: ReachView,
     /// The person's accounts there.
     pub accounts: Vec<AccountView>,
 }
@@ -420,6 +426,9 @@ pub enum AccountStateView {
     SignedIn {
         /// When the access token ends, in seconds since 1970, where it does.
         expires: Option<u64>,
+        /// When the access token was last renewed, in seconds since 1970.
+        #[serde(default)]
+        renewed: Option<u64>,
         /// What may be done.
         scopes: Vec<String>,
         /// Who it is, in the words of the authorization server.
@@ -476,23 +485,6 @@ pub struct ProbeView {
     pub protocol_version: String,
     /// How many tools it lists.
     pub tools: usize,
-}
-
-/// One of a server's tools, in its own words made safe to show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-#[serde(rename_all = "camelCase")]
-pub struct ToolView {
-    /// Its name.
-    pub name: String,
-    /// Its name for people.
-    pub title: Option<String>,
-    /// What it does.
-    pub description: Option<String>,
-    /// Whether the server says that it only reads.
-    pub read_only: bool,
-    /// Whether it may destroy something; a server that says nothing is taken at its worst.
-    pub destructive: bool,
 }
 
 /// Asks a Host with windows to show its main one.
@@ -605,6 +597,9 @@ pub struct StatusView {
     pub http: EndpointView,
     /// What was found wrong when it started.
     pub warnings: Vec<FailureView>,
+    /// The program that MCP clients start, where it is known.
+    #[serde(default)]
+    pub command: Option<PathBuf>,
     /// All servers.
     pub servers: Vec<ServerView>,
 }

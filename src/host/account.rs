@@ -131,6 +131,8 @@ pub enum AccountState {
         expires: Option<SystemTime>,
         /// Who signed it in.
         issuer: Issuer,
+        /// When it was last renewed.
+        renewed: SystemTime,
         /// What was granted.
         scopes: Vec<String>,
         /// Who is signed in, where that is known.
@@ -175,17 +177,18 @@ impl AccountState {
         match (self, other) {
             (Self::Unknown, Self::Unknown) => true,
             (
-                Self::SignedIn { expires, issuer, scopes, identity, unsaved },
+                Self::SignedIn { expires, renewed, issuer, scopes, identity, unsaved },
                 Self::SignedIn {
                     expires: expires2,
+                    renewed: renewed2,
                     issuer: issuer2,
                     scopes: scopes2,
                     identity: identity2,
                     unsaved: unsaved2,
                 },
             ) => {
-                (expires, issuer, scopes, identity, unsaved)
-                    == (expires2, issuer2, scopes2, identity2, unsaved2)
+                (expires, renewed, issuer, scopes, identity, unsaved)
+                    == (expires2, renewed2, issuer2, scopes2, identity2, unsaved2)
             }
             (Self::SigningIn { facts }, Self::SigningIn { facts: facts2 }) => facts == facts2,
             (Self::SignedOut { why }, Self::SignedOut { why: why2 }) => why == why2,

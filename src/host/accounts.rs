@@ -18,7 +18,7 @@ use crate::api::types::{PastedRedirect, ProbeView};
 use crate::failure::Failure;
 use crate::oauth;
 use crate::redact::plain;
-use crate::registry::{AccountLabel, ServerEntry, ServerId, ServerName};
+use crate::registry::{AccountLabel, ServerEntry, ServerId};
 
 /// How long a sign-out at the server may hold up the one here.
 const SIGN_OUT_LIMIT: Duration = Duration::from_secs(15);
@@ -52,7 +52,9 @@ impl HostHandle {
     /// # Errors
     /// The first thing that is wrong.
     pub async fn probe(&self, account: &AccountRef) -> Result<Probe, Failure> {
-        let target = match &account.label {
+        let usual = self.entry(&account.server).await?.default_account();
+        // The usual account needs no name, and may not be stored yet.
+        let target = match account.label.as_ref().filter(|label| **label != usual) {
             Some(label) => format!("{}@{label}", account.server),
             None => account.server.clone(),
         };
@@ -61,12 +63,12 @@ impl HostHandle {
         probe(self.session_deps(), connection).await
     }
 
-    /// Looks at a server as its default account sees it, in words fit to be shown.
+    /// Looks at a server as one of its accounts sees it, in words fit to be shown.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub async fn probe_view(&self, server: &ServerName) -> Result<ProbeView, Failure> {
-        let probe = self.probe(&AccountRef { server: server.to_string(), label: None }).await?;
+    pub async fn probe_view(&self, account: &AccountRef) -> Result<ProbeView, Failure> {
+        let probe = self.probe(account).await?;
         Ok(ProbeView {
             server: plain(&probe.server, 100),
             protocol_version: plain(&probe.protocol_version, 20),

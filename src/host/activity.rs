@@ -35,6 +35,11 @@ impl Activity {
         *self.sessions.borrow()
     }
 
+    /// How many sessions are open, now and whenever that changes.
+    pub(super) fn watch_sessions(&self) -> watch::Receiver<usize> {
+        self.sessions.subscribe()
+    }
+
     /// Returns once nothing has gone on for that long.
     pub async fn idle_for(&self, time: Duration) {
         let (mut sessions, mut other) = (self.sessions.subscribe(), self.other.subscribe());

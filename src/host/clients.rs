@@ -83,8 +83,9 @@ pub enum EndpointState {
     Failed(Failure),
 }
 
+/// The state of the endpoint, and the change it followed last.
 #[derive(Debug, Clone, Default)]
-struct Settled {
+pub(super) struct Settled {
     generation: Option<u64>,
     state: EndpointState,
 }
@@ -175,6 +176,11 @@ impl Clients {
     /// How the endpoint stands.
     pub fn endpoint(&self) -> EndpointState {
         self.inner.settled.borrow().state.clone()
+    }
+
+    /// How the endpoint stands, now and whenever that changes.
+    pub(super) fn watch_endpoint(&self) -> watch::Receiver<Settled> {
+        self.inner.settled.subscribe()
     }
 
     /// The endpoint tells how it stands after it has followed a change.

@@ -34,6 +34,11 @@ pub struct ConnectionKey {
 }
 
 impl ConnectionKey {
+    /// The key of a connection as the entry has it, without options of its own.
+    pub fn of_entry(entry: &str, account: &str) -> Self {
+        Self { entry: entry.into(), account: account.into(), options: None, tools: None }
+    }
+
     /// What every key of this account starts with.
     pub fn account_prefix(entry: &str, account: &str) -> String {
         let account: String = account.bytes().map(|byte| format!("{byte:02x}")).collect();

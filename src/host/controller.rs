@@ -3,7 +3,7 @@
 //! It never waits for the network or the secret store: a [`HostHandle`](super::HostHandle) does
 //! that on its caller's time and comes back with the result.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::account::{AccountHandle, AccountKey, AccountState, Elsewhere, Served};
+use super::reach::{Attempt, Reach};
 use super::{Error, view};
 use crate::api::types::{AccountStateView, ServerView};
 use crate::oauth::Issuer;
@@ -33,6 +34,7 @@ pub(super) struct Controller {
 pub(super) struct State {
     registry: Registry,
     accounts: HashMap<AccountKey, Live>,
+    reach: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
     views: watch::Sender<Arc<Vec<ServerView>>>,
     served: watch::Sender<Arc<Vec<Served>>>,
     jobs: mpsc::WeakSender<Job>,
@@ -49,19 +51,28 @@ pub(super) struct Live {
 
 impl Controller {
     /// Starts the task; it ends with the last handle or when `shutdown` is cancelled.
-    pub(super) fn spawn(registry: Registry, tasks: &TaskTracker, shutdown: CancellationToken) -> Self {
+    pub(super) fn spawn(
+        registry: Registry,
+        reach: &Reach,
+        tasks: &TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let (views, shown) = watch::channel(Arc::default());
         let (served, seen) = watch::channel(Arc::default());
         let mut state = State {
             registry,
             accounts: HashMap::new(),
+            reach: reach.watch(),
             views,
             served,
             jobs: jobs.downgrade(),
             tasks: tasks.clone(),
         };
         state.publish();
+        tasks.spawn(
+            shutdown.clone().run_until_cancelled_owned(show_attempts(reach.watch(), jobs.downgrade())),
+        );
         tasks.spawn(async move {
             while let Some(Some(job)) = shutdown.run_until_cancelled(queue.recv()).await {
                 job(&mut state);
@@ -134,9 +145,15 @@ impl State {
         self.change(|registry| registry.approve(url, references))
     }
 
-    /// Removes an account from its entry.
+    /// Removes an account from its entry, and ends its task.
     pub(super) fn remove_account(&mut self, id: &ServerId, label: &AccountLabel) -> Result<(), Error> {
-        self.change_entry(id, |entry| entry.accounts.retain(|account| account.label != *label))
+        self.change_entry(id, |entry| entry.accounts.retain(|account| account.label != *label))?;
+        let key = AccountKey { entry: id.clone(), label: label.to_string() };
+        if let Some(live) = self.accounts.remove(&key) {
+            live.stop.cancel();
+        }
+        self.publish();
+        Ok(())
     }
 
     /// The running task of an account.
@@ -291,7 +308,8 @@ impl State {
             let is_worth_showing = !matches!(*live.handle.state().borrow(), AccountState::Unknown);
             (is_worth_showing && !entry.has_account(&label)).then_some(label)
         });
-        view::of_server(entry, further, |label| self.state_of(entry, label))
+        let attempts = self.reach.borrow();
+        view::of_server(entry, further, attempts.get(entry.id.as_str()), |label| self.state_of(entry, label))
     }
 
     fn state_of(&self, entry: &ServerEntry, label: &AccountLabel) -> AccountStateView {
@@ -309,6 +327,19 @@ impl State {
 
     pub(super) fn view_of(&self, name: &ServerName) -> Result<ServerView, Error> {
         self.by_name(name.as_str()).map(|entry| self.view(&entry))
+    }
+}
+
+/// Has the views follow what sessions learn about servers.
+async fn show_attempts(
+    mut attempts: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
+    jobs: mpsc::WeakSender<Job>,
+) {
+    while attempts.changed().await.is_ok() {
+        let Some(jobs) = jobs.upgrade() else { return };
+        if jobs.send(Box::new(State::publish)).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -89,6 +89,7 @@ impl HostHandle {
             secrets,
             http: self.inner.clients.settled().await.into(),
             warnings: self.inner.warnings.clone(),
+            command: command(),
             servers: self.servers().to_vec(),
         }
     }
@@ -140,6 +141,7 @@ impl HostHandle {
             || before.entry.url != after.entry.url
             || before.entry.tools != after.entry.tools;
         if changed {
+            self.inner.sessions.reach.forget(before.entry.id.as_str());
             self.end_accounts(&before.entry, drops).await;
         }
         let had_something = before.entry.has_secrets() || !before.entry.accounts.is_empty();
@@ -158,6 +160,7 @@ impl HostHandle {
         self.inner.controller.ask(move |state| state.remove(&id)).await??;
         self.end_accounts(&entry, true).await;
         self.inner.sessions.snapshots.delete(&format!("{}.", entry.id)).await;
+        self.inner.sessions.reach.forget(entry.id.as_str());
         if let Err(error) = ServerSecrets::delete(&self.inner.vault, &entry.id).await {
             tracing::warn!(server = %entry.name, %error, "its secrets could not be deleted");
         }
@@ -316,6 +319,13 @@ impl std::fmt::Debug for HostHandle {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("HostHandle")
     }
+}
+
+/// The program that clients start: `drawbridge` beside the program that runs.
+fn command() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    let program = own.with_file_name("drawbridge").with_extension(std::env::consts::EXE_EXTENSION);
+    program.is_file().then_some(program)
 }
 
 /// A fragment never reaches a server.

@@ -46,6 +46,7 @@ use crate::endpoint::frame::Hello;
 use crate::endpoint::{Line, LineReader};
 use crate::host::account::{AccountHandle, AccountState};
 use crate::host::connection::Connection;
+use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
 use crate::mcp::era::Era;
 use crate::mcp::translate::subscription::Filter;
@@ -102,6 +103,8 @@ pub struct SessionDeps {
     pub limits: Limits,
     /// One sign-in page at a time opens by itself.
     pub pages: Arc<Semaphore>,
+    /// Remembers which servers could be reached.
+    pub reach: Reach,
 }
 
 /// Serves one client until its stream ends or `shutdown` is cancelled. At the end of the stream

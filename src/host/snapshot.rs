@@ -14,6 +14,7 @@ pub use store::{Generation, SharedSnapshot, SnapshotStore};
 
 /// Which transport a server was last seen to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum SeenTransport {
     /// Streamable HTTP, 2025-03-26 and later.

@@ -1,12 +1,13 @@
 //! Servers and accounts as they are shown: nothing here may hold a secret.
 
 use std::path::PathBuf;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::account::{AccountState, Identity};
-use super::failures;
+use super::{failures, reach::Attempt};
 use crate::api::types::{
-    AccountStateView, AccountView, IdpView, OAuthView, PersonView, ResourceOption, ServerView, SubjectView,
+    AccountStateView, AccountView, IdpView, OAuthView, PersonView, ReachView, ResourceOption, ServerView,
+    SubjectView,
 };
 use crate::redact::SafeUrl;
 use crate::registry::{AccountLabel, OAuthEntry, ServerEntry, ServerName};
@@ -15,6 +16,7 @@ use crate::registry::{AccountLabel, OAuthEntry, ServerEntry, ServerName};
 pub(super) fn of_server(
     entry: &ServerEntry,
     further: impl IntoIterator<Item = AccountLabel>,
+    attempt: Option<&Attempt>,
     state: impl Fn(&AccountLabel) -> AccountStateView,
 ) -> ServerView {
     let stored = entry.accounts.iter().map(|account| account.label.clone());
@@ -35,6 +37,7 @@ pub(super) fn of_server(
         proxy: entry.proxy.as_ref().map(|proxy| SafeUrl::from(proxy).to_string()),
         tools: entry.tools.clone(),
         default_account: entry.default_account(),
+        reach: of_attempt(attempt),
         accounts: accounts.collect(),
     }
 }
@@ -43,11 +46,10 @@ pub(super) fn of_server(
 pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountStateView {
     match state {
         AccountState::Unknown => AccountStateView::Unknown,
-        AccountState::SignedIn { expires, issuer: _, scopes, identity, unsaved: _ } => {
+        AccountState::SignedIn { expires, renewed, issuer: _, scopes, identity, unsaved: _ } => {
             AccountStateView::SignedIn {
-                expires: expires
-                    .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
-                    .map(|since| since.as_secs()),
+                expires: expires.and_then(seconds),
+                renewed: seconds(*renewed),
                 scopes: scopes.clone(),
                 identity: identity.as_ref().map(|identity| identity.shown().to_owned()),
                 person: identity.as_ref().map(of_person),
@@ -71,6 +73,20 @@ fn of_person(identity: &Identity) -> PersonView {
         username: identity.username.clone(),
         name: identity.name.clone(),
     }
+}
+
+fn of_attempt(attempt: Option<&Attempt>) -> ReachView {
+    match attempt {
+        None => ReachView::Unknown,
+        Some(Attempt::Worked) => ReachView::Reached,
+        Some(Attempt::Failed { failure, since }) => {
+            ReachView::Failed { failure: failure.clone(), since: seconds(*since) }
+        }
+    }
+}
+
+fn seconds(at: SystemTime) -> Option<u64> {
+    at.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 fn of_oauth(oauth: &OAuthEntry) -> OAuthView {

@@ -14,6 +14,7 @@ pub const NEWEST_MODERN: &str = MODERN_VERSIONS[MODERN_VERSIONS.len() - 1];
 
 /// Whether version, identity and capabilities are agreed once or travel with every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum Era {
     /// `initialize` handshake and sessions, up to 2025-11-25.

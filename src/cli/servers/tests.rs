@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::types::{AccountView, IdpView, OAuthView};
+use crate::api::types::{AccountView, IdpView, OAuthView, ReachView};
 use crate::failure::Code;
 use crate::net::AddressClass;
 use crate::registry::CallbackHost;
@@ -35,6 +35,7 @@ fn server(name: &str, accounts: Vec<AccountView>) -> ServerView {
         proxy: None,
         tools: Default::default(),
         default_account: "default".parse().expect("a label"),
+        reach: ReachView::Unknown,
         accounts,
     }
 }
@@ -46,6 +47,7 @@ fn account(label: &str, state: AccountStateView) -> AccountView {
 fn signed_in(identity: Option<&str>) -> AccountStateView {
     AccountStateView::SignedIn {
         expires: Some(1),
+        renewed: Some(1),
         scopes: vec!["a".into()],
         identity: identity.map(Into::into),
         person: None,

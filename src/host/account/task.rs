@@ -261,6 +261,7 @@ impl Task {
             Some(_) | None => AccountState::SignedIn {
                 expires: tokens.expires_at,
                 issuer: tokens.issuer.clone(),
+                renewed: tokens.issued_at,
                 scopes: tokens.scopes.iter().map(str::to_owned).collect(),
                 identity: tokens.identity.clone(),
                 unsaved: self.saving.failed,

@@ -12,6 +12,7 @@ use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, Operation, Refusal, Retry};
 use crate::host::connection::Connection;
 use crate::host::failures;
+use crate::host::reach::Reach;
 use crate::host::snapshot::{Generation, SeenTransport, SharedSnapshot};
 use crate::mcp::era::Era;
 use crate::mcp::{Kind, Message, RequestId, json};
@@ -64,6 +65,7 @@ pub(super) struct Context {
     pub(super) calls: Calls,
     /// What the client is asked in the name of a server that cannot ask it.
     pub(super) questions: Questions,
+    reach: Reach,
     awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
 }
 
@@ -88,6 +90,7 @@ impl Context {
             fresh: FreshLists::default(),
             calls: Calls::default(),
             questions: Questions::default(),
+            reach: deps.reach,
             awaited: Mutex::default(),
         }
     }
@@ -250,6 +253,17 @@ impl Context {
             format!("{} did not accept the credentials it was given", self.server()),
             format!("Check the header or token with `drawbridge edit {}`", self.server()),
         )
+    }
+
+    /// Remembers how an attempt to open a session ended. One with options of its own says nothing
+    /// about the server as its entry has it.
+    pub(super) fn note_attempt(&self, attempt: Result<(), Failure>) {
+        let key = &self.connection.key;
+        match attempt {
+            _ if key.options.is_some() => {}
+            Ok(()) => self.reach.worked(&key.entry),
+            Err(failure) => self.reach.failed(&key.entry, failure),
+        }
     }
 
     /// Resolves once the account is signed in.

@@ -220,6 +220,9 @@ impl Keeper {
             let opening = timeout(OPEN_LIMIT, open::open(&self.context, &mut self.opening)).await;
             match opening.unwrap_or_else(|_| Err(OpenError::Failed(self.context.no_handshake()))) {
                 Ok(opened) => {
+                    if opened.response.is_some() {
+                        self.context.note_attempt(Ok(()));
+                    }
                     self.backoff.reset();
                     self.generation += 1;
                     *current = Some(opened.transport.clone());
@@ -231,6 +234,7 @@ impl Keeper {
                     self.wait_for_retry(None, None).await;
                 }
                 Err(OpenError::SignedOut) => {
+                    self.context.note_attempt(Ok(()));
                     self.state.send_replace(LinkState::SignedOut);
                     self.wait_for_sign_in().await;
                 }
@@ -246,6 +250,7 @@ impl Keeper {
     /// left alone.
     async fn stay_down(&mut self, failure: Failure, retry_after: Option<Duration>) {
         tracing::info!(server = %self.context.server(), code = ?failure.code, "{}", failure.sentence);
+        self.context.note_attempt(Err(failure.clone()));
         let at = Instant::now() + self.backoff.after_failure(retry_after);
         let not_before = retry_after.map(|_| at);
         self.state.send_replace(LinkState::Down { failure, not_before });

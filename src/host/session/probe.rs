@@ -56,7 +56,7 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
     });
     let looked = timeout(LIMIT, look(&context)).await;
     snapshots.flush().await;
-    looked.unwrap_or_else(|_| {
+    let probe = looked.unwrap_or_else(|_| {
         let sentence = format!("{} did not answer within {} s", context.server(), LIMIT.as_secs());
         Err(Failure::about(
             context.server(),
@@ -64,7 +64,14 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
             sentence,
             "Try again later, or check the address",
         ))
-    })
+    });
+    // Who asks for a sign-in was reached.
+    let is_there = |failure: &Failure| failure.code == Code::SignedOut;
+    context.note_attempt(match &probe {
+        Err(failure) if !is_there(failure) => Err(failure.clone()),
+        Ok(_) | Err(_) => Ok(()),
+    });
+    probe
 }
 
 async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {

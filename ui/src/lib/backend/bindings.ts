@@ -23,10 +23,12 @@ export const commands = {
 	clientEntry: (target: string) => typedError<ClientEntry, Failure>(__TAURI_INVOKE("client_entry", { target })),
 	/**  The clients of the local HTTP endpoint. */
 	clients: () => typedError<ClientsView, Failure>(__TAURI_INVOKE("clients")),
+	/**  What a server last said to an account. */
+	details: (server: ServerName, label: AccountLabel) => typedError<DetailsView, Failure>(__TAURI_INVOKE("details", { server, label })),
 	/**  Changes a server. */
 	editServer: (name: string, changes: Changes) => typedError<Edited, Failure>(__TAURI_INVOKE("edit_server", { name, changes })),
-	/**  Looks at a server as its default account sees it. */
-	probe: (name: ServerName) => typedError<ProbeView, Failure>(__TAURI_INVOKE("probe", { name })),
+	/**  Looks at a server as one of its accounts sees it. */
+	probe: (server: ServerName, label: AccountLabel) => typedError<ProbeView, Failure>(__TAURI_INVOKE("probe", { server, label })),
 	/**  Ends the app. */
 	quit: () => typedError<null, Failure>(__TAURI_INVOKE("quit")),
 	/**  Takes the address a browser elsewhere ended at. */
@@ -53,15 +55,13 @@ export const commands = {
 	signOutAll: () => typedError<SignedOut, Failure>(__TAURI_INVOKE("sign_out_all")),
 	/**  The Host as a whole. */
 	status: () => typedError<StatusView, Failure>(__TAURI_INVOKE("status")),
-	/**  The tools of an account as they were last listed. */
-	tools: (server: ServerName, label: AccountLabel) => typedError<ToolView[], Failure>(__TAURI_INVOKE("tools", { server, label })),
 };
 
 /** Events */
 export const events = {
 	approvalsChanged: makeEvent<ApprovalsChanged, ApprovalsChanged>("approvals-changed"),
 	navigate: makeEvent<Navigate, Navigate>("navigate"),
-	serversChanged: makeEvent<ServersChanged, ServersChanged>("servers-changed"),
+	statusChanged: makeEvent<StatusChanged, StatusChanged>("status-changed"),
 };
 
 /* Types */
@@ -86,6 +86,8 @@ export type AccountStateView =
 { kind: "signedIn"; 
 /**  When the access token ends, in seconds since 1970, where it does. */
 expires: number | null; 
+/**  When the access token was last renewed, in seconds since 1970. */
+renewed?: number | null; 
 /**  What may be done. */
 scopes: string[]; 
 /**  Who it is, in the words of the authorization server. */
@@ -240,6 +242,24 @@ export type Code =
 /**  A defect of Drawbridge. */
 "internal";
 
+/**  What a server last said to an account. */
+export type DetailsView = {
+	/**  What it calls itself. */
+	server: string | null,
+	/**  Its own release. */
+	serverVersion: string | null,
+	/**  The protocol version that was agreed. */
+	protocolVersion: string | null,
+	/**  What it tells the model about itself. */
+	instructions: string | null,
+	/**  Its era, once there was evidence. */
+	era: Era | null,
+	/**  Its transport, once there was evidence. */
+	transport: SeenTransport | null,
+	/**  Its tools, once it has listed them. */
+	tools: ToolView[] | null,
+};
+
 /**  What an edit came to. */
 export type Edited = {
 	/**  The server now. */
@@ -263,6 +283,13 @@ url: string } |
 { kind: "failed"; 
 /**  Why. */
 failure: Failure };
+
+/**  Whether version, identity and capabilities are agreed once or travel with every request. */
+export type Era = 
+/**  `initialize` handshake and sessions, up to 2025-11-25. */
+"legacy" | 
+/**  Per-request metadata, from 2026-07-28. */
+"modern";
 
 /**  One failure, ready to be shown. */
 export type Failure = {
@@ -392,6 +419,19 @@ export type ProbeView = {
 	tools: number,
 };
 
+/**  Whether a server could be reached when it was last tried. */
+export type ReachView = 
+/**  Nobody has tried since Drawbridge was started. */
+{ kind: "unknown" } | 
+/**  It answered, be it with the wish for a sign-in. */
+{ kind: "reached" } | 
+/**  It did not answer as an MCP server does. */
+{ kind: "failed"; 
+/**  What was wrong. */
+failure: Failure; 
+/**  Since when, in seconds since 1970. */
+since: number | null };
+
 /**  Which resource a sign-in names. */
 export type ResourceOption = 
 /**  This one. */
@@ -409,6 +449,13 @@ export type SecretOption = {
 
 /**  A secret on its way to the Host. */
 export type SecretText = string;
+
+/**  Which transport a server was last seen to speak. */
+export type SeenTransport = 
+/**  Streamable HTTP, 2025-03-26 and later. */
+"streamable_http" | 
+/**  HTTP with SSE, 2024-11-05. */
+"http_sse";
 
 /**
  *  What people call a server. Tool names of several servers are told apart by `__`, so a
@@ -508,12 +555,11 @@ export type ServerView = {
 	tools?: ToolRules,
 	/**  The account a bare name means. */
 	defaultAccount: AccountLabel,
+	/**  Whether it could be reached when it was last tried. */
+	reach?: ReachView,
 	/**  The person's accounts there. */
 	accounts: AccountView[],
 };
-
-/**  Something about a server or account changed; all of them as they are now. */
-export type ServersChanged = ServerView[];
 
 /**  Where its sign-in page opens. */
 export type SignInChoice = 
@@ -530,6 +576,12 @@ export type SignedOut = {
 	accounts: number,
 };
 
+/**
+ *  Something about a server, an account, the sessions or the HTTP endpoint changed; the whole as it
+ *  is now.
+ */
+export type StatusChanged = StatusView;
+
 /**  The Host as a whole. */
 export type StatusView = {
 	/**  Its release. */
@@ -544,6 +596,8 @@ export type StatusView = {
 	http?: EndpointView,
 	/**  What was found wrong when it started. */
 	warnings: Failure[],
+	/**  The program that MCP clients start, where it is known. */
+	command?: string | null,
 	/**  All servers. */
 	servers: ServerView[],
 };
@@ -569,6 +623,15 @@ export type Theme =
 /**  The SHA-256 digest of a token. No token can be found from it: there are too many to try. */
 export type TokenDigest = string;
 
+/**  What a tool does, in its server's words; where it has none, the worst. */
+export type ToolEffect = 
+/**  It only reads. */
+"reads" | 
+/**  It adds and destroys nothing. */
+"adds" | 
+/**  It may change or delete. */
+"changes";
+
 /**  Which tools clients may see. A glob knows `*`, any run of characters, and `?`, any one. */
 export type ToolRules = {
 	/**  Only these, where there are any. */
@@ -577,7 +640,7 @@ export type ToolRules = {
 	deny?: string[],
 };
 
-/**  One of a server's tools, in its own words made safe to show. */
+/**  A tool as its server describes it. */
 export type ToolView = {
 	/**  Its name. */
 	name: string,
@@ -585,10 +648,8 @@ export type ToolView = {
 	title: string | null,
 	/**  What it does. */
 	description: string | null,
-	/**  Whether the server says that it only reads. */
-	readOnly: boolean,
-	/**  Whether it may destroy something; a server that says nothing is taken at its worst. */
-	destructive: boolean,
+	/**  What it may do to the person's things. It is the server's own word. */
+	effect: ToolEffect,
 };
 
 /**  How to talk to a server. */

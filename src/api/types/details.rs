@@ -1,0 +1,75 @@
+//! What is known of a server from what it said, and whether it could be reached.
+
+use serde::{Deserialize, Serialize};
+
+use super::FailureView;
+use crate::host::snapshot::SeenTransport;
+use crate::mcp::era::Era;
+
+/// Whether a server could be reached when it was last tried.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum ReachView {
+    /// Nobody has tried since Drawbridge was started.
+    #[default]
+    Unknown,
+    /// It answered, be it with the wish for a sign-in.
+    Reached,
+    /// It did not answer as an MCP server does.
+    Failed {
+        /// What was wrong.
+        failure: FailureView,
+        /// Since when, in seconds since 1970.
+        since: Option<u64>,
+    },
+}
+
+/// What a server last said to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct DetailsView {
+    /// What it calls itself.
+    pub server: Option<String>,
+    /// Its own release.
+    pub server_version: Option<String>,
+    /// The protocol version that was agreed.
+    pub protocol_version: Option<String>,
+    /// What it tells the model about itself.
+    pub instructions: Option<String>,
+    /// Its era, once there was evidence.
+    pub era: Option<Era>,
+    /// Its transport, once there was evidence.
+    pub transport: Option<SeenTransport>,
+    /// Its tools, once it has listed them.
+    pub tools: Option<Vec<ToolView>>,
+}
+
+/// A tool as its server describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct ToolView {
+    /// Its name.
+    pub name: String,
+    /// Its name for people.
+    pub title: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// What it may do to the person's things. It is the server's own word.
+    pub effect: ToolEffect,
+}
+
+/// What a tool does, in its server's words; where it has none, the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum ToolEffect {
+    /// It only reads.
+    Reads,
+    /// It adds and destroys nothing.
+    Adds,
+    /// It may change or delete.
+    Changes,
+}

@@ -1,0 +1,210 @@
+//! What windows are told over the control API, asked of a Host in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use demo_server::{Auth, Config, DemoServer, OAuthConfig, sign_in_with_form};
+use drawbridge::api::control;
+use drawbridge::host::{Host, HostConfig, HostHandle};
+use drawbridge::oauth::browser::SystemBrowser;
+use drawbridge::paths::Paths;
+use drawbridge::secret::StoreKind;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+use tower::ServiceExt as _;
+use url::Url;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A Host without a socket, and its control API.
+struct Window {
+    host: HostHandle,
+    router: Router,
+    _home: TempDir,
+}
+
+impl Window {
+    fn open() -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let host = Host::build(HostConfig {
+            paths: Paths::of_own_world(home.path().join("home")),
+            secrets: StoreKind::Memory,
+            opener: Arc::new(SystemBrowser::from_environment()),
+            approver: None,
+            front: None,
+            has_display: false,
+            idle_exit: None,
+        });
+        let host = host.expect("a Host").handle();
+        // Nobody serves the HTTP endpoint here: it is off for good.
+        host.clients().settle(0, drawbridge::host::clients::EndpointState::Off);
+        let router = control::router(host.clone()).with_state(host.clone());
+        Self { host, router, _home: home }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Body) {
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let request = Request::builder().method(method).uri(path).body(body).expect("a request");
+        let answer = self.router.clone().oneshot(request).await.expect("an answer");
+        (answer.status(), answer.into_body())
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+        let (status, body) = self.send(method, path, body).await;
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        (status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.ask(Method::GET, path, None).await;
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
+    }
+
+    async fn add(&self, name: &str, url: &str) {
+        let (status, answer) =
+            self.ask(Method::POST, "/servers", Some(&json!({ "name": name, "url": url }))).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    async fn sign_in(&self, server: &str, account: &str) {
+        let path = format!("/servers/{server}/accounts/{account}/sign-in");
+        let (status, body) = self.send(Method::POST, &path, Some(&json!({}))).await;
+        assert_eq!(status, 200);
+        let mut lines = Lines { body, rest: Vec::new() };
+        let page = lines.next().await.expect("a page");
+        let page = Url::parse(page["url"].as_str().expect("a URL")).expect("a URL");
+        let back = sign_in_with_form(&page, "demo", "demo123").await.expect("signed in");
+        follow(&back).await;
+        assert_eq!(lines.next().await.expect("the end")["event"], "done");
+    }
+}
+
+/// The JSON values of a body that holds one on each line.
+struct Lines {
+    body: Body,
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                return Some(serde_json::from_slice(&line).expect("JSON"));
+            }
+            let frame = timeout(LIMIT, self.body.frame()).await.expect("in time")?;
+            self.rest.extend_from_slice(frame.expect("whole").data_ref().expect("data"));
+        }
+    }
+
+    /// The first status that is so.
+    async fn until(&mut self, is_so: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let status = self.next().await.expect("the Host goes on");
+            if is_so(&status) {
+                return status;
+            }
+        }
+    }
+}
+
+async fn follow(url: &Url) {
+    let (host, port) = (url.host_str().expect("a host"), url.port().expect("a port"));
+    let mut stream = tokio::net::TcpStream::connect((host, port)).await.expect("it listens");
+    let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("read");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+async fn demo(auth: Auth) -> DemoServer {
+    DemoServer::start(Config { auth: vec![auth], ..Config::default() }).await.expect("it starts")
+}
+
+#[tokio::test]
+async fn every_change_is_told_until_the_host_ends() {
+    let (window, server) = (Window::open(), demo(Auth::OAuth(OAuthConfig::default())).await);
+    let (status, body) = window.send(Method::GET, "/events", None).await;
+    assert_eq!(status, 200);
+    let mut events = Lines { body, rest: Vec::new() };
+    assert_eq!(events.next().await.expect("the first")["servers"], json!([]));
+
+    window.add("demo", server.url().as_str()).await;
+    events.until(|status| status["servers"][0]["name"] == "demo").await;
+    window.sign_in("demo", "default").await;
+    events.until(|status| status["servers"][0]["accounts"][0]["state"]["kind"] == "signedIn").await;
+    let session = window.host.activity().session();
+    events.until(|status| status["sessions"] == 1).await;
+    drop(session);
+    window.ask(Method::DELETE, "/servers/demo", None).await;
+    events.until(|status| status["servers"] == json!([]) && status["sessions"] == 0).await;
+
+    window.host.shutdown().cancel();
+    while let Some(status) = events.next().await {
+        assert_eq!(status["servers"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_look_tells_what_a_server_is_and_whether_it_can_be_reached() {
+    let (window, server) = (Window::open(), demo(Auth::None).await);
+    window.add("demo", server.url().as_str()).await;
+    let details = "/servers/demo/accounts/default/details";
+    assert_eq!(window.get(details).await["tools"], Value::Null);
+    assert_eq!(window.get("/servers/demo").await["reach"]["kind"], "unknown");
+
+    let (status, probe) = window.ask(Method::POST, "/servers/demo/accounts/default/probe", None).await;
+    assert_eq!(status, 200, "{probe}");
+    let known = window.get(details).await;
+    assert_eq!(known["tools"].as_array().map(Vec::len), probe["tools"].as_u64().map(|count| count as usize));
+    assert_eq!((&known["era"], &known["transport"]), (&json!("legacy"), &json!("streamable_http")));
+    assert_eq!(known["protocolVersion"], probe["protocolVersion"]);
+    assert_eq!(window.get("/servers/demo").await["reach"]["kind"], "reached");
+
+    server.stop().await;
+    let (status, failure) = window.ask(Method::POST, "/servers/demo/probe", None).await;
+    assert_eq!((status.as_u16(), &failure["code"]), (502, &json!("unreachable")));
+    let reach = window.get("/servers/demo").await["reach"].clone();
+    assert_eq!((&reach["kind"], &reach["failure"]), (&json!("failed"), &failure));
+    assert!(reach["since"].as_u64().is_some_and(|since| since > 1_700_000_000), "{reach}");
+    let elsewhere = json!({ "url": "http://127.0.0.1:9/mcp" });
+    window.ask(Method::PATCH, "/servers/demo", Some(&elsewhere)).await;
+    assert_eq!(window.get("/servers/demo").await["reach"]["kind"], "unknown", "that was another address");
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_sign_in_was_reached() {
+    let (window, server) = (Window::open(), demo(Auth::OAuth(OAuthConfig::default())).await);
+    window.add("demo", server.url().as_str()).await;
+    let (_, failure) = window.ask(Method::POST, "/servers/demo/accounts/default/probe", None).await;
+    assert_eq!(failure["code"], "signed_out");
+    assert_eq!(window.get("/servers/demo").await["reach"]["kind"], "reached");
+    let (status, failure) = window.ask(Method::GET, "/servers/demo/accounts/nobody/details", None).await;
+    assert_eq!((status.as_u16(), &failure["code"]), (404, &json!("unknown")));
+}
+
+#[tokio::test]
+async fn an_account_that_was_removed_is_gone_while_the_others_stay() {
+    let (window, server) = (Window::open(), demo(Auth::OAuth(OAuthConfig::default())).await);
+    window.add("demo", server.url().as_str()).await;
+    for account in ["work", "home"] {
+        window.sign_in("demo", account).await;
+    }
+    let renewed = &window.get("/servers/demo").await["accounts"][0]["state"]["renewed"];
+    assert!(renewed.as_u64().is_some_and(|at| at > 1_700_000_000), "{renewed}");
+
+    let (status, _) = window.ask(Method::DELETE, "/servers/demo/accounts/work", None).await;
+    assert_eq!(status, 204);
+    let accounts = window.get("/servers/demo").await["accounts"].clone();
+    let labels: Vec<_> = accounts.as_array().into_iter().flatten().map(|account| &account["label"]).collect();
+    assert_eq!(labels, [&json!("home")]);
+}

@@ -3,13 +3,14 @@ SHELL := /bin/bash
 CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CURDIR)/target/tools/bin:$(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help app demo test check fuzz audit bench clean
+.PHONY: help app demo ui test check pictures fuzz audit bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 app: ## Build the app with its window and start it
 	@scripts/setup app
+	npm --prefix ui run --silent build
 	cargo build --package drawbridge --package drawbridge-app
 	target/debug/drawbridge-app
 
@@ -18,10 +19,17 @@ demo: ## See it work: a demo server, a sign-in, a tool call (ARGS go to the demo
 	@cargo build --quiet --bin drawbridge
 	@cargo run --quiet --example demo -- $(ARGS)
 
+ui: ## Build the pages of the window
+	@scripts/setup ui
+	npm --prefix ui run --silent build
+
 test: ## Build everything and run every test
 	@scripts/setup test
+	npm --prefix ui run --silent build
 	cargo build --workspace --all-targets
 	set -o pipefail; scripts/with-keyring cargo test --workspace --no-fail-fast | scripts/tally
+	npm --prefix ui run --silent test
+	npm --prefix ui run --silent e2e
 
 check: ## Format, lints, docs, licences, unused dependencies; needs no network once set up
 	@scripts/setup check
@@ -30,6 +38,13 @@ check: ## Format, lints, docs, licences, unused dependencies; needs no network o
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo deny --workspace check --hide-inclusion-graph bans licenses sources
 	cargo machete
+	npm --prefix ui run --silent check
+
+pictures: ## Make the pictures of the window in docs/screenshots anew
+	@scripts/setup pictures
+	cargo build --quiet -p drawbridge -p ui-host --bins
+	npm --prefix ui run --silent build
+	npm --prefix ui run --silent pictures
 
 fuzz: ## Feed the parsers random bytes, each for SECONDS (30); needs a nightly toolchain
 	@scripts/fuzz $(or $(SECONDS),30)
@@ -46,4 +61,4 @@ bench: ## Run the benchmarks
 
 clean: ## Remove what was built and installed in this folder
 	cargo clean
-	rm -rf tests/peers/node_modules tests/peers/node/node_modules
+	rm -rf tests/peers/node_modules tests/peers/node/node_modules ui/node_modules ui/dist

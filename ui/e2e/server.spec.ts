@@ -1,0 +1,157 @@
+/** The page of one server. */
+
+import { expect, test, type Window } from './support'
+
+async function signedIn(window: Window, address: string): Promise<void> {
+  await window.add(address, 'tickets')
+  await window.signIn(() => window.page.getByRole('button', { name: 'Sign in' }).click())
+  await window.page.getByRole('link', { name: 'Show the server' }).click()
+  await expect(window.heading('tickets')).toBeVisible()
+}
+
+test('shows account, scopes, renewal, tools, era and transport', async ({ window, host }) => {
+  const { page } = window
+  await signedIn(window, host.addresses.demo)
+  const accounts = page.getByRole('region', { name: 'Accounts' })
+  await expect(accounts).toContainText('Signed in')
+  await expect(accounts).toContainText('Token renewed')
+  await expect(accounts).toContainText('mcp, offline_access')
+  const tools = page.getByRole('region', { name: 'Tools' })
+  await expect(tools).toContainText('echo_message')
+  await expect(tools.getByText('may change or delete').first()).toBeVisible()
+  const connection = page.getByRole('region', { name: 'Connection' })
+  await expect(connection).toContainText('MCP 20')
+  await expect(connection).toContainText('Streamable HTTP')
+  await expect(connection).toContainText('This computer')
+  await window.expectAccessible()
+})
+
+test('tools can be searched', async ({ window, host }) => {
+  const { page } = window
+  await signedIn(window, host.addresses.demo)
+  const tools = page.getByRole('region', { name: 'Tools' })
+  const all = await tools.getByRole('listitem').count()
+  await tools.getByRole('searchbox').fill('echo')
+  await expect(tools.getByRole('listitem')).not.toHaveCount(all)
+  await expect(tools).toContainText('echo_message')
+  await tools.getByRole('searchbox').fill('no such tool')
+  await expect(tools.getByRole('status')).toHaveText('No tool matches.')
+})
+
+test('signs out and in again', async ({ window, host }) => {
+  const { page } = window
+  await signedIn(window, host.addresses.demo)
+  const accounts = page.getByRole('region', { name: 'Accounts' })
+  await accounts.getByRole('button', { name: 'Sign out of tickets@default' }).click()
+  await expect(accounts).toContainText('Signed out')
+  await expect(page.getByRole('status').filter({ hasText: 'Signed out of tickets@default.' })).toHaveCount(1)
+  await expect(page.getByRole('region', { name: 'Tools' })).toContainText('Sign in to see')
+  await window.expectAccessible()
+  await window.signIn(() => accounts.getByRole('button', { name: 'Sign in to tickets@default' }).click())
+  await expect(accounts.getByRole('button', { name: 'Sign out of tickets@default' })).toBeVisible()
+  await expect(page.getByRole('region', { name: 'Tools' })).toContainText('echo_message')
+})
+
+test('two accounts stand side by side, and one of them is the usual one', async ({
+  window,
+  host,
+  drawbridge,
+}) => {
+  const { page } = window
+  await signedIn(window, host.addresses.demo)
+  const accounts = page.getByRole('region', { name: 'Accounts' })
+  await accounts.getByRole('button', { name: 'Add another account' }).click()
+  await accounts.getByLabel('Name of the account').fill('home base')
+  await accounts.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await expect(accounts).toContainText('Use letters')
+  await accounts.getByLabel('Name of the account').fill('home')
+  await window.expectAccessible()
+  const submit = accounts.getByRole('button', { name: 'Sign in', exact: true })
+  await window.signIn(() => submit.click(), 'admin', 'admin123')
+  await expect(accounts.getByRole('listitem')).toHaveCount(2)
+  await expect(accounts.getByRole('button', { name: 'Sign out of tickets@home' })).toBeVisible()
+  await accounts.getByRole('button', { name: 'Make it the usual one: tickets@home' }).click()
+  await expect(accounts.getByRole('listitem').filter({ hasText: 'home' })).toContainText('Usual')
+  expect(JSON.parse(await drawbridge('show', 'tickets', '--json')).defaultAccount).toBe('home')
+  await window.expectAccessible()
+
+  const entry = page.getByRole('region', { name: 'Use it in a client' })
+  await entry.getByRole('radio', { name: 'default' }).check({ force: true })
+  await entry.getByRole('radio', { name: 'Claude Code' }).check({ force: true })
+  await expect(entry.getByText('connect tickets@default')).toBeVisible()
+
+  await accounts.getByRole('button', { name: 'Remove the account tickets@default' }).click()
+  await expect(accounts.getByRole('listitem')).toHaveCount(1)
+})
+
+test('an error is told in plain words with its next step', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await drawbridge('add', 'gone', 'http://127.0.0.1:9/mcp')
+  await page.getByRole('link', { name: 'gone' }).click()
+  const alert = page.getByRole('alert')
+  await expect(alert).toContainText('127.0.0.1')
+  await expect(alert).toContainText('Next step: Check your network')
+  await expect(page.getByRole('main')).toContainText('Not reachable')
+  await window.expectAccessible()
+
+  await drawbridge('edit', 'gone', '--url', host.addresses.open)
+  await page.getByRole('button', { name: 'Check now' }).click()
+  await expect(page.getByRole('main')).toContainText('answered and offers')
+  await expect(alert).toHaveCount(0)
+})
+
+test('the place of the sign-in page is kept', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await drawbridge('add', 'tickets', host.addresses.demo)
+  await page.getByRole('link', { name: 'tickets' }).click()
+  await page.getByRole('radio', { name: 'in your browser' }).check({ force: true })
+  await expect(page.getByRole('status').filter({ hasText: 'Saved.' })).toHaveCount(1)
+  expect(JSON.parse(await drawbridge('show', 'tickets', '--json')).signIn).toBe('browser')
+})
+
+test('a server is changed, and a new address drops its sign-in', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await signedIn(window, host.addresses.demo)
+  const connection = page.getByRole('region', { name: 'Connection' })
+  await connection.getByRole('button', { name: 'Change' }).click()
+  await window.expectAccessible()
+  await connection.getByLabel('Hide these tools').fill('echo_*')
+  await connection.getByLabel('Key', { exact: true }).fill('marked-secret')
+  await connection.getByRole('button', { name: 'Save' }).click()
+  await expect(connection).toContainText('Hides echo_*')
+  const shown = JSON.parse(await drawbridge('show', 'tickets', '--json'))
+  expect([shown.tools.deny, shown.bearer]).toEqual([['echo_*'], true])
+  expect(await page.content()).not.toContain('marked-secret')
+
+  await connection.getByRole('button', { name: 'Change' }).click()
+  await connection.getByLabel('Name', { exact: true }).fill('library')
+  await connection.getByRole('textbox', { name: 'Address' }).fill(host.addresses.open)
+  await connection.getByRole('button', { name: 'Save' }).click()
+  await expect(window.heading('library')).toBeVisible()
+  expect(JSON.parse(await drawbridge('show', 'library', '--json')).bearer).toBe(false)
+})
+
+test('a server goes only after a question', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await drawbridge('add', 'open', host.addresses.open)
+  await page.getByRole('link', { name: 'open' }).click()
+  await page.getByRole('button', { name: 'Remove the server' }).click()
+  const question = page.getByRole('dialog', { name: 'Remove open?' })
+  await expect(question.getByRole('button', { name: 'Cancel' })).toBeFocused()
+  await window.expectAccessible()
+  await page.keyboard.press('Escape')
+  await expect(question).toHaveCount(0)
+  await page.getByRole('button', { name: 'Remove the server' }).click()
+  await question.getByRole('button', { name: 'Remove' }).click()
+  await expect(page.getByRole('heading', { name: 'No servers yet' })).toBeVisible()
+})
+
+test('a name that no server has leads back', async ({ window }) => {
+  const { page } = window
+  await expect(window.heading('Servers')).toBeVisible()
+  await page.evaluate(() => (location.hash = '#/servers/nobody'))
+  await expect(window.heading('There is no server of this name')).toBeVisible()
+  await window.expectAccessible()
+  await page.getByRole('link', { name: 'Back to the servers' }).click()
+  await expect(window.heading('Servers')).toBeVisible()
+})

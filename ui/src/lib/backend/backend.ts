@@ -1,0 +1,84 @@
+/**
+ * What the window may ask of the Host. There is one carrier for the app (`tauri.ts`) and one for a
+ * browser (`http.ts`); nothing else of the window knows which.
+ */
+
+import type {
+  About,
+  AppSettings,
+  ApprovalView,
+  Changes,
+  ClientsView,
+  Code,
+  DetailsView,
+  Edited,
+  Failure,
+  NewClient,
+  NewServer,
+  ProbeView,
+  ServerView,
+  StatusView,
+} from './bindings'
+
+/** The verbs of `/control/v1`, and those of the app where there is one. A verb that fails throws [`Refused`]. */
+export interface Backend {
+  /** What only the app can do; `null` in a browser. */
+  readonly desktop: Desktop | null
+  /** Tells the status now and at every change, and when the Host goes away; returns how to stop. */
+  watch(watcher: Watcher): () => void
+  addServer(server: NewServer): Promise<ServerView>
+  editServer(name: string, changes: Changes): Promise<Edited>
+  removeServer(name: string): Promise<void>
+  /** Opens a session and reads the lists, as one account. */
+  probe(server: string, account: string): Promise<ProbeView>
+  /** What the server last said to one account. */
+  details(server: string, account: string): Promise<DetailsView>
+  /** Opens the sign-in page; resolves once somebody has signed in. */
+  signIn(server: string, account: string): Promise<void>
+  cancelSignIn(server: string, account: string): Promise<void>
+  signOut(server: string, account: string): Promise<void>
+  removeAccount(server: string, account: string): Promise<void>
+  clients(): Promise<ClientsView>
+  addClient(client: NewClient): Promise<ClientsView>
+  revokeClient(name: string): Promise<void>
+}
+
+/** What the app offers beside the Host. */
+export interface Desktop {
+  about(): Promise<About>
+  settings(): Promise<AppSettings>
+  /** Takes all settings; returns how they are then. */
+  change(settings: AppSettings): Promise<AppSettings>
+  showLogs(): Promise<void>
+  quit(): Promise<void>
+  /** Tells the questions that wait, now and at every change; returns how to stop. */
+  watchApprovals(watcher: (approvals: ApprovalView[]) => void): () => void
+  answerApproval(id: number, allow: boolean): Promise<void>
+  /** Tells which view the tray, a notification or a link wants; returns how to stop. */
+  watchRoutes(watcher: (route: string) => void): () => void
+}
+
+/** Who wants to know how the Host stands. */
+export interface Watcher {
+  status(status: StatusView): void
+  /** The Host went away or cannot be reached; the carrier keeps trying. */
+  lost(failure: Failure): void
+}
+
+/** A verb did not do what it should. */
+export class Refused extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.sentence)
+  }
+
+  get code(): Code {
+    return this.failure.code
+  }
+}
+
+/** Any error as a failure that can be shown. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof Refused) return error.failure
+  const sentence = error instanceof Error && error.message ? error.message : String(error)
+  return { code: 'internal', sentence, nextStep: '' }
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest'
+import { AddServer } from './addServer.svelte'
+import { Announcer } from './announcer.svelte'
+import { HostState } from './host.svelte'
+import { SignIns } from './signIns.svelte'
+import { failure, FakeBackend, serverView } from './testing'
+
+function start(fake = new FakeBackend()) {
+  const host = new HostState(fake.backend)
+  host.start()
+  const signIns = new SignIns(fake.backend, new Announcer())
+  return { fake, adding: new AddServer(fake.backend, host, signIns) }
+}
+
+describe('adding a server', () => {
+  it('takes name and address from what was pasted', async () => {
+    const { fake, adding } = start()
+    adding.paste('claude mcp add tickets https://mcp.tickets.example/mcp')
+    expect([adding.name, adding.canAdd]).toEqual(['tickets', true])
+    await adding.add()
+    expect(fake.added).toEqual([{ name: 'tickets', url: 'https://mcp.tickets.example/mcp', options: {} }])
+    expect(adding.stage).toMatchObject({ kind: 'ready', server: 'tickets', probe: { tools: 3 } })
+  })
+
+  it('keeps the name that somebody typed, and refuses one that is taken', () => {
+    const fake = new FakeBackend()
+    fake.servers = [serverView('tickets')]
+    const { adding } = start(fake)
+    adding.paste('https://tickets.example/mcp')
+    expect(adding.name).toBe('tickets-2')
+    adding.typedName = 'tickets'
+    expect([adding.isNameTaken, adding.canAdd]).toEqual([true, false])
+    adding.typedName = 'mine'
+    adding.paste('https://tickets.example/other')
+    expect([adding.name, adding.canAdd]).toEqual(['mine', true])
+  })
+
+  it('waits for values that the snippet leaves open, and sends a bearer token as one', async () => {
+    const { fake, adding } = start()
+    adding.paste(
+      'npx mcp-remote https://x.example --header "Authorization: Bearer ${T}" --header "X-Team: blue"',
+    )
+    expect(adding.canAdd).toBe(false)
+    adding.values.Authorization = ' Bearer tok_1 '
+    expect(adding.canAdd).toBe(true)
+    await adding.add()
+    expect(fake.added[0]?.options).toEqual({
+      bearer: { value: 'tok_1' },
+      headers: [{ name: 'X-Team', value: 'blue' }],
+    })
+  })
+
+  it('asks before it uses an address that is not encrypted', async () => {
+    const { fake, adding } = start()
+    adding.paste('http://x.example/mcp')
+    expect([adding.isInsecure, adding.canAdd]).toEqual([true, false])
+    adding.allowHttp = true
+    await adding.add()
+    expect(fake.added[0]?.options).toEqual({ allowHttp: true })
+    adding.paste('http://localhost:1/mcp')
+    expect(adding.isInsecure).toBe(false)
+  })
+
+  it('leads over the sign-in to a server that is ready', async () => {
+    const { fake, adding } = start()
+    fake.probes = [failure('signed_out'), null]
+    fake.signIns = [failure('sign_in_failed'), null]
+    adding.paste('https://x.example/mcp')
+    await adding.add()
+    expect(adding.stage).toEqual({ kind: 'signIn', server: 'x' })
+    await adding.signIn()
+    expect(adding.stage.kind).toBe('signIn')
+    await adding.signIn()
+    expect(adding.stage).toMatchObject({ kind: 'ready', probe: { server: 'Tickets' } })
+  })
+
+  it('can leave the sign-in for later', async () => {
+    const { fake, adding } = start()
+    fake.probes = [failure('signed_out')]
+    adding.paste('https://x.example/mcp')
+    await adding.add()
+    adding.goOn()
+    expect(adding.stage).toEqual({ kind: 'ready', server: 'x', probe: null })
+  })
+
+  it('takes back a server that does not answer, or looks again', async () => {
+    const { fake, adding } = start()
+    fake.probes = [failure('unreachable'), failure('not_mcp')]
+    adding.paste('https://x.example/mcp')
+    await adding.add()
+    await adding.lookAgain()
+    expect(adding.stage).toEqual({ kind: 'failed', server: 'x', failure: failure('not_mcp') })
+    await adding.takeBack()
+    expect([fake.removed, adding.stage.kind, adding.pasted]).toEqual([
+      ['x'],
+      'address',
+      'https://x.example/mcp',
+    ])
+  })
+})

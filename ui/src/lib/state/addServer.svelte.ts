@@ -1,0 +1,174 @@
+/** The way from a pasted text to a server that is ready. */
+
+import { failureOf, type Backend } from '../backend/backend'
+import type { Failure, HeaderOption, NewServer, ProbeView, ServerOptions } from '../backend/bindings'
+import type { Found } from '../paste/found'
+import { isInsecure } from '../paste/found'
+import { fitting, isName, parse, suggestedName } from '../paste/parse'
+import type { HostState } from './host.svelte'
+import type { SignIns } from './signIns.svelte'
+
+/** How far it has come. */
+export type Stage =
+  | { kind: 'address' }
+  | { kind: 'looking'; server: string }
+  | { kind: 'signIn'; server: string }
+  | { kind: 'failed'; server: string; failure: Failure }
+  | { kind: 'ready'; server: string; probe: ProbeView | null }
+
+export class AddServer {
+  pasted = $state('')
+  /** Which of several servers. */
+  chosen = $state(0)
+  /** The person's own name for it, once they have typed one. */
+  typedName = $state<string | null>(null)
+  /** Values of headers that the snippet leaves open, by name. */
+  values = $state<Record<string, string>>({})
+  key = $state('')
+  clientId = $state('')
+  scope = $state('')
+  allowHttp = $state(false)
+  stage = $state.raw<Stage>({ kind: 'address' })
+  isAdding = $state(false)
+  failure = $state.raw<Failure | null>(null)
+
+  readonly reading = $derived(parse(this.pasted))
+  readonly server: Found | null = $derived(
+    this.reading.kind === 'found' ? (this.reading.servers[this.chosen] ?? this.reading.servers[0]) : null,
+  )
+  readonly name: string = $derived(this.typedName ?? this.suggestion())
+  readonly isNameTaken: boolean = $derived(this.isTaken(this.name))
+  readonly isInsecure: boolean = $derived(this.server !== null && isInsecure(this.server.url))
+  readonly canAdd: boolean = $derived(
+    this.server !== null &&
+      isName(this.name) &&
+      !this.isNameTaken &&
+      (!this.isInsecure || this.allowHttp || this.server.allowHttp) &&
+      this.server.headers.every((header) => this.valueOf(header) !== ''),
+  )
+
+  constructor(
+    private readonly backend: Backend,
+    private readonly host: HostState,
+    private readonly signIns: SignIns,
+  ) {}
+
+  /** Fills in what a link brings. */
+  take(given: { name: string | null; url: string | null }): void {
+    if (given.url) this.paste(given.url)
+    if (given.name) this.typedName = given.name
+  }
+
+  paste(text: string): void {
+    this.pasted = text
+    this.chosen = 0
+    this.failure = null
+  }
+
+  choose(index: number): void {
+    this.chosen = index
+    this.typedName = null
+  }
+
+  /** Adds the server and looks at it. */
+  async add(): Promise<void> {
+    if (!this.server || !this.canAdd || this.isAdding) return
+    this.isAdding = true
+    this.failure = null
+    try {
+      const added = await this.backend.addServer(this.wanted(this.server))
+      this.stage = { kind: 'looking', server: added.name }
+      await this.look(added.name, added.defaultAccount)
+    } catch (error) {
+      this.failure = failureOf(error)
+    } finally {
+      this.isAdding = false
+    }
+  }
+
+  /** Looks at the server again. */
+  async lookAgain(): Promise<void> {
+    if (this.stage.kind !== 'failed') return
+    const { server } = this.stage
+    this.stage = { kind: 'looking', server }
+    await this.look(server, this.accountOf(server))
+  }
+
+  async signIn(): Promise<void> {
+    if (this.stage.kind !== 'signIn') return
+    const { server } = this.stage
+    const account = this.accountOf(server)
+    if (!(await this.signIns.start(server, account))) return
+    this.stage = { kind: 'looking', server }
+    await this.look(server, account)
+  }
+
+  /** Leaves the sign-in, or what is wrong, for another time. */
+  goOn(): void {
+    if (this.stage.kind === 'signIn' || this.stage.kind === 'failed') {
+      this.stage = { kind: 'ready', server: this.stage.server, probe: null }
+    }
+  }
+
+  /** Removes the server again and goes back to its address. */
+  async takeBack(): Promise<void> {
+    if (this.stage.kind !== 'failed') return
+    const { server } = this.stage
+    try {
+      await this.backend.removeServer(server)
+      this.stage = { kind: 'address' }
+    } catch (error) {
+      this.stage = { kind: 'failed', server, failure: failureOf(error) }
+    }
+  }
+
+  accountOf(server: string): string {
+    return this.host.server(server)?.defaultAccount ?? 'default'
+  }
+
+  private async look(server: string, account: string): Promise<void> {
+    try {
+      this.stage = { kind: 'ready', server, probe: await this.backend.probe(server, account) }
+    } catch (error) {
+      const failure = failureOf(error)
+      const isSignIn = failure.code === 'signed_out'
+      this.stage = isSignIn ? { kind: 'signIn', server } : { kind: 'failed', server, failure }
+    }
+  }
+
+  private suggestion(): string {
+    if (!this.server) return ''
+    const given = this.server.name ? fitting(this.server.name) : ''
+    return given || suggestedName(this.server.url, (name) => this.isTaken(name))
+  }
+
+  private isTaken(name: string): boolean {
+    return this.host.servers.some((server) => server.name === name)
+  }
+
+  private valueOf(header: { name: string; value: string | null }): string {
+    return header.value ?? this.values[header.name]?.trim() ?? ''
+  }
+
+  private wanted(server: Found): NewServer {
+    const options: ServerOptions = {}
+    const headers: HeaderOption[] = []
+    for (const header of server.headers) {
+      const value = this.valueOf(header)
+      const bearer = /^authorization$/i.test(header.name) ? /^bearer\s+(\S+)$/i.exec(value)?.[1] : null
+      if (bearer) options.bearer = { value: bearer }
+      else headers.push({ name: header.name, value })
+    }
+    if (headers.length > 0) options.headers = headers
+    const key = this.key.trim().replace(/^bearer\s+/i, '')
+    if (key) options.bearer = { value: key }
+    const clientId = this.clientId.trim() || server.clientId
+    if (clientId) options.clientId = clientId
+    if (server.clientSecret) options.clientSecret = { value: server.clientSecret }
+    const scope = this.scope.trim() || server.scope
+    if (scope) options.scope = scope
+    if (server.transport !== 'auto') options.transport = server.transport
+    if (this.isInsecure) options.allowHttp = true
+    return { name: this.name, url: server.url, options }
+  }
+}

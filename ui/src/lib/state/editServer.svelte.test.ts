@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { EditServer } from './editServer.svelte'
+import { serverView } from './testing'
+
+describe('changing a server', () => {
+  const server = {
+    ...serverView('tickets'),
+    proxy: 'http://proxy.example:3128/',
+    bearer: true,
+    headers: ['x-team'],
+    allowPrivate: true,
+    tools: { allow: ['read_*'], deny: [] },
+  }
+
+  it('asks for nothing where nothing was touched', () => {
+    expect(new EditServer(server).changes()).toEqual({ options: {} })
+  })
+
+  it('sets what was typed', () => {
+    const edit = new EditServer(server)
+    edit.name = 'desk'
+    edit.url = ' https://desk.example/mcp '
+    edit.texts.scope = 'a b'
+    edit.key = 'Bearer tok'
+    edit.headerName = 'X-Kind'
+    edit.headerValue = ' blue '
+    edit.allowHttp = true
+    edit.denyTools = 'drop_*, delete_?'
+    expect(edit.changes()).toEqual({
+      name: 'desk',
+      url: 'https://desk.example/mcp',
+      unset: ['deny_tools'],
+      options: {
+        scope: 'a b',
+        bearer: { value: 'tok' },
+        headers: [{ name: 'X-Kind', value: 'blue' }],
+        allowHttp: true,
+        denyTools: ['drop_*', 'delete_?'],
+      },
+    })
+  })
+
+  it('takes back what was emptied', () => {
+    const edit = new EditServer(server)
+    edit.texts.proxy = ''
+    edit.dropsKey = true
+    edit.droppedHeaders = ['x-team']
+    edit.allowPrivate = false
+    edit.allowTools = ''
+    expect(edit.changes()).toEqual({
+      unset: [{ header: 'x-team' }, 'proxy', 'bearer', 'allow_private', 'allow_tools'],
+      options: { allowTools: [] },
+    })
+  })
+})

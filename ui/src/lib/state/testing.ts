@@ -1,0 +1,98 @@
+/** A Host for tests of the controllers: it does what it is told and remembers what it was asked. */
+
+import { Refused, type Backend, type Watcher } from '../backend/backend'
+import type { AccountStateView, Code, Failure, NewServer, ServerView, StatusView } from '../backend/bindings'
+
+export const failure = (code: Code): Failure => ({ code, sentence: `It is ${code}.`, nextStep: 'Do it.' })
+
+export class FakeBackend {
+  readonly added: NewServer[] = []
+  readonly removed: string[] = []
+  readonly cancelled: string[] = []
+  servers: ServerView[] = []
+  /** What the next probes come to. */
+  probes: (Failure | null)[] = []
+  /** What the next sign-ins come to; a promise is waited for. */
+  signIns: (Failure | null | Promise<Failure | null>)[] = []
+  private watcher: Watcher | null = null
+
+  get backend(): Backend {
+    return this as unknown as Backend
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.watcher = watcher
+    this.tell()
+    return () => (this.watcher = null)
+  }
+
+  lose(): void {
+    this.watcher?.lost(failure('host_gone'))
+  }
+
+  tell(): void {
+    this.watcher?.status({ servers: this.servers } as StatusView)
+  }
+
+  async addServer(server: NewServer): Promise<ServerView> {
+    this.added.push(server)
+    const view = serverView(server.name)
+    this.servers = [...this.servers, view]
+    this.tell()
+    return view
+  }
+
+  async removeServer(name: string): Promise<void> {
+    this.removed.push(name)
+    this.servers = this.servers.filter((server) => server.name !== name)
+    this.tell()
+  }
+
+  async probe() {
+    const failed = this.probes.shift()
+    if (failed) throw new Refused(failed)
+    return { server: 'Tickets', protocolVersion: '2025-11-25', tools: 3 }
+  }
+
+  async signIn(): Promise<void> {
+    const failed = await this.signIns.shift()
+    if (failed) throw new Refused(failed)
+  }
+
+  async cancelSignIn(server: string, account: string): Promise<void> {
+    this.cancelled.push(`${server}@${account}`)
+  }
+}
+
+/** A server; `states` are those of its accounts. */
+export function serverView(name: string, states: Record<string, AccountStateView> = {}): ServerView {
+  return {
+    name,
+    url: `https://${name}.example/mcp`,
+    transport: 'auto',
+    class: 'public',
+    signIn: 'window',
+    headers: [],
+    bearer: false,
+    oauth: {
+      clientId: null,
+      hasClientSecret: false,
+      hasPrivateKey: false,
+      keyAlg: null,
+      clientMetadataUrl: null,
+      scope: null,
+      resource: null,
+      issuer: null,
+      callbackPort: null,
+      callbackHost: '127.0.0.1',
+    },
+    allowHttp: false,
+    allowPrivate: false,
+    ca: null,
+    clientCert: null,
+    proxy: null,
+    defaultAccount: 'default',
+    reach: { kind: 'reached' },
+    accounts: Object.entries(states).map(([label, state]) => ({ label, state })),
+  }
+}

@@ -7,6 +7,15 @@ const FOLDER = process.env.PICTURES ?? '../docs/screenshots'
 
 test.use({ viewport: { width: 1040, height: 720 }, deviceScaleFactor: 1, reducedMotion: 'reduce' })
 
+/** In the page: Chromium keeps the old colour of a drawing until it is drawn anew. */
+function repaint(): void {
+  for (const drawing of document.querySelectorAll('svg')) {
+    drawing.style.display = 'none'
+    drawing.getBoundingClientRect()
+    drawing.style.display = ''
+  }
+}
+
 async function picture(window: Window, name: string): Promise<void> {
   const { page } = window
   await page.mouse.move(0, 0)
@@ -20,6 +29,7 @@ async function picture(window: Window, name: string): Promise<void> {
   }, resolve('../target/debug/drawbridge'))
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.evaluate((theme) => (document.documentElement.dataset.theme = theme), colorScheme)
+    await page.evaluate(repaint)
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
     await page.screenshot({ path: `${FOLDER}/${name}-${colorScheme}.png` })
   }

@@ -5,27 +5,17 @@
 //! endpoints where even that says nothing about itself. Trouble on the way there (5xx, no network) is an error and
 //! never a reason for that fallback.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::challenge::{self, Challenge};
+use super::challenge::Challenge;
 use super::scope::{self, Scopes, Sources};
 use super::{Error, Issuer, OAuthOptions, ResourceOption, endpoint};
-use crate::net::{ConnectionSettings, Lane, Network};
+use crate::net::{ConnectionSettings, Network};
 use crate::redact::{SafeUrl, plain};
 
 /// As many authorization servers of one resource are tried.
 const MOST_ISSUERS: usize = 5;
-
-/// For the head of an answer to a request without a token.
-const CHALLENGE_LIMIT: Duration = Duration::from_secs(10);
-
-const PING: &[u8] = br#"{"jsonrpc":"2.0","id":"drawbridge-challenge","method":"ping"}"#;
 
 /// All that a sign-in needs to know about a server.
 #[derive(Debug, Clone)]
@@ -132,8 +122,6 @@ pub async fn discover(
     options: &OAuthOptions,
 ) -> Result<Discovered, Error> {
     let finder = Finder { network, settings, server_url, options };
-    let asked_for = if challenge.is_none() { finder.challenge().await } else { None };
-    let challenge = challenge.or(asked_for.as_ref());
     let resource_metadata =
         finder.resource_metadata(challenge.and_then(Challenge::resource_metadata)).await?;
     let server = match &resource_metadata {
@@ -186,23 +174,6 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// What the server says to a request without a token: only there may it tell where its metadata is. A ping does
-    /// nothing where it is let through. Trouble is for the next request to meet.
-    async fn challenge(&self) -> Option<Challenge> {
-        let headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-            (ACCEPT, HeaderValue::from_static("application/json, text/event-stream")),
-        ]);
-        let (url, body) = (self.server_url.clone(), Bytes::from_static(PING));
-        let asking = self.network.exchange(Lane::Request, Method::POST, url, headers, body, self.settings);
-        let answer = tokio::time::timeout(CHALLENGE_LIMIT, asking).await.ok()?.ok()?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return None;
-        }
-        let headers: Vec<_> = answer.headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
-        challenge::for_tokens(&challenge::parse(&headers)).cloned()
-    }
-
     async fn resource_metadata(
         &self,
         named: Option<&str>,

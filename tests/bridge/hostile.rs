@@ -109,8 +109,8 @@ async fn words_that_a_terminal_or_page_would_obey_are_only_shown() {
     let page = home.opened_page().await;
     refuse(page, &server, EVIL).await;
     let (answer, _) = client.answer_to(call).await;
-    let status = home.ok(&["status"]).await;
-    for shown in [said.as_str(), text(&answer), &status] {
+    let shown = home.ok(&["show", "demo"]).await;
+    for shown in [said.as_str(), text(&answer), &shown] {
         assert!(shown.contains("red") && shown.contains("access_denied"), "{shown}");
         assert!(!shown.contains(['\u{1b}', '\u{7}', '\r']) && !shown.contains("owned"), "{shown:?}");
     }

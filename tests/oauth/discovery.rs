@@ -11,7 +11,7 @@ use drawbridge::net::{AddressClass, ConnectionSettings};
 use drawbridge::oauth::discovery::{Discovered, discover};
 use drawbridge::oauth::{Error, OAuthOptions};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::CONTENT_TYPE;
 use serde_json::json;
 use url::Url;
 
@@ -52,10 +52,6 @@ impl Site {
     }
 }
 
-fn refused(challenge: String) -> Response {
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
-}
-
 fn resource(origin: &str, servers: &[&str]) -> Response {
     let servers: Vec<_> = servers.iter().map(|path| format!("{origin}{path}")).collect();
     Json(json!({ "resource": format!("{origin}/mcp"), "authorization_servers": servers })).into_response()
@@ -69,26 +65,6 @@ fn server(issuer: &str) -> Response {
         "code_challenge_methods_supported": ["S256"],
     }))
     .into_response()
-}
-
-#[tokio::test]
-async fn a_server_nobody_has_met_yet_is_asked_where_its_metadata_is_and_what_it_wants() {
-    let site = Site::start(|origin, path| match path {
-        "/mcp" => Some(refused(format!(
-            r#"Basic realm="x", Bearer scope="read write", resource_metadata="{origin}/elsewhere.json""#
-        ))),
-        "/elsewhere.json" => Some(resource(origin, &["/tenant"])),
-        "/.well-known/oauth-authorization-server/tenant" => Some(server(&format!("{origin}/tenant"))),
-        _ => None,
-    })
-    .await;
-    let discovered = site.discover().await.unwrap();
-    assert_eq!(discovered.server.issuer.as_str(), format!("{}/tenant", site.origin));
-    assert_eq!(discovered.scopes.param().as_deref(), Some("read write"));
-    assert_eq!(
-        site.asked(),
-        ["POST /mcp", "GET /elsewhere.json", "GET /.well-known/oauth-authorization-server/tenant"]
-    );
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
@@ -57,8 +56,6 @@ pub(super) struct Context {
     /// What is known of the server, shared with all sessions of this connection's key.
     pub(super) snapshot: SharedSnapshot,
     pub(super) client_name: watch::Sender<String>,
-    /// Whether this session has begun a sign-in that nobody's call waited for.
-    has_asked: AtomicBool,
     /// What a modern server called fresh for a legacy client.
     pub(super) fresh: FreshLists,
     /// What is under way at a legacy server for a modern client.
@@ -86,7 +83,6 @@ impl Context {
             incoming,
             snapshot,
             client_name: watch::Sender::new("an MCP client".to_owned()),
-            has_asked: AtomicBool::new(false),
             fresh: FreshLists::default(),
             calls: Calls::default(),
             questions: Questions::default(),
@@ -98,11 +94,6 @@ impl Context {
     /// The server's name, for people.
     pub(super) fn server(&self) -> &str {
         self.connection.entry.name.as_str()
-    }
-
-    /// True once: a sign-in that no call waits for opens at most once in a session.
-    pub(super) fn asks_first_time(&self) -> bool {
-        !self.has_asked.swap(true, Ordering::Relaxed)
     }
 
     /// The account whose tokens this session uses.

@@ -112,7 +112,7 @@ impl Request {
         let known = self.context.snapshot.read(Snapshot::is_known);
         let Some(account) = self.context.account().filter(|_| !known) else { return stand_in };
         let limit = self.context.limits.list_during_sign_in;
-        sign_in_tool::offer_for_list(&self.context).await;
+        sign_in_tool::offer(&self.context).await;
         let mut state = account.state();
         let ended = async {
             state.wait_for(|state| !state.is_signing_in()).await.is_ok_and(|state| state.is_signed_in())

@@ -3,9 +3,7 @@
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
-use crate::host::account::{
-    AccountHandle, AccountState, AskedBy, OpenWith, Prompt, SignInRequest, SignedOut,
-};
+use crate::host::account::{AskedBy, OpenWith, Prompt, SignInRequest};
 use crate::host::failures;
 use crate::mcp::era::Era;
 use crate::mcp::{Message, json, result_response};
@@ -36,46 +34,15 @@ pub(super) async fn offer(context: &Context) {
     }
 }
 
-/// The same for a list that nothing can stand in for, also where a sign-in has ended by itself: the authorization server
-/// changed or forgot us.
-pub(super) async fn offer_for_list(context: &Context) {
-    let Some(account) = context.account() else { return };
-    if Wish::List.fits(account).await
-        && let Err(failure) = sign_in(context, Wish::List).await
-    {
-        tracing::info!(server = %context.server(), "{}", failure.sentence);
-    }
-}
-
 /// How much the person wants a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     /// It would be good to have.
     Offered,
-    /// A list waits for it.
-    List,
     /// A call waits for it.
     Needed,
     /// They asked for it; only this opens a page again after a Cancel.
     Explicit,
-}
-
-impl Wish {
-    /// Whether it goes with how the account stands: as the account has it, since what it publishes may be a moment old.
-    async fn fits(self, account: &AccountHandle) -> bool {
-        let Ok(state) = account.look().await else { return false };
-        match self {
-            Self::Offered => state.was_never_signed_in(),
-            Self::List => match state {
-                AccountState::Unknown => true,
-                AccountState::SignedOut { why } => why != SignedOut::ByPerson,
-                AccountState::SignedIn { .. }
-                | AccountState::SigningIn { .. }
-                | AccountState::Failed { .. } => false,
-            },
-            Self::Needed | Self::Explicit => true,
-        }
-    }
 }
 
 /// Whether the person may be asked to sign in: not where they have said no for good, and not by
@@ -108,11 +75,8 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
     if has_changed {
         return Ok(());
     }
-    let is_wanted = match wish {
-        Wish::Offered | Wish::List => wish.fits(account).await && context.asks_first_time(),
-        Wish::Needed | Wish::Explicit => true,
-    };
-    if !is_wanted {
+    // What one request offered, no other offers again.
+    if wish == Wish::Offered && !account.state().borrow().was_never_signed_in() {
         return Err(signed_out());
     }
     let joins = account.state().borrow().is_signing_in();

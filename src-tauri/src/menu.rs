@@ -226,8 +226,13 @@ mod tests {
             "headers": [], "bearer": false, "allowHttp": false, "allowPrivate": false, "ca": null,
             "clientCert": null, "proxy": null, "defaultAccount": "default", "accounts": accounts,
             "oauth": {
-                "clientId": null, "hasClientSecret": false, "scope": null, "resource": null,
-                "issuer": null, "callbackPort": null, "callbackHost": "127.0.0.1"
+                "clientId": null, "hasClientSecret": false, "hasPrivateKey": false, "keyAlg": null,
+                "clientMetadataUrl": null, "grant": "code", "assertion": "none",
+                "idp": {
+                    "issuer": null, "tokenEndpoint": null, "clientId": null, "hasClientSecret": false,
+                    "idToken": "none"
+                },
+                "scope": null, "resource": null, "issuer": null, "callbackPort": null, "callbackHost": "127.0.0.1"
             },
         }))
         .expect("a server")

@@ -3,10 +3,11 @@
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
-use crate::host::account::{AskedBy, OpenWith, Prompt, SignInRequest};
+use crate::host::account::{self, AccountState, AskedBy, OpenWith, Prompt, SignInRequest};
 use crate::host::failures;
 use crate::mcp::era::Era;
 use crate::mcp::{Message, json, result_response};
+use crate::oauth;
 use crate::registry::SignInChoice;
 
 use super::context::{Context, Shared};
@@ -81,7 +82,13 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
     }
     let joins = account.state().borrow().is_signing_in();
     let sign_in = account.sign_in(request(context, wish)).await;
-    let sign_in = sign_in.map_err(|error| failures::of_account(context.server(), &error))?;
+    let sign_in = sign_in.map_err(|error| match (error, &*account.state().borrow()) {
+        // No page again so soon; what went wrong with the last one is worth more than that.
+        (account::Error::NotAgain, AccountState::Failed { error }) if !was_cancelled(error) => {
+            failures::of_account(context.server(), error)
+        }
+        (error, _) => failures::of_account(context.server(), &error),
+    })?;
     if sign_in.not_opened.is_some() {
         if !joins {
             account.cancel_sign_in().await;
@@ -89,6 +96,10 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
         return Err(signed_out());
     }
     sign_in.outcome().await.map_err(|error| failures::of_oauth(context.server(), &error))
+}
+
+fn was_cancelled(error: &account::Error) -> bool {
+    matches!(error, account::Error::OAuth(error) if matches!(**error, oauth::Error::Cancelled))
 }
 
 /// Signs in, and answers the call with the names of the tools that are there now.

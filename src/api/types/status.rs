@@ -1,0 +1,59 @@
+//! The Host as a whole.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{EndpointView, FailureView, ServerView};
+
+/// How the secret store stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum VaultView {
+    /// It works.
+    Ready,
+    /// It has to be unlocked.
+    Locked {
+        /// How.
+        why: String,
+    },
+    /// It does not work.
+    Unavailable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The Host as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    /// Its release.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Client sessions that are open.
+    pub sessions: usize,
+    /// The secret store.
+    pub secrets: VaultView,
+    /// The local HTTP endpoint.
+    #[serde(default)]
+    pub http: EndpointView,
+    /// What was found wrong when it started.
+    pub warnings: Vec<FailureView>,
+    /// The program that MCP clients start, where it is known.
+    #[serde(default)]
+    pub command: Option<PathBuf>,
+    /// All servers.
+    pub servers: Vec<ServerView>,
+}
+
+/// Asks a Host with windows to show its main one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ShowWindow {
+    /// At which view; `None` only asks whether there are windows.
+    pub view: Option<String>,
+}

@@ -27,6 +27,7 @@ mod request;
 pub mod resume;
 mod sign_in_tool;
 pub(crate) mod stand_in;
+mod subscribed;
 mod to_legacy;
 mod to_modern;
 mod usable_tools;

@@ -1,6 +1,6 @@
 //! A legacy client (2024-11-05 to 2025-11-25) with a server that speaks only 2026-07-28.
 
-use demo_server::{Config, DemoServer, Eras, Fault, JournalEntry, Stats};
+use demo_server::{Config, DemoServer, Eras, Fault, JournalEntry};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Home, text};
@@ -171,8 +171,6 @@ async fn changes_are_listened_for_on_one_stream() {
 
     let subscribed = client.request("resources/subscribe", json!({ "uri": "demo://welcome" })).await;
     assert_eq!(subscribed["result"], json!({}));
-    let asks_for_it = |stats: &Stats| stats.method("subscriptions/listen") == 2 && stats.open_streams == 1;
-    server.control().wait_for(asks_for_it).await;
     server.control().set_resource_updated("demo://stats");
     server.control().set_resource_updated("demo://welcome");
     let updated = client.notification("notifications/resources/updated").await;
@@ -187,15 +185,10 @@ async fn changes_are_listened_for_on_one_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-#[ignore = "a list that changed in a gap of listening is not told of yet"]
 async fn what_changed_while_nobody_listened_is_told_afterwards() {
     let (server, _home, mut client) = session(json!({})).await;
     client.tools().await;
     client.request("resources/subscribe", json!({ "uri": "demo://welcome" })).await;
-    server
-        .control()
-        .wait_for(|stats| stats.method("subscriptions/listen") == 2 && stats.open_streams == 1)
-        .await;
     server.control().fault_on("subscriptions/listen", Fault::Stall);
     server.control().drop_streams();
     server.control().wait_for(|stats| stats.stalled == 1).await;

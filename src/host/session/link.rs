@@ -3,7 +3,6 @@
 //! Exactly one `initialize` reaches the server per upstream session. Others watch the state and
 //! never touch the transport's life.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use super::context::{Context, Refused};
 use super::crossing::Crossing;
 use super::listening::{Heard, Listening};
 use super::open::{self, OpenError, Opened, Opening, Transport};
+use super::subscribed::Subscribed;
 
 /// A server that takes longer than this for the handshake counts as down.
 const OPEN_LIMIT: Duration = Duration::from_secs(60);
@@ -113,7 +113,7 @@ pub(super) struct Link {
     commands: mpsc::Sender<Command>,
     initialized: Arc<watch::Sender<Option<Message>>>,
     level: Arc<watch::Sender<Option<Level>>>,
-    uris: Arc<watch::Sender<BTreeSet<String>>>,
+    subscribed: Subscribed,
 }
 
 impl Link {
@@ -122,21 +122,21 @@ impl Link {
         let (state, watched) = watch::channel(LinkState::Opening);
         let (commands, received) = mpsc::channel(64);
         let (initialized, client_is_initialized) = watch::channel(opening.initialized());
-        let (uris, subscribed) = watch::channel(BTreeSet::new());
+        let subscribed = Subscribed::default();
         let keeper = Keeper {
             context,
             opening,
             state,
             commands: received,
             initialized: client_is_initialized,
-            uris: subscribed,
+            subscribed: subscribed.clone(),
             generation: 0,
             interruptions: 0,
             backoff: Backoff::new(&upstream::Limits::default()),
         };
         tasks.spawn(keeper.run(end));
         let level = Arc::new(watch::Sender::new(None));
-        Self { state: watched, commands, initialized: Arc::new(initialized), level, uris: Arc::new(uris) }
+        Self { state: watched, commands, initialized: Arc::new(initialized), level, subscribed }
     }
 
     /// Watches the state.
@@ -171,9 +171,9 @@ impl Link {
         self.level.send_replace(Some(level));
     }
 
-    /// Remembers whether the client wants to be told of a resource.
-    pub(super) fn subscribe(&self, uri: String, is_wanted: bool) {
-        self.uris.send_if_modified(|uris| if is_wanted { uris.insert(uri) } else { uris.remove(&uri) });
+    /// What the client of a modern server is told of.
+    pub(super) fn subscribed(&self) -> &Subscribed {
+        &self.subscribed
     }
 
     /// Reports that the server no longer knows the session.
@@ -193,7 +193,7 @@ struct Keeper {
     state: watch::Sender<LinkState>,
     commands: mpsc::Receiver<Command>,
     initialized: watch::Receiver<Option<Message>>,
-    uris: watch::Receiver<BTreeSet<String>>,
+    subscribed: Subscribed,
     generation: u64,
     interruptions: u64,
     backoff: Backoff,
@@ -282,7 +282,7 @@ impl Keeper {
             ready.settled = true;
         }
         self.publish(&ready);
-        let mut listening = Listening::to(&self.context, &ready, self.uris.clone());
+        let mut listening = Listening::to(&self.context, &ready, self.subscribed.clone());
         loop {
             tokio::select! {
                 heard = listening.next() => match heard {

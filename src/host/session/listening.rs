@@ -19,6 +19,7 @@ use super::context::{Context, Refused};
 use super::crossing::{Crossing, LegacyClient};
 use super::link::Ready;
 use super::open::Transport;
+use super::subscribed::Subscribed;
 
 const QUEUE: usize = 64;
 
@@ -44,15 +45,18 @@ pub(super) enum Listening {
 }
 
 impl Listening {
-    /// Begins to listen. `uris` are the resources that the client subscribes to.
-    pub(super) fn to(context: &Arc<Context>, ready: &Ready, uris: watch::Receiver<BTreeSet<String>>) -> Self {
+    /// Begins to listen.
+    pub(super) fn to(context: &Arc<Context>, ready: &Ready, subscribed: Subscribed) -> Self {
         match &ready.crossing {
             Crossing::None | Crossing::ToLegacy | Crossing::ToVersion(_) => {
                 Self::Stream(Box::pin(listen(context.clone(), ready.transport.clone())))
             }
-            Crossing::ToModern(client) => {
-                Self::Subscription(Box::new(Subscription::new(context.clone(), ready, client.clone(), uris)))
-            }
+            Crossing::ToModern(client) => Self::Subscription(Box::new(Subscription::new(
+                context.clone(),
+                ready,
+                client.clone(),
+                subscribed,
+            ))),
         }
     }
 
@@ -95,9 +99,10 @@ pub(super) struct Subscription {
     client: Arc<LegacyClient>,
     /// What the server tells of by itself.
     offered: Filter,
-    uris: watch::Receiver<BTreeSet<String>>,
+    subscribed: Subscribed,
+    wanted: watch::Receiver<BTreeSet<String>>,
     streams: JoinSet<RequestId>,
-    newest: Option<(RequestId, AbortHandle)>,
+    newest: Option<Stream>,
     older: Vec<AbortHandle>,
     sink: mpsc::Sender<Incoming>,
     told: mpsc::Receiver<Incoming>,
@@ -106,13 +111,16 @@ pub(super) struct Subscription {
     was_cut: bool,
 }
 
+/// A stream that was asked for.
+struct Stream {
+    id: RequestId,
+    uris: BTreeSet<String>,
+    task: AbortHandle,
+}
+
 impl Subscription {
-    fn new(
-        context: Arc<Context>,
-        ready: &Ready,
-        client: Arc<LegacyClient>,
-        uris: watch::Receiver<BTreeSet<String>>,
-    ) -> Self {
+    fn new(context: Arc<Context>, ready: &Ready, client: Arc<LegacyClient>, subscribed: Subscribed) -> Self {
+        subscribed.acknowledge(BTreeSet::new());
         let (sink, told) = mpsc::channel(QUEUE);
         let capabilities =
             ready.response.as_ref().and_then(|response| response.raw_at(&["result", "capabilities"]));
@@ -121,7 +129,8 @@ impl Subscription {
             transport: ready.transport.clone(),
             client,
             offered: capabilities.map(Filter::of_capabilities).unwrap_or_default(),
-            uris,
+            wanted: subscribed.wanted(),
+            subscribed,
             streams: JoinSet::new(),
             newest: None,
             older: Vec::new(),
@@ -145,7 +154,7 @@ impl Subscription {
                 Some(ended) = self.streams.join_next(), if !self.streams.is_empty() => {
                     self.on_end(ended.ok());
                 }
-                changed = self.uris.changed() => match changed {
+                changed = self.wanted.changed() => match changed {
                     Ok(()) => self.open(),
                     Err(_) => pending().await,
                 },
@@ -158,7 +167,7 @@ impl Subscription {
     /// acknowledged this one, so that nothing is missed.
     fn open(&mut self) {
         self.open_at = None;
-        let filter = Filter { uris: self.uris.borrow_and_update().clone(), ..self.offered.clone() };
+        let filter = Filter { uris: self.wanted.borrow_and_update().clone(), ..self.offered.clone() };
         if filter.is_empty() {
             self.newest = None;
             self.streams.abort_all();
@@ -176,16 +185,17 @@ impl Subscription {
             }
             own_id
         });
-        let before = self.newest.replace((id, task));
-        self.older.extend(before.map(|(_, task)| task));
+        let before = self.newest.replace(Stream { id, uris: filter.uris, task });
+        self.older.extend(before.map(|stream| stream.task));
     }
 
     /// A stream has ended; the newest one is opened again.
     fn on_end(&mut self, ended: Option<RequestId>) {
-        let is_newest = self.newest.as_ref().is_some_and(|(id, _)| ended.as_ref() == Some(id));
+        let is_newest = self.newest.as_ref().is_some_and(|newest| ended.as_ref() == Some(&newest.id));
         if is_newest {
             self.newest = None;
             self.was_cut = true;
+            self.subscribed.acknowledge(BTreeSet::new());
             self.open_at = Some(Instant::now() + self.backoff.after_failure(None));
         }
     }
@@ -212,14 +222,15 @@ impl Subscription {
     }
 
     async fn on_acknowledged(&mut self, stream: Option<&RequestId>) -> Option<Heard> {
-        self.newest.as_ref().filter(|(newest, _)| stream == Some(newest))?;
+        let newest = self.newest.as_ref().filter(|newest| stream == Some(&newest.id))?;
+        let uris = newest.uris.clone();
+        self.subscribed.acknowledge(uris.clone());
         self.backoff.reset();
         self.older.drain(..).for_each(|older| older.abort());
         if !std::mem::take(&mut self.was_cut) {
             return None;
         }
         self.context.fresh.forget_all();
-        let uris = self.uris.borrow().clone();
         for uri in uris {
             if let Ok(updated) = Message::parse(subscription::updated(&uri)) {
                 self.pass_on(updated).await;

@@ -40,7 +40,7 @@ impl Request {
             return Attempt::Done(Ending::Answered);
         };
         if let ForModern::Answered(answered) = for_modern(method) {
-            return Attempt::Done(Ending::Answer(self.answer_here(id, ready, answered)));
+            return Attempt::Done(Ending::Answer(self.answer_here(id, ready, answered).await));
         }
         let Some(first) = to_modern(&self.message, &client.client, self.link.level()) else {
             let answer = mcp::error_response(Some(id), mcp::INVALID_PARAMS, "params must be an object", None);
@@ -176,7 +176,7 @@ impl Request {
     }
 
     /// Answers what modern servers have no method for.
-    fn answer_here(&self, id: &RequestId, ready: &Ready, answered: Answered) -> Bytes {
+    async fn answer_here(&self, id: &RequestId, ready: &Ready, answered: Answered) -> Bytes {
         let invalid = |text| mcp::error_response(Some(id), mcp::INVALID_PARAMS, text, None);
         let unknown = || mcp::error_response(Some(id), mcp::METHOD_NOT_FOUND, "Method not found", None);
         match answered {
@@ -192,7 +192,10 @@ impl Request {
                 let Some(uri) = self.message.string_at(&["params", "uri"]) else {
                     return invalid("uri is missing");
                 };
-                self.link.subscribe(uri, answered == Answered::Subscribe);
+                match answered == Answered::Subscribe {
+                    true => self.link.subscribed().subscribe(uri).await,
+                    false => self.link.subscribed().unsubscribe(&uri),
+                }
             }
             Answered::NoSuchMethod => return unknown(),
         }

@@ -20,21 +20,24 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
+use tokio::sync::broadcast;
 
 use crate::auth::Caller;
 use crate::config::Eras;
 use crate::gate::eras::MODERN;
-use crate::shared::{Listener, Shared};
+use crate::shared::{Change, Listener, Shared};
 
 /// One session's handler, or one stateless request's.
 pub(crate) struct Demo {
     shared: Arc<Shared>,
     uris: Arc<Mutex<BTreeSet<String>>>,
+    /// What happens from the moment that a subscription is accepted, before it is acknowledged.
+    accepted: Mutex<Vec<broadcast::Receiver<Change>>>,
 }
 
 impl Demo {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Demo { shared: shared.clone(), uris: Arc::default() }
+        Demo { shared: shared.clone(), uris: Arc::default(), accepted: Mutex::default() }
     }
 }
 
@@ -141,11 +144,14 @@ impl ServerHandler for Demo {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        crate::lock(&self.accepted).push(self.shared.changes.subscribe());
         Some(requested.clone())
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        changes::forward(&self.shared, &context).await;
+        let changes = crate::lock(&self.accepted).pop();
+        let changes = changes.unwrap_or_else(|| self.shared.changes.subscribe());
+        changes::forward(&self.shared, changes, &context).await;
         Ok(())
     }
 }

@@ -56,8 +56,7 @@ async fn tell_sessions(shared: &Shared, change: &Change) {
 }
 
 /// Sends changes down a modern subscription until either side ends it.
-pub(crate) async fn forward(shared: &Shared, context: &SubscriptionContext) {
-    let mut changes = shared.changes.subscribe();
+pub(crate) async fn forward(shared: &Shared, mut changes: Receiver<Change>, context: &SubscriptionContext) {
     loop {
         let change = tokio::select! {
             change = changes.recv() => change,

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../fuzz/targets.rs"]
+#[expect(unreachable_pub, reason = "to the fuzz targets it is a library")]
+#[path = "../fuzz/src/lib.rs"]
 mod targets;
 
 #[expect(clippy::print_stdout, reason = "it shows only where an input fails")]

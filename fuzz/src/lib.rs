@@ -1,8 +1,6 @@
 //! What is fuzzed, and what must hold for any bytes at all. `fuzz_targets/` feeds these to cargo-fuzz, and
 //! `tests/fuzz_corpora.rs` replays the corpora through them.
 
-#![allow(dead_code, reason = "each fuzz target is a program that uses one of these")]
-
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -33,7 +31,7 @@ fn server_url() -> Url {
 }
 
 /// Lines of the input are `WWW-Authenticate` headers.
-pub(crate) fn challenge(bytes: &[u8]) {
+pub fn challenge(bytes: &[u8]) {
     let headers: Vec<_> =
         bytes.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).collect();
     let found = challenge::parse(&headers);
@@ -51,7 +49,7 @@ pub(crate) fn challenge(bytes: &[u8]) {
 }
 
 /// The input is a document at a well-known address of the resource.
-pub(crate) fn resource_metadata(bytes: &[u8]) {
+pub fn resource_metadata(bytes: &[u8]) {
     let read = discovery::read_resource_metadata(&network(), &SETTINGS, &server_url(), bytes);
     match read {
         Ok(Some(metadata)) => {
@@ -64,7 +62,7 @@ pub(crate) fn resource_metadata(bytes: &[u8]) {
 }
 
 /// The input is a document at a well-known address of the authorization server.
-pub(crate) fn server_metadata(bytes: &[u8]) {
+pub fn server_metadata(bytes: &[u8]) {
     let read = discovery::read_server_metadata(&network(), &SETTINGS, &server_url(), bytes);
     match read {
         Ok(Some(server)) => endpoints_are_safe(&server),
@@ -88,7 +86,7 @@ fn endpoints_are_safe(server: &AuthorizationServer) {
 }
 
 /// The input is the query a browser came back with. Only one that knows the state can bring a code.
-pub(crate) fn callback(bytes: &[u8]) {
+pub fn callback(bytes: &[u8]) {
     const STATE: &str = "x1CWeZ0fTCDgkPqwoXkn9CH";
     let query = String::from_utf8_lossy(bytes);
     let issuer = Issuer::new("https://as.example");
@@ -111,7 +109,7 @@ pub(crate) fn callback(bytes: &[u8]) {
 }
 
 /// The first byte says how the rest is cut into pieces, which must not matter.
-pub(crate) fn sse(bytes: &[u8]) {
+pub fn sse(bytes: &[u8]) {
     let Some((length, body)) = bytes.split_first() else { return };
     let whole = events(vec![Bytes::copy_from_slice(body)]);
     let pieces = body.chunks(usize::from(*length).max(1)).map(Bytes::copy_from_slice).collect();
@@ -123,7 +121,7 @@ fn events(chunks: Vec<Bytes>) -> Vec<Bytes> {
 }
 
 /// What is read as a message is passed on as it came.
-pub(crate) fn envelope(bytes: &[u8]) {
+pub fn envelope(bytes: &[u8]) {
     let Ok(message) = Message::parse(Bytes::copy_from_slice(bytes)) else { return };
     let line = message.line();
     assert!(!line.contains(&b'\n') && !line.contains(&b'\r'), "it would be two lines on stdio");

@@ -54,7 +54,7 @@ pub use error::Error;
 pub use front::Front;
 pub use handle::HostHandle;
 
-use account::GivingBack;
+use account::{GivingBack, SignInWindows};
 use approval::Approvals;
 use clients::Clients;
 use controller::Controller;
@@ -76,6 +76,8 @@ pub struct HostConfig {
     pub secrets: StoreKind,
     /// Opens sign-in pages.
     pub opener: Arc<dyn PageOpener>,
+    /// Shows sign-in pages in windows of this program, where it has any.
+    pub windows: Option<Arc<dyn SignInWindows>>,
     /// Asks the person, where somebody can.
     pub approver: Option<Arc<dyn Approver>>,
     /// Shows windows, where this Host has any.
@@ -98,7 +100,7 @@ impl Host {
     /// # Errors
     /// [`Error`] when the registry or a folder cannot be used.
     pub fn build(config: HostConfig) -> Result<Self, Error> {
-        let HostConfig { paths, secrets, opener, approver, front, has_display, idle_exit } = config;
+        let HostConfig { paths, secrets, opener, windows, approver, front, has_display, idle_exit } = config;
         let failed = |source| Error::Folder { path: paths.config.clone(), source };
         paths.create().map_err(failed)?;
         let home_id = home_id(&paths).map_err(failed)?;
@@ -132,6 +134,7 @@ impl Host {
             giving_back: GivingBack::spawn(network.clone(), vault.clone(), &tasks, shutdown.clone()),
             vault,
             opener,
+            windows,
             front,
             approvals: Approvals { rule: settings.connect_url(has_display), approver },
             sessions: SessionDeps {

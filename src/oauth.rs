@@ -27,6 +27,7 @@ pub mod scope;
 pub mod signing_key;
 pub mod token;
 mod warning;
+pub mod window;
 
 use std::fmt;
 

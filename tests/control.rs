@@ -36,6 +36,7 @@ impl Window {
             paths: Paths::of_own_world(home.path().join("home")),
             secrets: StoreKind::Memory,
             opener: Arc::new(SystemBrowser::from_environment()),
+            windows: None,
             approver: None,
             front: None,
             has_display: false,

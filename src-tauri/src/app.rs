@@ -112,6 +112,7 @@ fn serve(
         paths: paths.clone(),
         secrets: environment::store_kind()?,
         opener: Arc::new(SystemBrowser::from_environment()),
+        windows: Some(Arc::new(wishes.clone())),
         approver: Some(approvals.clone()),
         front: Some(Arc::new(wishes.clone())),
         has_display: true,

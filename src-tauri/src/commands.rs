@@ -19,7 +19,7 @@ use crate::approval::{ApprovalView, Approvals};
 use crate::front::{Wish, Wishes};
 use crate::menu::Action;
 use crate::settings::{AppSettings, SettingsFile};
-use crate::signing;
+use crate::signing::{self, SignInWay};
 
 type Host<'a> = State<'a, HostHandle>;
 type Answer<T> = Result<T, Failure>;
@@ -96,8 +96,13 @@ pub(crate) async fn remove_account(host: Host<'_>, server: ServerName, label: Ac
 /// Signs in; resolves when that has ended.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn sign_in(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<()> {
-    signing::sign_in(&host, &account(server, label)).await
+pub(crate) async fn sign_in(
+    host: Host<'_>,
+    server: ServerName,
+    label: AccountLabel,
+    way: SignInWay,
+) -> Answer<()> {
+    signing::sign_in(&host, &account(server, label), way).await
 }
 
 /// Calls a sign-in off.

@@ -2,6 +2,7 @@
 //! fulfils the wishes, in order.
 
 use drawbridge::host::Front;
+use drawbridge::host::account::WindowSignIn;
 use tokio::sync::mpsc;
 
 use crate::menu::Action;
@@ -10,10 +11,11 @@ use crate::menu::Action;
 const QUEUE: usize = 64;
 
 /// Something to do with windows.
-#[derive(Debug)]
 pub(crate) enum Wish {
     /// Show the main window at this route.
     Show(String),
+    /// Show a sign-in.
+    SignIn(Box<WindowSignIn>),
     /// What a click in the tray means.
     Click(Action),
 }

@@ -18,6 +18,7 @@ mod menu;
 mod panel;
 mod run;
 mod settings;
+mod sign_in;
 mod signing;
 mod tray;
 mod view;

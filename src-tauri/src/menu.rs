@@ -224,7 +224,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "name": name, "url": "https://h/mcp", "transport": "auto", "class": "public", "signIn": "window",
             "headers": [], "bearer": false, "allowHttp": false, "allowPrivate": false, "ca": null,
-            "clientCert": null, "proxy": null, "defaultAccount": "default", "accounts": accounts,
+            "clientCert": null, "proxy": null, "tools": {}, "defaultAccount": "default", "accounts": accounts,
             "oauth": {
                 "clientId": null, "hasClientSecret": false, "hasPrivateKey": false, "keyAlg": null,
                 "clientMetadataUrl": null, "grant": "code", "assertion": "none",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use drawbridge::endpoint::Place;
 use drawbridge::failure::Failure;
+use drawbridge::host::account::WindowSignIn;
 use drawbridge::host::{AccountRef, HostHandle};
 use drawbridge::paths::Paths;
 use drawbridge::registry::AccountLabel;
@@ -15,9 +16,10 @@ use crate::approval::{ApprovalView, Approvals};
 use crate::events::{ApprovalsChanged, StatusChanged};
 use crate::front::Wish;
 use crate::menu::Action;
+use crate::signing::SignInWay;
 use crate::tray::Tray;
 use crate::view::View;
-use crate::{clipboard, signing, window};
+use crate::{clipboard, sign_in, signing, window};
 
 /// What the task works with.
 pub(crate) struct Serving {
@@ -42,6 +44,7 @@ impl Serving {
             tokio::select! {
                 wish = wished.recv() => match wish {
                     Some(Wish::Show(route)) => self.show(&route),
+                    Some(Wish::SignIn(sign_in)) => self.show_sign_in(*sign_in),
                     Some(Wish::Click(action)) => self.click(action),
                     None => return,
                 },
@@ -66,6 +69,15 @@ impl Serving {
         }
     }
 
+    /// Where no window can be shown, the sign-in is called off, and its state says so.
+    fn show_sign_in(&self, sign_in: WindowSignIn) {
+        let handle = sign_in.handle.clone();
+        if let Err(error) = sign_in::show(&self.app, sign_in) {
+            tracing::error!(%error, "the sign-in window cannot be shown");
+            tokio::spawn(async move { handle.decline().await });
+        }
+    }
+
     /// A question that is new is worth a window.
     fn ask(&self, views: Vec<ApprovalView>) {
         if !views.is_empty() {
@@ -86,8 +98,9 @@ impl Serving {
             Action::OpenServer(server) => self.show(&View::Server(server).route()),
             Action::Add => self.show(&View::NEW.route()),
             Action::Settings => self.show(&View::Settings.route()),
-            Action::SignIn(server, label) => self
-                .spawn(server, label, |host, account| async move { signing::sign_in(&host, &account).await }),
+            Action::SignIn(server, label) => self.spawn(server, label, |host, account| async move {
+                signing::sign_in(&host, &account, SignInWay::Usual).await
+            }),
             Action::CancelSignIn(server, label) => self.spawn(server, label, |host, account| async move {
                 host.account(&account).await?.cancel_sign_in().await;
                 Ok(())
@@ -130,6 +143,7 @@ impl Serving {
             tracing::warn!(%error, "a client may start the app again");
         }
         window::close(&self.app);
+        sign_in::close_all(&self.app);
         self.host.shutdown().cancel();
     }
 }

@@ -3,12 +3,33 @@
 use drawbridge::failure::{Code, Failure};
 use drawbridge::host::account::{AskedBy, OpenWith, Prompt, SignInRequest};
 use drawbridge::host::{AccountRef, HostHandle, failures};
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+/// Where the page opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SignInWay {
+    /// In a window of ours, where the server's entry and the page allow that; else in a browser.
+    Usual,
+    /// In a browser.
+    Browser,
+}
+
+impl SignInWay {
+    fn open_with(self) -> OpenWith {
+        match self {
+            Self::Usual => OpenWith::Host,
+            Self::Browser => OpenWith::HostInBrowser,
+        }
+    }
+}
 
 /// Signs in to an account and looks at the server, so that the next client starts with its tools.
 ///
 /// # Errors
 /// Why the sign-in did not begin, or how it ended.
-pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef) -> Result<(), Failure> {
+pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef, way: SignInWay) -> Result<(), Failure> {
     let of_account = |error| failures::of_account(&account.server, &error);
     let handle = host.account(account).await?;
     if handle.is_unattended() {
@@ -19,7 +40,7 @@ pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef) -> Result<(
     let request = SignInRequest {
         asked_by: AskedBy::Person,
         prompt: Prompt::Clicked,
-        open: OpenWith::Host,
+        open: way.open_with(),
         challenge: Vec::new(),
     };
     let sign_in = handle.sign_in(request).await.map_err(of_account)?;

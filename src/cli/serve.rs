@@ -60,6 +60,7 @@ async fn serve(place: &Place, paths: Paths, background: bool) -> Result<(), Fail
     let config = HostConfig {
         secrets: environment::store_kind()?,
         opener: Arc::new(SystemBrowser::from_environment()),
+        windows: None,
         approver: None,
         front: None,
         has_display: environment::has_display(),

@@ -9,6 +9,7 @@ mod giving_back;
 mod record;
 mod refusal;
 mod task;
+mod window;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,17 +23,18 @@ use url::Url;
 use crate::net::{ConnectionSettings, Network};
 use crate::oauth::dpop::DpopKey;
 use crate::oauth::{self, Issuer, OAuthOptions};
-use crate::registry::ServerId;
+use crate::registry::{ServerId, SignInChoice};
 use crate::secret::{self, AccessToken, Vault};
 use clock::{Age, Life};
 
 pub use crate::oauth::browser::{OpenError, PageOpener, SystemBrowser};
 pub use crate::oauth::grant::device::DevicePrompt;
 pub use crate::oauth::identity::Identity;
-pub use crate::oauth::login::{AskedBy, Elsewhere, SignInFacts};
+pub use crate::oauth::login::{AskedBy, Elsewhere, LoginHandle, SignInFacts};
 pub use clock::Clock;
 pub use giving_back::GivingBack;
 pub use refusal::{Operation, Refusal, Retry};
+pub use window::{SignInWindows, WindowSignIn};
 
 /// Requests that may wait for the task.
 const QUEUE: usize = 64;
@@ -59,6 +61,17 @@ pub struct AccountSpec {
     pub settings: ConnectionSettings,
     /// What its entry says about OAuth.
     pub oauth: OAuthOptions,
+    /// Where its entry wants the sign-in page.
+    pub sign_in: SignInChoice,
+}
+
+impl AccountSpec {
+    /// Whether a window of ours can show the page as the server is reached: it knows neither the
+    /// entry's certificates nor its proxy.
+    fn fits_window(&self) -> bool {
+        let ConnectionSettings { proxy, ca, client_cert, .. } = &self.settings;
+        self.sign_in == SignInChoice::Window && proxy.is_none() && ca.is_none() && client_cert.is_none()
+    }
 }
 
 /// What an account needs from the Host.
@@ -70,6 +83,8 @@ pub struct AccountDeps {
     pub vault: Vault,
     /// Opens sign-in pages.
     pub opener: Arc<dyn PageOpener>,
+    /// Shows them in windows of this program, where it has any.
+    pub windows: Option<Arc<dyn SignInWindows>>,
     /// Ends the account.
     pub shutdown: CancellationToken,
     /// Keeps count of the tasks of the Host.
@@ -321,8 +336,10 @@ pub enum Prompt {
 /// Who opens the sign-in page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenWith {
-    /// The Host, with its [`PageOpener`].
+    /// The Host: in a window of its own where the entry and the page allow it, else in a browser.
     Host,
+    /// The Host, in a browser.
+    HostInBrowser,
     /// The caller.
     Caller,
 }
@@ -415,7 +432,7 @@ enum Request {
     Refused { refusal: Refusal, reply: Reply<Retry> },
     SignIn { request: SignInRequest, reply: Reply<SignIn> },
     Obtain { reply: Reply<()> },
-    PasteBox { reply: Reply<(oauth::login::PasteBox, watch::Receiver<Option<Outcome>>)> },
+    Login { reply: Reply<(LoginHandle, watch::Receiver<Option<Outcome>>)> },
     CancelSignIn,
     SignOut { reply: Reply<()> },
 }
@@ -540,8 +557,8 @@ impl AccountHandle {
     /// [`Error::NoSignIn`], or [`Error::OAuth`] with why it failed; after [`oauth::Error::NotARedirect`] and
     /// [`oauth::Error::StateMismatch`] the sign-in still waits.
     pub async fn sign_in_redirect(&self, pasted: &str) -> Result<(), Error> {
-        let (paste_box, mut outcome) = self.ask(|reply| Request::PasteBox { reply }).await?;
-        paste_box.paste(pasted).await?;
+        let (login, mut outcome) = self.ask(|reply| Request::Login { reply }).await?;
+        login.paste(pasted).await?;
         match outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Ok(())).map_err(Error::OAuth),
             Err(_) => Err(Error::Stopped),

@@ -219,6 +219,7 @@ impl HostHandle {
             vault: self.inner.vault.clone(),
             shutdown: stop,
             opener: self.inner.opener.clone(),
+            windows: self.inner.windows.clone(),
             tasks: self.inner.tasks.clone(),
             limits: AccountLimits::default(),
             clock: Clock::system(),
@@ -271,5 +272,6 @@ async fn spec_of(server: &Server, key: AccountKey) -> Result<AccountSpec, Error>
         server_url: server.entry.url.clone(),
         settings: dialling::settings(server).await?,
         oauth: dialling::oauth(server)?,
+        sign_in: server.entry.sign_in,
     })
 }

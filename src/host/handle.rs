@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::account::GivingBack;
+use super::account::{GivingBack, SignInWindows};
 use super::activity::Activity;
 use super::approval::Approvals;
 use super::clients::Clients;
@@ -38,6 +38,7 @@ pub(super) struct Inner {
     pub(super) vault: Vault,
     pub(super) giving_back: GivingBack,
     pub(super) opener: Arc<dyn PageOpener>,
+    pub(super) windows: Option<Arc<dyn SignInWindows>>,
     pub(super) front: Option<Arc<dyn Front>>,
     pub(super) approvals: Approvals,
     pub(super) home_id: String,

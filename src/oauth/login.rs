@@ -2,7 +2,8 @@
 //!
 //! [`Login::prepare`] discovers, listens and registers, so that [`Login::url`] can be opened; [`Login::finish`] waits
 //! for the browser's return and exchanges the code. A client the server has forgotten is registered again, once, and
-//! the browser sent round again by itself.
+//! the browser sent round again by itself. In a window of ours nobody listens: the window tells of the return, and the
+//! listener starts only if it hands over to a browser.
 
 mod prepared;
 
@@ -20,11 +21,11 @@ use super::discovery::{self, Discovered};
 use super::doubt::{self, Doubt};
 use super::dpop::{self, DpopKey};
 use super::identity::{Expected, Identity};
-use super::loopback::{Answer, Confirm, Event, EventKind, QUESTION, Serving, confirm_path};
+use super::loopback::{Answer, Confirm, Event, EventKind, Listener, QUESTION, Serving, confirm_path};
 use super::registration::{ClientRegistration, RedirectUri, Registrations};
 use super::scope::Scopes;
 use super::token::{TokenClient, TokenSet};
-use super::{Error, Issuer, OAuthOptions, endpoint, page, random_text, warning};
+use super::{Error, Issuer, OAuthOptions, endpoint, page, random_text, warning, window};
 use crate::net::{ConnectionSettings, Network};
 use crate::secret::AuthorizationCode;
 
@@ -52,6 +53,8 @@ pub struct LoginRequest {
     pub former: Option<Former>,
     /// Where else this program signs in.
     pub elsewhere: Vec<Elsewhere>,
+    /// Whether a window of ours will show the page, where the page lets itself be shown there.
+    pub in_window: bool,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -102,6 +105,13 @@ pub struct SignInFacts {
     pub warnings: Vec<String>,
 }
 
+impl SignInFacts {
+    /// Whether the person asked for exactly this, so that nothing stands before the sign-in page.
+    pub fn go_straight_on(&self) -> bool {
+        self.asked_by.is_none() && self.warnings.is_empty()
+    }
+}
+
 /// A sign-in that waits for its browser.
 pub struct Login {
     network: Network,
@@ -118,36 +128,39 @@ pub struct Login {
     facts: SignInFacts,
     url: Url,
     page_url: Url,
-    serving: Serving,
-    events: mpsc::Receiver<Event>,
-    pasted: (mpsc::Sender<Pasted>, mpsc::Receiver<Pasted>),
+    confirm: Confirm,
+    /// `None` while a window of ours shows the page.
+    serving: Option<Serving>,
+    events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
 }
 
-/// A redirect address that a person pasted.
-pub struct Pasted {
-    query: String,
-    reply: oneshot::Sender<Answer>,
-}
-
-/// Hands pasted redirect addresses to a sign-in.
+/// Talks to a sign-in that waits, for everybody who is no browser at its listener.
 #[derive(Clone)]
-pub struct PasteBox(mpsc::Sender<Pasted>);
+pub struct LoginHandle(mpsc::Sender<Event>);
 
-impl PasteBox {
-    /// Resolves once the sign-in has taken or refused it.
+/// How a sign-in goes on after a browser's return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// At this page.
+    Open(Url),
+    /// As before: what returned was not its own.
+    Same,
+    /// Not at all: it has ended, either way.
+    Ended,
+}
+
+impl LoginHandle {
+    /// Takes a redirect address that a person pasted. Resolves once the sign-in has taken or refused it.
     ///
     /// # Errors
     /// [`Error::NotARedirect`] or [`Error::StateMismatch`]; the sign-in then still waits. How it ends otherwise, the
     /// sign-in itself tells.
     pub async fn paste(&self, text: &str) -> Result<(), Error> {
         let url = Url::parse(text.trim()).map_err(|_| Error::NotARedirect)?;
-        let query =
-            url.query().filter(|_| url.path() == RedirectUri::PATH).ok_or(Error::NotARedirect)?.to_owned();
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Pasted { query, reply }).await.map_err(|_| Error::StateMismatch)?;
-        match answer.await {
-            Ok(Answer::Stale) | Err(_) => Err(Error::StateMismatch),
-            Ok(
+        let query = url.query().filter(|_| url.path() == RedirectUri::PATH).ok_or(Error::NotARedirect)?;
+        match self.tell(EventKind::Pasted(query.to_owned())).await {
+            Some(Answer::Stale) | None => Err(Error::StateMismatch),
+            Some(
                 Answer::Open(_)
                 | Answer::Cancelled
                 | Answer::Discarded
@@ -155,6 +168,44 @@ impl PasteBox {
                 | Answer::Failed(_),
             ) => Ok(()),
         }
+    }
+
+    /// Takes the query of a redirect that a window of ours was sent to.
+    pub async fn returned(&self, query: &str) -> Next {
+        match self.tell(EventKind::Returned(query.to_owned())).await {
+            Some(Answer::Open(url)) => Next::Open(url),
+            Some(Answer::Stale) => Next::Same,
+            Some(Answer::Cancelled | Answer::Discarded | Answer::SignedIn(_) | Answer::Failed(_)) | None => {
+                Next::Ended
+            }
+        }
+    }
+
+    /// Ends the sign-in, as its person wants.
+    pub async fn decline(&self) {
+        self.tell(EventKind::Declined).await;
+    }
+
+    /// Has a browser take over from a window of ours, or from a browser that was lost: listens for its return. Returns
+    /// the page to open; `None` where the sign-in has ended.
+    pub async fn hand_over(&self) -> Option<Url> {
+        match self.tell(EventKind::HandsOver).await {
+            Some(Answer::Open(url)) => Some(url),
+            Some(
+                Answer::Stale
+                | Answer::Cancelled
+                | Answer::Discarded
+                | Answer::SignedIn(_)
+                | Answer::Failed(_),
+            )
+            | None => None,
+        }
+    }
+
+    async fn tell(&self, kind: EventKind) -> Option<Answer> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Event { kind, reply }).await.ok()?;
+        answer.await.ok()
     }
 }
 
@@ -181,7 +232,7 @@ pub struct Farewell(Option<LastPage>);
 struct LastPage {
     server_name: String,
     reply: oneshot::Sender<Answer>,
-    serving: Serving,
+    serving: Option<Serving>,
 }
 
 impl Farewell {
@@ -199,7 +250,7 @@ impl Farewell {
         };
         // The tab may be gone.
         page.reply.send(answer).ok();
-        page.serving.close().await;
+        close(page.serving).await;
     }
 }
 
@@ -233,10 +284,12 @@ impl Login {
         let facts = facts(&request, &discovered, &page);
         let secret = random_text();
         let page_url = listener.confirm_url(&secret);
-        let direct = facts.asked_by.is_none() && facts.warnings.is_empty();
-        let url = if direct { attempt.authorize_url.clone() } else { page_url.clone() };
+        let url = if facts.go_straight_on() { attempt.authorize_url.clone() } else { page_url.clone() };
         let html = page::confirm(&facts, &confirm_path(&secret));
-        let (serving, events) = listener.serve(Confirm { secret, html });
+        let confirm = Confirm { secret, html };
+        let events = mpsc::channel(4);
+        let in_window = request.in_window && !window::is_refused(&page);
+        let serving = (!in_window).then(|| listener.serve(confirm.clone(), events.0.clone()));
         Ok(Self {
             network,
             registrations,
@@ -250,9 +303,9 @@ impl Login {
             facts,
             url,
             page_url,
+            confirm,
             serving,
             events,
-            pasted: mpsc::channel(4),
         })
     }
 
@@ -272,9 +325,24 @@ impl Login {
         &self.facts
     }
 
-    /// Takes redirect addresses from people whose browser is on another computer.
-    pub fn paste_box(&self) -> PasteBox {
-        PasteBox(self.pasted.0.clone())
+    /// Talks to it from elsewhere.
+    pub fn handle(&self) -> LoginHandle {
+        LoginHandle(self.events.0.clone())
+    }
+
+    /// Whether the person has to agree to the facts before anything is loaded.
+    pub fn asks_first(&self) -> bool {
+        !self.facts.go_straight_on()
+    }
+
+    /// The authorization server's page. Not for logs.
+    pub fn sign_in_page(&self) -> &Url {
+        &self.attempt.authorize_url
+    }
+
+    /// The address that ends a sign-in in a window of ours; `None` where a browser shows it.
+    pub fn ends_in_window(&self) -> Option<RedirectUri> {
+        self.registration.redirect.filter(|_| self.serving.is_none())
     }
 
     /// Waits for the person, then fetches the tokens.
@@ -287,29 +355,34 @@ impl Login {
         let deadline = tokio::time::sleep(limit);
         tokio::pin!(deadline);
         loop {
-            let (kind, reply, place) = tokio::select! {
+            let Event { kind, reply } = tokio::select! {
                 () = cancel.cancelled() => return self.give_up(Error::Cancelled).await,
                 () = &mut deadline => return self.give_up(Error::TimedOut { limit }).await,
-                Some(event) = self.events.recv() => (event.kind, event.reply, Place::Here),
-                Some(pasted) = self.pasted.1.recv() => {
-                    (EventKind::Returned(pasted.query), pasted.reply, Place::Elsewhere)
-                }
+                Some(event) = self.events.1.recv() => event,
             };
-            let query = match kind {
+            let (query, place) = match kind {
                 EventKind::Continued => {
                     reply.send(Answer::Open(self.attempt.authorize_url.clone())).ok();
                     continue;
                 }
                 EventKind::Declined => {
                     reply.send(Answer::Cancelled).ok();
-                    self.serving.close().await;
+                    close(self.serving).await;
                     return Err(Error::Cancelled);
                 }
+                EventKind::HandsOver => match self.listen().await {
+                    Ok(_) => {
+                        reply.send(Answer::Open(self.url.clone())).ok();
+                        continue;
+                    }
+                    Err(error) => return self.fail(error, reply).await,
+                },
                 EventKind::Kept | EventKind::Discarded => {
                     reply.send(Answer::Stale).ok();
                     continue;
                 }
-                EventKind::Returned(query) => query,
+                EventKind::Returned(query) => (query, Place::Here),
+                EventKind::Pasted(query) => (query, Place::Elsewhere),
             };
             let code = match self.attempt.check(&query) {
                 Ok(code) => code,
@@ -375,7 +448,7 @@ impl Login {
                 Ok(reply) => reply,
                 Err(error) => {
                     self.give_back(&tokens).await;
-                    self.serving.close().await;
+                    close(self.serving).await;
                     return Err(error);
                 }
             },
@@ -394,16 +467,18 @@ impl Login {
     ) -> Result<oneshot::Sender<Answer>, Error> {
         let sentences: Vec<_> = doubts.iter().map(|doubt| doubt.sentence(&self.request)).collect();
         let path = self.page_url.path().to_owned();
-        self.serving.ask(page::question(&self.request.server_name, &sentences, &path));
+        let question = page::question(&self.request.server_name, &sentences, &path);
+        if let Some(serving) = self.listen().await? {
+            serving.ask(question);
+        }
         let mut url = self.page_url.clone();
         url.set_path(&format!("{path}/{QUESTION}"));
         reply.send(Answer::Open(url)).ok();
         tokio::pin!(end);
         loop {
-            let (kind, reply) = tokio::select! {
+            let Event { kind, reply } = tokio::select! {
                 error = &mut end => return Err(error),
-                Some(event) = self.events.recv() => (event.kind, event.reply),
-                Some(pasted) = self.pasted.1.recv() => (EventKind::Returned(pasted.query), pasted.reply),
+                Some(event) = self.events.1.recv() => event,
             };
             match kind {
                 EventKind::Kept => return Ok(reply),
@@ -411,7 +486,10 @@ impl Login {
                     reply.send(Answer::Discarded).ok();
                     return Err(Error::Cancelled);
                 }
-                EventKind::Continued | EventKind::Returned(_) => {
+                EventKind::Continued
+                | EventKind::Returned(_)
+                | EventKind::Pasted(_)
+                | EventKind::HandsOver => {
                     reply.send(Answer::Stale).ok();
                 }
             }
@@ -480,6 +558,15 @@ impl Login {
         })
     }
 
+    /// The listener, started if it does not run yet, where browsers will return to.
+    async fn listen(&mut self) -> Result<Option<&Serving>, Error> {
+        if let (None, Some(RedirectUri { host, port })) = (&self.serving, self.registration.redirect) {
+            let bound = Listener::bind(host, Some(port)).await.map_err(|_| Error::PortTaken { port })?;
+            self.serving = Some(bound.serve(self.confirm.clone(), self.events.0.clone()));
+        }
+        Ok(self.serving.as_ref())
+    }
+
     fn choice(&self) -> Choice<'_> {
         Choice {
             network: &self.network,
@@ -501,7 +588,7 @@ impl Login {
 
     async fn fail<T>(self, error: Error, reply: oneshot::Sender<Answer>) -> Result<T, Error> {
         reply.send(Answer::Failed(error.to_string())).ok();
-        self.serving.close().await;
+        close(self.serving).await;
         Err(error)
     }
 
@@ -512,8 +599,14 @@ impl Login {
             // The next sign-in meets the same vault and says what is wrong with it.
             self.registrations.forget(&self.registration.issuer).await.ok();
         }
-        self.serving.close().await;
+        close(self.serving).await;
         Err(error)
+    }
+}
+
+async fn close(serving: Option<Serving>) {
+    if let Some(serving) = serving {
+        serving.close().await;
     }
 }
 

@@ -58,6 +58,10 @@ pub enum EventKind {
     Discarded,
     /// Came back with this query. Holds the code: not for logs.
     Returned(String),
+    /// Is elsewhere, and came back with this query, which a person pasted.
+    Pasted(String),
+    /// Is a window of ours, and wants to hand over to a real browser.
+    HandsOver,
 }
 
 /// What a browser is shown.
@@ -124,9 +128,8 @@ impl Listener {
             .expect("made of safe parts")
     }
 
-    /// Starts to answer, showing our own page under its one-time path.
-    pub fn serve(self, confirm: Confirm) -> (Serving, mpsc::Receiver<Event>) {
-        let (events, received) = mpsc::channel(4);
+    /// Starts to answer, showing our own page under its one-time path, and tells `events`.
+    pub fn serve(self, confirm: Confirm, events: mpsc::Sender<Event>) -> Serving {
         let RedirectUri { host, port } = self.redirect;
         let authority = format!("{}:{port}", host.as_str());
         let desk = Arc::new(Desk { authority, confirm, question: OnceLock::new(), events });
@@ -141,7 +144,7 @@ impl Listener {
                 }
             });
         }
-        (Serving { stop, servers, desk }, received)
+        Serving { stop, servers, desk }
     }
 }
 
@@ -152,6 +155,7 @@ const NO_IPV6: i32 = 97;
 const NO_IPV6: i32 = 47;
 
 /// Our own page: its one-time text, and its HTML.
+#[derive(Clone)]
 pub struct Confirm {
     /// The last part of its path.
     pub secret: String,

@@ -93,6 +93,7 @@ mod tests {
             asked_by: AskedBy::Person,
             former: None,
             elsewhere: Vec::new(),
+            in_window: false,
             limit: Duration::ZERO,
         }
     }

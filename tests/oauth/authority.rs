@@ -85,6 +85,7 @@ impl Authority {
             network: network(),
             vault,
             opener: Arc::new(Opened::default()),
+            windows: None,
             shutdown,
             tasks,
             limits: AccountLimits { sign_in: Duration::from_secs(30), ..AccountLimits::default() },

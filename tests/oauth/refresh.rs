@@ -168,6 +168,7 @@ impl World {
             network: network(),
             vault: self.vault.clone(),
             opener: Arc::new(Opened::default()),
+            windows: None,
             shutdown,
             tasks,
             limits: AccountLimits {

@@ -59,6 +59,7 @@ impl Fixture {
             network: network(),
             vault,
             opener: Arc::new(opened.clone()),
+            windows: None,
             giving_back,
             served: nothing_served(),
             shutdown,
@@ -140,6 +141,7 @@ pub(crate) fn spec(server_url: Url) -> AccountSpec {
         server_url,
         settings: ConnectionSettings { class: AddressClass::Loopback, ..ConnectionSettings::default() },
         oauth: OAuthOptions::default(),
+        sign_in: drawbridge::registry::SignInChoice::Window,
     }
 }
 

@@ -189,10 +189,10 @@ impl Task {
             Request::Refused { refusal, reply } => self.refused(refusal, reply),
             Request::SignIn { request, reply } => self.sign_in(request, reply),
             Request::Obtain { reply } => self.obtain(reply),
-            Request::PasteBox { reply } => {
+            Request::Login { reply } => {
                 let open = self.login.as_ref().and_then(|login| match &login.stage {
-                    Stage::Waiting { paste_box, .. } => {
-                        paste_box.clone().map(|paste_box| (paste_box, login.outcome.subscribe()))
+                    Stage::Waiting { handle, .. } => {
+                        handle.clone().map(|handle| (handle, login.outcome.subscribe()))
                     }
                     Stage::Preparing { .. } => None,
                 });

@@ -3,12 +3,12 @@
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Finished, Login, LoginRequest, PasteBox, SignInFacts};
+use super::{Finished, Login, LoginHandle, LoginRequest, SignInFacts};
 use crate::net::Network;
 use crate::oauth::Error;
 use crate::oauth::grant::Grant;
 use crate::oauth::grant::device::{DeviceLogin, DevicePrompt};
-use crate::oauth::registration::Registrations;
+use crate::oauth::registration::{RedirectUri, Registrations};
 
 /// A sign-in that waits for its person.
 pub enum Prepared {
@@ -65,10 +65,18 @@ impl Prepared {
         }
     }
 
-    /// Takes redirect addresses, where there are any.
-    pub fn paste_box(&self) -> Option<PasteBox> {
+    /// Talks to it from elsewhere, where somebody returns to it.
+    pub fn handle(&self) -> Option<LoginHandle> {
         match self {
-            Self::Browser(login) => Some(login.paste_box()),
+            Self::Browser(login) => Some(login.handle()),
+            Self::Device(_) => None,
+        }
+    }
+
+    /// What a window of ours can show, and the address that ends it there.
+    pub fn for_window(&self) -> Option<(&Login, RedirectUri)> {
+        match self {
+            Self::Browser(login) => login.ends_in_window().map(|redirect| (login.as_ref(), redirect)),
             Self::Device(_) => None,
         }
     }

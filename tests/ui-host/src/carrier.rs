@@ -132,6 +132,7 @@ mod tests {
                 paths: Paths::of_own_world(home.path().join("home")),
                 secrets: StoreKind::Memory,
                 opener: Arc::new(SystemBrowser::from_environment()),
+                windows: None,
                 approver: None,
                 front: None,
                 has_display: false,

@@ -55,6 +55,7 @@ async fn main() -> Result<()> {
         paths: Paths::of_own_world(home.clone()),
         secrets: StoreKind::Memory,
         opener: Arc::new(SystemBrowser::from_environment()),
+        windows: None,
         approver: None,
         front: None,
         has_display: false,

@@ -10,14 +10,14 @@ use super::tokens::Pause;
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
     AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl, SignIn,
-    SignInRequest, SignedOut,
+    SignInRequest, SignedOut, WindowSignIn,
 };
 use crate::oauth;
 use crate::oauth::challenge;
 use crate::oauth::grant::Grant;
 use crate::oauth::grant::device::DevicePrompt;
 use crate::oauth::login::{
-    AskedBy, Elsewhere, Farewell, Finished, Former, LoginRequest, PasteBox, Prepared, SignInFacts,
+    AskedBy, Elsewhere, Farewell, Finished, Former, LoginHandle, LoginRequest, Prepared, SignInFacts,
 };
 use crate::oauth::token::TokenSet;
 
@@ -33,10 +33,11 @@ pub(super) struct UnderWay {
 
 pub(super) enum Stage {
     Preparing { waiting: Vec<(SignInRequest, Reply<SignIn>)> },
-    Waiting { pages: Box<Pages>, paste_box: Option<PasteBox> },
+    Waiting { pages: Box<Pages>, handle: Option<LoginHandle> },
 }
 
 /// Where a sign-in can be begun.
+#[derive(Clone)]
 pub(super) struct Pages {
     /// For the person's own wish.
     direct: SecretUrl,
@@ -44,6 +45,8 @@ pub(super) struct Pages {
     ours: SecretUrl,
     prompt: Option<DevicePrompt>,
     pub(super) facts: SignInFacts,
+    /// For a window of ours, which shows the facts itself.
+    window: Option<WindowSignIn>,
 }
 
 impl Pages {
@@ -51,6 +54,37 @@ impl Pages {
         match request.asked_by {
             AskedBy::Person => &self.direct,
             AskedBy::Client(_) => &self.ours,
+        }
+    }
+
+    /// Opens the page for the first one who wants the Host to.
+    fn open(&self, request: &SignInRequest, deps: &AccountDeps) -> Result<(), OpenError> {
+        match (&self.window, &deps.windows) {
+            (Some(window), Some(windows)) if request.open == OpenWith::Host => windows.show(window.clone()),
+            (Some(_) | None, _) => deps.opener.open(self.for_request(request).expose()),
+        }
+    }
+
+    /// A person who asks again has lost the page; a program that joins opens nothing. Whoever brings
+    /// a browser to a sign-in in a window needs its listener.
+    async fn open_again(
+        &self,
+        request: &SignInRequest,
+        handle: Option<&LoginHandle>,
+        deps: &AccountDeps,
+    ) -> Result<(), OpenError> {
+        let by_person = request.asked_by == AskedBy::Person;
+        match (request.open, handle) {
+            (OpenWith::HostInBrowser, Some(handle)) if by_person => {
+                let page = handle.hand_over().await.ok_or(OpenError::NoBrowser)?;
+                deps.opener.open(&page)
+            }
+            (OpenWith::Host | OpenWith::HostInBrowser, _) if by_person => self.open(request, deps),
+            (OpenWith::Caller, Some(handle)) => {
+                handle.hand_over().await;
+                Ok(())
+            }
+            (OpenWith::Host | OpenWith::HostInBrowser | OpenWith::Caller, _) => Ok(()),
         }
     }
 
@@ -110,6 +144,9 @@ impl Task {
             asked_by: request.asked_by.clone(),
             former: self.former(),
             elsewhere: self.elsewhere(),
+            in_window: request.open == OpenWith::Host
+                && self.deps.windows.is_some()
+                && self.spec.fits_window(),
             limit,
         };
         self.join_sign_in(request, reply);
@@ -128,11 +165,15 @@ impl Task {
         let Some(login) = &mut self.login else { return };
         match &mut login.stage {
             Stage::Preparing { waiting } => waiting.push((request, reply)),
-            Stage::Waiting { pages, .. } => {
-                // A person who asks again has lost the page; a program that joins opens nothing.
-                let again = request.open == OpenWith::Host && request.asked_by == AskedBy::Person;
-                let not_opened = again.then(|| self.deps.opener.open(pages.direct.expose()).err()).flatten();
-                answer(reply, Ok(pages.sign_in(&request, not_opened, &login.outcome)));
+            Stage::Waiting { pages, handle } => {
+                let sign_in = pages.sign_in(&request, None, &login.outcome);
+                let (pages, handle) = (pages.as_ref().clone(), handle.clone());
+                let deps = self.deps.clone();
+                self.jobs.spawn(async move {
+                    let not_opened = pages.open_again(&request, handle.as_ref(), &deps).await.err();
+                    answer(reply, Ok(SignIn { not_opened, ..sign_in }));
+                    Done::Nothing
+                });
             }
         }
     }
@@ -159,22 +200,39 @@ impl Task {
             ours: SecretUrl(login.page_url().clone()),
             prompt: login.prompt().cloned(),
             facts: login.facts().clone(),
+            window: login.for_window().map(|(login, redirect)| WindowSignIn {
+                account: self.spec.key.clone(),
+                facts: login.facts().clone(),
+                asks_first: login.asks_first(),
+                page: SecretUrl(login.sign_in_page().clone()),
+                redirect,
+                handle: login.handle(),
+                outcome: under_way.outcome.subscribe(),
+            }),
         };
+        // A browser that somebody brings to a sign-in in a window returns to the listener.
+        let brings_browser = waiting.iter().any(|(request, _)| request.open != OpenWith::Host);
+        let taken_over = pages.window.as_ref().filter(|_| brings_browser).map(|window| window.handle.clone());
         // One page, however many asked; the person's own wish comes first.
         let mut by_host =
-            waiting.iter().map(|(request, _)| request).filter(|request| request.open == OpenWith::Host);
+            waiting.iter().map(|(request, _)| request).filter(|request| request.open != OpenWith::Caller);
         let first =
             by_host.clone().find(|request| request.asked_by == AskedBy::Person).or_else(|| by_host.next());
         if first.is_some_and(|request| request.prompt == Prompt::ByItself) {
             self.self_opened.opens();
         }
-        let not_opened =
-            first.and_then(|request| self.deps.opener.open(pages.for_request(request).expose()).err());
+        let not_opened = first.and_then(|request| pages.open(request, &self.deps).err());
         for (request, reply) in waiting {
-            let not_opened = not_opened.clone().filter(|_| request.open == OpenWith::Host);
+            let not_opened = not_opened.clone().filter(|_| request.open != OpenWith::Caller);
             answer(reply, Ok(pages.sign_in(&request, not_opened, &under_way.outcome)));
         }
-        under_way.stage = Stage::Waiting { pages: Box::new(pages), paste_box: login.paste_box() };
+        under_way.stage = Stage::Waiting { pages: Box::new(pages), handle: login.handle() };
+        if let Some(handle) = taken_over {
+            self.jobs.spawn(async move {
+                handle.hand_over().await;
+                Done::Nothing
+            });
+        }
         let cancel = under_way.cancel.clone();
         self.login = Some(under_way);
         self.jobs

@@ -28,7 +28,7 @@ export class TauriBackend implements Backend {
   removeServer = (name: string) => done(commands.removeServer(name))
   probe = (server: string, account: string) => of(commands.probe(server, account))
   details = (server: string, account: string) => of(commands.details(server, account))
-  signIn = (server: string, account: string) => done(commands.signIn(server, account))
+  signIn = (server: string, account: string) => done(commands.signIn(server, account, 'usual'))
   cancelSignIn = (server: string, account: string) => done(commands.cancelSignIn(server, account))
   signOut = (server: string, account: string) => done(commands.signOut(server, account))
   removeAccount = (server: string, account: string) => done(commands.removeAccount(server, account))

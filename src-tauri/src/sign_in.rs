@@ -1,0 +1,193 @@
+//! Sign-in windows: one for each account whose sign-in is shown here (security rule 9).
+//!
+//! A window shows a page of somebody else, so no capability names it, its profile is in memory and
+//! gone with it, and it goes to pages alone. Above the page stands a bar that the page cannot reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use drawbridge::host::account::{OpenError, PageOpener as _, SignInWindows, SystemBrowser, WindowSignIn};
+use drawbridge::oauth::login::Next;
+use drawbridge::oauth::window::Navigation;
+use tauri::webview::{NewWindowResponse, PermissionResponse};
+use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+
+use crate::front::{Wish, Wishes};
+
+#[cfg(target_os = "linux")]
+mod bar;
+#[cfg(target_os = "linux")]
+mod facts;
+mod frame;
+
+/// What every label of such a window begins with.
+const LABEL: &str = "sign-in-";
+
+impl SignInWindows for Wishes {
+    fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError> {
+        self.wish(Wish::SignIn(Box::new(sign_in)));
+        Ok(())
+    }
+}
+
+/// A sign-in and its window.
+#[derive(Clone)]
+struct Shown {
+    app: AppHandle,
+    label: String,
+    sign_in: Arc<WindowSignIn>,
+    /// Whether a browser has taken over, so that closing the window ends nothing.
+    handed_over: Arc<AtomicBool>,
+}
+
+/// Shows a sign-in, or brings its window to the front.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> {
+    let label = label(&sign_in);
+    if let Some(window) = app.get_webview_window(&label) {
+        return window.set_focus();
+    }
+    let shown = Shown {
+        app: app.clone(),
+        label,
+        sign_in: Arc::new(sign_in),
+        handed_over: Arc::new(AtomicBool::new(false)),
+    };
+    let window = shown.build()?;
+    frame::put_around(&window, &shown)?;
+    tokio::spawn(shown.close_at_the_end());
+    Ok(())
+}
+
+/// Closes every sign-in window.
+pub(crate) fn close_all(app: &AppHandle) {
+    for (label, window) in app.webview_windows() {
+        if label.starts_with(LABEL) {
+            window.destroy().ok();
+        }
+    }
+}
+
+/// One window for an account. Labels of windows know few letters.
+fn label(sign_in: &WindowSignIn) -> String {
+    let account: String = sign_in.account.label.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{LABEL}{}-{account}", sign_in.account.entry)
+}
+
+impl Shown {
+    /// An empty window: nothing is loaded before its frame is there.
+    fn build(&self) -> tauri::Result<WebviewWindow> {
+        let facts = &self.sign_in.facts;
+        let nowhere = Url::parse("about:blank").expect("a URL");
+        let (navigating, popping) = (self.clone(), self.clone());
+        let window = WebviewWindowBuilder::new(&self.app, &self.label, WebviewUrl::External(nowhere))
+            .title(format!("Sign in to {}", facts.server_name))
+            .inner_size(520.0, 720.0)
+            .min_inner_size(360.0, 420.0)
+            .incognito(true)
+            .devtools(false)
+            .zoom_hotkeys_enabled(true)
+            // One that opens by itself takes nobody's keyboard away.
+            .focused(facts.asked_by.is_none())
+            .on_navigation(move |url| navigating.may_go(url))
+            .on_new_window(move |url, _| {
+                popping.to_browser(&url);
+                NewWindowResponse::Deny
+            })
+            .on_download(|_, _| false)
+            .on_permission_request(|_, _| PermissionResponse::Deny)
+            .build()?;
+        let closing = self.clone();
+        window.on_window_event(move |event| {
+            if let WindowEvent::Destroyed = event {
+                closing.decline();
+            }
+        });
+        Ok(window)
+    }
+
+    fn window(&self) -> Option<WebviewWindow> {
+        self.app.get_webview_window(&self.label)
+    }
+
+    /// Decides about every address that the page or one of its frames wants to go to.
+    fn may_go(&self, url: &Url) -> bool {
+        match Navigation::of(url, self.sign_in.redirect) {
+            Navigation::Go => true,
+            Navigation::Refused => {
+                tracing::info!(scheme = %url.scheme(), "a sign-in page was kept from going elsewhere");
+                false
+            }
+            Navigation::Returned(query) => {
+                let shown = self.clone();
+                tokio::spawn(async move {
+                    if let Next::Open(url) = shown.sign_in.handle.returned(&query).await {
+                        shown.open(url);
+                    }
+                });
+                false
+            }
+        }
+    }
+
+    /// Loads a page of the sign-in.
+    fn open(&self, page: Url) {
+        if let Some(window) = self.window()
+            && let Err(error) = window.navigate(page)
+        {
+            tracing::warn!(%error, "the sign-in page cannot be loaded");
+        }
+    }
+
+    /// The first page.
+    fn begin(&self) {
+        self.open(self.sign_in.page.expose().clone());
+    }
+
+    /// A page that wants a window of its own gets one in the browser, where people know it.
+    fn to_browser(&self, url: &Url) {
+        if url.scheme() == "https" && Navigation::of(url, self.sign_in.redirect) == Navigation::Go {
+            open_in_browser(url);
+        }
+    }
+
+    /// Goes on in a browser.
+    fn hand_over(&self) {
+        let shown = self.clone();
+        tokio::spawn(async move {
+            let Some(page) = shown.sign_in.handle.hand_over().await else { return };
+            shown.handed_over.store(true, Ordering::Relaxed);
+            open_in_browser(&page);
+            shown.close();
+        });
+    }
+
+    /// Ends the sign-in, unless it has ended or goes on elsewhere.
+    fn decline(&self) {
+        if self.handed_over.load(Ordering::Relaxed) {
+            return;
+        }
+        let sign_in = self.sign_in.clone();
+        tauri::async_runtime::spawn(async move { sign_in.handle.decline().await });
+    }
+
+    async fn close_at_the_end(self) {
+        let ended: WindowSignIn = (*self.sign_in).clone();
+        ended.ended().await;
+        self.close();
+    }
+
+    fn close(&self) {
+        if let Some(window) = self.window() {
+            window.destroy().ok();
+        }
+    }
+}
+
+fn open_in_browser(page: &Url) {
+    if let Err(error) = SystemBrowser::from_environment().open(page) {
+        tracing::warn!(%error, "the page cannot be opened");
+    }
+}

@@ -1,0 +1,74 @@
+//! Our own page before a sign-in that the person did not start, or that is unusual (security rule 1):
+//! what it is about, and whether to go on. Nothing is loaded before.
+
+use drawbridge::redact::plain;
+use gtk::prelude::*;
+use webkit2gtk::WebView;
+
+use super::Shown;
+use super::bar::{button, line};
+
+const GAP: i32 = 12;
+
+/// Shows the facts in the page's place, until the person goes on.
+pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
+    page.hide();
+    let panel = gtk::Box::new(gtk::Orientation::Vertical, GAP);
+    panel.set_border_width(GAP.unsigned_abs() * 2);
+    for (term, text) in rows(shown) {
+        panel.pack_start(&row(term, &text), false, false, 0);
+    }
+    for warning in &shown.sign_in.facts.warnings {
+        panel.pack_start(&wrapped(&plain(warning, 300)), false, false, 0);
+    }
+    let answers = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
+    let cancelling = shown.clone();
+    let cancel = button("Cancel", move || cancelling.close());
+    let (going, page, gone) = (shown.clone(), page.clone(), panel.clone());
+    let go_on = button("Continue", move || {
+        gone.hide();
+        page.show();
+        page.grab_focus();
+        going.begin();
+    });
+    answers.pack_start(&cancel, false, false, 0);
+    answers.pack_start(&go_on, false, false, 0);
+    panel.pack_start(&answers, false, false, 0);
+    frame.pack_start(&panel, true, true, 0);
+    panel.show_all();
+    cancel.grab_focus();
+}
+
+fn rows(shown: &Shown) -> [(&'static str, String); 4] {
+    let facts = &shown.sign_in.facts;
+    let scopes = match facts.scopes.as_slice() {
+        [] => "what the server gives by default".to_owned(),
+        scopes => scopes.join(", "),
+    };
+    [
+        ("Server", facts.server_host.clone()),
+        ("You will sign in at", facts.sign_in_host.clone()),
+        ("It asks for", scopes),
+        ("Asked by", facts.asked_by.clone().unwrap_or_else(|| "you".to_owned())),
+    ]
+}
+
+fn row(term: &str, text: &str) -> gtk::Box {
+    let row = gtk::Box::new(gtk::Orientation::Vertical, 2);
+    let name = line();
+    name.set_text(term);
+    row.pack_start(&name, false, false, 0);
+    let value = wrapped("");
+    value.set_markup(&format!("<b>{}</b>", gtk::glib::markup_escape_text(&plain(text, 600))));
+    row.pack_start(&value, false, false, 0);
+    row
+}
+
+fn wrapped(text: &str) -> gtk::Label {
+    let label = gtk::Label::new(Some(text));
+    label.set_xalign(0.0);
+    label.set_line_wrap(true);
+    label.set_line_wrap_mode(gtk::pango::WrapMode::WordChar);
+    label.set_selectable(false);
+    label
+}

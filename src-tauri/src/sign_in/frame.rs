@@ -1,0 +1,83 @@
+//! What stands around a sign-in page, and what is switched off in it. Native on Linux; elsewhere the
+//! title says where the page lies.
+
+use tauri::WebviewWindow;
+
+use super::Shown;
+
+/// Puts the frame around the page and begins the sign-in.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
+    system::put_around(window, shown)
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use gtk::prelude::*;
+    use tauri::WebviewWindow;
+    use webkit2gtk::{AuthenticationRequestExt as _, SettingsExt as _, WebView, WebViewExt};
+
+    use crate::sign_in::{Shown, bar, facts};
+
+    pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
+        let shown = shown.clone();
+        window.with_webview(move |webview| {
+            let page = webview.inner();
+            restrict(&page);
+            let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) else {
+                // Without a bar nobody could tell whose page it is.
+                tracing::error!("the sign-in window has no place for its bar");
+                return shown.close();
+            };
+            bar::put_above(&page, &frame, &shown);
+            if shown.sign_in.asks_first {
+                facts::ask(&page, &frame, &shown);
+            } else {
+                shown.begin();
+                page.grab_focus();
+            }
+        })
+    }
+
+    /// A page may be read and filled in; it may not ask for more.
+    fn restrict(page: &WebView) {
+        if let Some(settings) = WebViewExt::settings(page) {
+            settings.set_enable_developer_extras(false);
+            settings.set_enable_fullscreen(false);
+            settings.set_enable_media_stream(false);
+            settings.set_javascript_can_access_clipboard(false);
+            settings.set_javascript_can_open_windows_automatically(false);
+        }
+        page.connect_authenticate(|_, request| {
+            request.cancel();
+            true
+        });
+        // A dialog of a page looks like one of ours; it is closed before anybody sees it.
+        page.connect_script_dialog(|_, _| true);
+        page.connect_enter_fullscreen(|_| true);
+        page.connect_print(|_, _| true);
+        page.connect_run_file_chooser(|_, _| true);
+        page.connect_context_menu(|_, _, _, _| true);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use tauri::WebviewWindow;
+
+    use crate::sign_in::Shown;
+
+    /// The facts are asked about in a browser, which has a page of ours for it.
+    pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
+        let facts = &shown.sign_in.facts;
+        if shown.sign_in.asks_first {
+            shown.hand_over();
+            return Ok(());
+        }
+        window.set_title(&format!("Sign in to {} at {}", facts.server_name, facts.sign_in_host))?;
+        shown.begin();
+        Ok(())
+    }
+}

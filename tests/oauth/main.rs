@@ -17,3 +17,4 @@ mod rotating;
 mod sign_in;
 mod step_up;
 mod support;
+mod window;

@@ -48,7 +48,7 @@ export const commands = {
 	/**  Opens the folder of the logs. */
 	showLogs: () => typedError<null, Failure>(__TAURI_INVOKE("show_logs")),
 	/**  Signs in; resolves when that has ended. */
-	signIn: (server: ServerName, label: AccountLabel) => typedError<null, Failure>(__TAURI_INVOKE("sign_in", { server, label })),
+	signIn: (server: ServerName, label: AccountLabel, way: SignInWay) => typedError<null, Failure>(__TAURI_INVOKE("sign_in", { server, label, way })),
 	/**  Signs an account out. */
 	signOut: (server: ServerName, label: AccountLabel) => typedError<null, Failure>(__TAURI_INVOKE("sign_out", { server, label })),
 	/**  Signs every account out. */
@@ -569,6 +569,13 @@ export type SignInChoice =
 "browser" | 
 /**  Nowhere: nobody is ever asked to sign in. */
 "none";
+
+/**  Where the page opens. */
+export type SignInWay = 
+/**  In a window of ours, where the server's entry and the page allow that; else in a browser. */
+"usual" | 
+/**  In a browser. */
+"browser";
 
 /**  How many accounts were signed out. */
 export type SignedOut = {

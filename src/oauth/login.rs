@@ -5,112 +5,37 @@
 //! the browser sent round again by itself. In a window of ours nobody listens: the window tells of the return, and the
 //! listener starts only if it hands over to a browser.
 
+mod farewell;
+mod handle;
 mod prepared;
+mod request;
+mod settling;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::farewell::close;
+pub use self::farewell::{Farewell, Finished};
+pub use self::handle::{LoginHandle, Next};
 pub use self::prepared::Prepared;
+pub(super) use self::request::facts;
+pub use self::request::{AskedBy, Elsewhere, Former, LoginRequest, SignInFacts};
+pub(super) use self::settling::GIVE_BACK;
+use self::settling::Place;
 use super::authorization::Attempt;
-use super::challenge::Challenge;
 use super::client::{BrowserClient, Choice};
 use super::discovery::{self, Discovered};
-use super::doubt::{self, Doubt};
 use super::dpop::{self, DpopKey};
-use super::identity::{Expected, Identity};
-use super::loopback::{Answer, Confirm, Event, EventKind, Listener, QUESTION, Serving, confirm_path};
+use super::identity::Expected;
+use super::loopback::{Answer, Confirm, Event, EventKind, Listener, Serving, confirm_path};
 use super::registration::{ClientRegistration, RedirectUri, Registrations};
-use super::scope::Scopes;
 use super::token::{TokenClient, TokenSet};
-use super::{Error, Issuer, OAuthOptions, endpoint, page, random_text, warning, window};
-use crate::net::{ConnectionSettings, Network};
+use super::{Error, page, random_text, window};
+use crate::net::Network;
 use crate::secret::AuthorizationCode;
-
-/// How long giving unused tokens back may take.
-pub(super) const GIVE_BACK: Duration = Duration::from_secs(5);
-
-/// What a sign-in is about.
-#[derive(Debug, Clone)]
-pub struct LoginRequest {
-    /// What the person calls the server.
-    pub server_name: String,
-    /// The MCP server.
-    pub server_url: Url,
-    /// How it is reached.
-    pub settings: ConnectionSettings,
-    /// What its entry says about OAuth.
-    pub options: OAuthOptions,
-    /// The challenge that asked for it.
-    pub challenge: Option<Challenge>,
-    /// Where more is wanted than was allowed before: what was allowed before, which stays.
-    pub keep: Option<Scopes>,
-    /// Who wants it; a person's own wish goes straight to the authorization server unless there is a warning.
-    pub asked_by: AskedBy,
-    /// The account before, where there was one.
-    pub former: Option<Former>,
-    /// Where else this program signs in.
-    pub elsewhere: Vec<Elsewhere>,
-    /// Whether a window of ours will show the page, where the page lets itself be shown there.
-    pub in_window: bool,
-    /// How long it may take.
-    pub limit: Duration,
-}
-
-/// An account as it was before.
-#[derive(Debug, Clone)]
-pub struct Former {
-    /// Who signed it in.
-    pub issuer: Issuer,
-    /// Who it was, where that is known.
-    pub identity: Option<Identity>,
-}
-
-/// Another server, and who signs in for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Elsewhere {
-    /// What the person calls it.
-    pub server_name: String,
-    /// Where it is.
-    pub server_url: Url,
-    /// Who signs in for it.
-    pub issuer: Issuer,
-}
-
-/// Who wants a sign-in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AskedBy {
-    /// The person, just now.
-    Person,
-    /// A program in the person's name; this one.
-    Client(String),
-}
-
-/// What a person should see before a sign-in goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignInFacts {
-    /// What the person calls the server.
-    pub server_name: String,
-    /// Where the server is.
-    pub server_host: String,
-    /// Where the sign-in page is.
-    pub sign_in_host: String,
-    /// What is asked for.
-    pub scopes: Vec<String>,
-    /// The program that asked, if not the person.
-    pub asked_by: Option<String>,
-    /// What is unusual about it.
-    pub warnings: Vec<String>,
-}
-
-impl SignInFacts {
-    /// Whether the person asked for exactly this, so that nothing stands before the sign-in page.
-    pub fn go_straight_on(&self) -> bool {
-        self.asked_by.is_none() && self.warnings.is_empty()
-    }
-}
 
 /// A sign-in that waits for its browser.
 pub struct Login {
@@ -132,126 +57,6 @@ pub struct Login {
     /// `None` while a window of ours shows the page.
     serving: Option<Serving>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
-}
-
-/// Talks to a sign-in that waits, for everybody who is no browser at its listener.
-#[derive(Clone)]
-pub struct LoginHandle(mpsc::Sender<Event>);
-
-/// How a sign-in goes on after a browser's return.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// At this page.
-    Open(Url),
-    /// As before: what returned was not its own.
-    Same,
-    /// Not at all: it has ended, either way.
-    Ended,
-}
-
-impl LoginHandle {
-    /// Takes a redirect address that a person pasted. Resolves once the sign-in has taken or refused it.
-    ///
-    /// # Errors
-    /// [`Error::NotARedirect`] or [`Error::StateMismatch`]; the sign-in then still waits. How it ends otherwise, the
-    /// sign-in itself tells.
-    pub async fn paste(&self, text: &str) -> Result<(), Error> {
-        let url = Url::parse(text.trim()).map_err(|_| Error::NotARedirect)?;
-        let query = url.query().filter(|_| url.path() == RedirectUri::PATH).ok_or(Error::NotARedirect)?;
-        match self.tell(EventKind::Pasted(query.to_owned())).await {
-            Some(Answer::Stale) | None => Err(Error::StateMismatch),
-            Some(
-                Answer::Open(_)
-                | Answer::Cancelled
-                | Answer::Discarded
-                | Answer::SignedIn(_)
-                | Answer::Failed(_),
-            ) => Ok(()),
-        }
-    }
-
-    /// Takes the query of a redirect that a window of ours was sent to.
-    pub async fn returned(&self, query: &str) -> Next {
-        match self.tell(EventKind::Returned(query.to_owned())).await {
-            Some(Answer::Open(url)) => Next::Open(url),
-            Some(Answer::Stale) => Next::Same,
-            Some(Answer::Cancelled | Answer::Discarded | Answer::SignedIn(_) | Answer::Failed(_)) | None => {
-                Next::Ended
-            }
-        }
-    }
-
-    /// Ends the sign-in, as its person wants.
-    pub async fn decline(&self) {
-        self.tell(EventKind::Declined).await;
-    }
-
-    /// Has a browser take over from a window of ours, or from a browser that was lost: listens for its return. Returns
-    /// the page to open; `None` where the sign-in has ended.
-    pub async fn hand_over(&self) -> Option<Url> {
-        match self.tell(EventKind::HandsOver).await {
-            Some(Answer::Open(url)) => Some(url),
-            Some(
-                Answer::Stale
-                | Answer::Cancelled
-                | Answer::Discarded
-                | Answer::SignedIn(_)
-                | Answer::Failed(_),
-            )
-            | None => None,
-        }
-    }
-
-    async fn tell(&self, kind: EventKind) -> Option<Answer> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Event { kind, reply }).await.ok()?;
-        answer.await.ok()
-    }
-}
-
-/// A sign-in that worked; its browser still waits for a word.
-pub struct Finished {
-    /// What it brought.
-    pub tokens: TokenSet,
-    /// Shows the last page.
-    pub farewell: Farewell,
-}
-
-/// Where the browser is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// On this computer, so that our pages can be shown in it.
-    Here,
-    /// Somewhere else; all that comes from it is what a person pastes.
-    Elsewhere,
-}
-
-/// The last page of a sign-in, not yet shown.
-pub struct Farewell(Option<LastPage>);
-
-struct LastPage {
-    server_name: String,
-    reply: oneshot::Sender<Answer>,
-    serving: Option<Serving>,
-}
-
-impl Farewell {
-    /// For a sign-in whose browser is elsewhere.
-    pub(super) fn without_page() -> Self {
-        Self(None)
-    }
-
-    /// Says how it ended and closes the listener.
-    pub async fn say(self, outcome: Result<(), String>) {
-        let Some(page) = self.0 else { return };
-        let answer = match outcome {
-            Ok(()) => Answer::SignedIn(page.server_name),
-            Err(why) => Answer::Failed(why),
-        };
-        // The tab may be gone.
-        page.reply.send(answer).ok();
-        close(page.serving).await;
-    }
 }
 
 impl Login {
@@ -428,88 +233,6 @@ impl Login {
         }
     }
 
-    /// Takes the tokens, after asking about what is odd with them.
-    async fn settle(
-        mut self,
-        mut tokens: TokenSet,
-        reply: oneshot::Sender<Answer>,
-        place: Place,
-        end: impl Future<Output = Error>,
-    ) -> Result<Finished, Error> {
-        let doubts = doubt::about(&tokens, &self.request);
-        let reply = match (doubts.first(), place) {
-            (None, _) => reply,
-            (Some(doubt), Place::Elsewhere) => {
-                self.give_back(&tokens).await;
-                let error = doubt.to_error(&self.request);
-                return self.fail(error, reply).await;
-            }
-            (Some(_), Place::Here) => match self.ask(&doubts, reply, end).await {
-                Ok(reply) => reply,
-                Err(error) => {
-                    self.give_back(&tokens).await;
-                    close(self.serving).await;
-                    return Err(error);
-                }
-            },
-        };
-        tokens.accepted_sites = doubts.into_iter().flat_map(Doubt::into_sites).collect();
-        let page = LastPage { server_name: self.request.server_name, reply, serving: self.serving };
-        Ok(Finished { tokens, farewell: Farewell(Some(page)) })
-    }
-
-    /// Shows the last question; a yes brings what waits for the last page.
-    async fn ask(
-        &mut self,
-        doubts: &[Doubt],
-        reply: oneshot::Sender<Answer>,
-        end: impl Future<Output = Error>,
-    ) -> Result<oneshot::Sender<Answer>, Error> {
-        let sentences: Vec<_> = doubts.iter().map(|doubt| doubt.sentence(&self.request)).collect();
-        let path = self.page_url.path().to_owned();
-        let question = page::question(&self.request.server_name, &sentences, &path);
-        if let Some(serving) = self.listen().await? {
-            serving.ask(question);
-        }
-        let mut url = self.page_url.clone();
-        url.set_path(&format!("{path}/{QUESTION}"));
-        reply.send(Answer::Open(url)).ok();
-        tokio::pin!(end);
-        loop {
-            let Event { kind, reply } = tokio::select! {
-                error = &mut end => return Err(error),
-                Some(event) = self.events.1.recv() => event,
-            };
-            match kind {
-                EventKind::Kept => return Ok(reply),
-                EventKind::Discarded | EventKind::Declined => {
-                    reply.send(Answer::Discarded).ok();
-                    return Err(Error::Cancelled);
-                }
-                EventKind::Continued
-                | EventKind::Returned(_)
-                | EventKind::Pasted(_)
-                | EventKind::HandsOver => {
-                    reply.send(Answer::Stale).ok();
-                }
-            }
-        }
-    }
-
-    /// Gives back tokens that are not used, as far as their server takes them.
-    async fn give_back(&self, tokens: &TokenSet) {
-        let Some(endpoint) = &tokens.revocation_endpoint else { return };
-        let client = self.token_client();
-        let given_back = tokio::time::timeout(
-            GIVE_BACK,
-            client.revoke_all(endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()),
-        )
-        .await;
-        if !matches!(given_back, Ok(Ok(()))) {
-            tracing::info!("the authorization server did not take unused tokens back");
-        }
-    }
-
     fn token_client(&self) -> TokenClient<'_> {
         TokenClient {
             network: &self.network,
@@ -601,26 +324,5 @@ impl Login {
         }
         close(self.serving).await;
         Err(error)
-    }
-}
-
-async fn close(serving: Option<Serving>) {
-    if let Some(serving) = serving {
-        serving.close().await;
-    }
-}
-
-/// What a person should know before they sign in at this page.
-pub(super) fn facts(request: &LoginRequest, discovered: &Discovered, page: &Url) -> SignInFacts {
-    SignInFacts {
-        server_name: request.server_name.clone(),
-        server_host: endpoint::shown_host(&request.server_url),
-        sign_in_host: endpoint::shown_host(page),
-        scopes: discovered.scopes.iter().map(str::to_owned).collect(),
-        asked_by: match &request.asked_by {
-            AskedBy::Person => None,
-            AskedBy::Client(name) => Some(name.clone()),
-        },
-        warnings: warning::all(request, discovered, page),
     }
 }

@@ -1,0 +1,213 @@
+//! The way to the task of an account.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tokio::sync::{mpsc, oneshot, watch};
+use url::Url;
+
+use super::clock::{Age, Clock, Life};
+use super::{
+    AccountDeps, AccountKey, AccountSpec, AccountState, Error, LoginHandle, Outcome, Refusal, Retry, SignIn,
+    SignInRequest, task,
+};
+use crate::oauth::dpop::DpopKey;
+use crate::secret::AccessToken;
+
+/// Requests that may wait for the task.
+const QUEUE: usize = 64;
+
+/// Talks to the task of an account. Clones talk to the same; the account ends with the last of them.
+#[derive(Clone)]
+pub struct AccountHandle {
+    key: Arc<AccountKey>,
+    server: Arc<Url>,
+    requests: mpsc::Sender<Request>,
+    current: watch::Receiver<Option<Current>>,
+    state: watch::Receiver<AccountState>,
+    clock: Clock,
+    is_unattended: bool,
+}
+
+/// An access token, and how it may be used.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The token.
+    pub token: AccessToken,
+    /// The key it is bound to; without its proof it goes nowhere.
+    pub key: Option<DpopKey>,
+}
+
+/// The token that needs no question.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    pub(super) credential: Credential,
+    pub(super) life: Option<Life>,
+}
+
+/// What the task is asked.
+pub(super) enum Request {
+    Token { reply: Reply<Option<Credential>> },
+    Look { reply: Reply<AccountState> },
+    Refused { refusal: Refusal, reply: Reply<Retry> },
+    SignIn { request: SignInRequest, reply: Reply<SignIn> },
+    Obtain { reply: Reply<()> },
+    Login { reply: Reply<(LoginHandle, watch::Receiver<Option<Outcome>>)> },
+    CancelSignIn,
+    SignOut { reply: Reply<()> },
+}
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+impl std::fmt::Debug for AccountHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccountHandle({:?})", self.key)
+    }
+}
+
+impl AccountHandle {
+    /// Starts the task of an account. Nothing is read from the vault before somebody asks.
+    pub fn spawn(spec: AccountSpec, deps: AccountDeps) -> Self {
+        let (requests, received) = mpsc::channel(QUEUE);
+        let (current, current_seen) = watch::channel(None);
+        let (state, state_seen) = watch::channel(AccountState::Unknown);
+        let handle = Self {
+            key: Arc::new(spec.key.clone()),
+            server: Arc::new(spec.server_url.clone()),
+            requests,
+            current: current_seen,
+            state: state_seen,
+            clock: deps.clock.clone(),
+            is_unattended: spec.oauth.grant.is_unattended(),
+        };
+        let tasks = deps.tasks.clone();
+        tasks.spawn(task::Task::new(spec, deps, current, state).run(received));
+        handle
+    }
+
+    /// Whether its tokens are meant for that address: they go to the origin they were got for, also
+    /// while the entry is just being given another one.
+    pub fn is_for(&self, url: &Url) -> bool {
+        self.server.origin() == url.origin()
+    }
+
+    /// Which account this is.
+    pub fn key(&self) -> &AccountKey {
+        &self.key
+    }
+
+    /// How it stands, now and from now on.
+    pub fn state(&self) -> watch::Receiver<AccountState> {
+        self.state.clone()
+    }
+
+    /// How it stands, once the vault has been read; nothing is renewed for it.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] when it cannot be read.
+    pub async fn look(&self) -> Result<AccountState, Error> {
+        self.ask(|reply| Request::Look { reply }).await
+    }
+
+    /// The token in use, whether it is still good or not.
+    pub fn current_token(&self) -> Option<AccessToken> {
+        self.current.borrow().as_ref().map(|current| current.credential.token.clone())
+    }
+
+    /// Shows the head of an answer to whatever went with the request.
+    pub fn observe(&self, url: &Url, answer: &HeaderMap) {
+        if let Some(key) = self.current.borrow().as_ref().and_then(|current| current.credential.key.as_ref())
+        {
+            key.learn_nonce(url, answer);
+        }
+    }
+
+    /// A token that is good for a while: see [`credential`](Self::credential).
+    ///
+    /// # Errors
+    /// As [`credential`](Self::credential).
+    pub async fn access_token(&self) -> Result<Option<AccessToken>, Error> {
+        Ok(self.credential().await?.map(|credential| credential.token))
+    }
+
+    /// A token that is good for a while, renewed if need be; `None` where nobody has signed in, since not every
+    /// server wants that.
+    ///
+    /// # Errors
+    /// [`Error::SignedOut`] when a sign-in has ended, [`Error::OAuth`] when renewing failed for now and nothing is
+    /// lost, [`Error::Vault`] when the stored tokens cannot be read.
+    pub async fn credential(&self) -> Result<Option<Credential>, Error> {
+        if let Some(current) = self.current.borrow().as_ref()
+            && current.life.is_none_or(|life| life.age(self.clock.now()) == Age::Fresh)
+        {
+            return Ok(Some(current.credential.clone()));
+        }
+        self.ask(|reply| Request::Token { reply }).await
+    }
+
+    /// Reports that the server refused a request with 401 or 403, and what it said. A new token is fetched at most
+    /// once for it.
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token), where a new token was tried for.
+    pub async fn refused(&self, refusal: Refusal) -> Result<Retry, Error> {
+        self.ask(|reply| Request::Refused { refusal, reply }).await
+    }
+
+    /// Starts a sign-in, or joins the one under way. Resolves once there is a page to open.
+    ///
+    /// # Errors
+    /// [`Error::OAuth`] when it fails before that, [`Error::NotAgain`] when nobody clicked for it and it may not
+    /// open by itself now.
+    pub async fn sign_in(&self, request: SignInRequest) -> Result<SignIn, Error> {
+        self.ask(|reply| Request::SignIn { request, reply }).await
+    }
+
+    /// Whether its tokens are got without anybody, so that there is no sign-in.
+    pub fn is_unattended(&self) -> bool {
+        self.is_unattended
+    }
+
+    /// Gets a token of an unattended account now.
+    ///
+    /// # Errors
+    /// [`Error::OAuth`] with why there is none, [`Error::NoSignIn`] where somebody signs in instead.
+    pub async fn obtain(&self) -> Result<(), Error> {
+        self.ask(|reply| Request::Obtain { reply }).await
+    }
+
+    /// Takes the address the browser ended at, from a person whose browser is elsewhere. Resolves when the sign-in
+    /// has ended.
+    ///
+    /// # Errors
+    /// [`Error::NoSignIn`], or [`Error::OAuth`] with why it failed; after [`NotARedirect`](crate::oauth::Error::NotARedirect) and
+    /// [`StateMismatch`](crate::oauth::Error::StateMismatch) the sign-in still waits.
+    pub async fn sign_in_redirect(&self, pasted: &str) -> Result<(), Error> {
+        let (login, mut outcome) = self.ask(|reply| Request::Login { reply }).await?;
+        login.paste(pasted).await?;
+        match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or(Ok(())).map_err(Error::OAuth),
+            Err(_) => Err(Error::Stopped),
+        }
+    }
+
+    /// Calls the sign-in off, if there is one.
+    pub async fn cancel_sign_in(&self) {
+        // A task that has ended has no sign-in.
+        self.requests.send(Request::CancelSignIn).await.ok();
+    }
+
+    /// Forgets the tokens at once and gives them back to the authorization server, as far as it takes them.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] when the stored tokens could not be deleted.
+    pub async fn sign_out(&self) -> Result<(), Error> {
+        self.ask(|reply| Request::SignOut { reply }).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+}

@@ -330,7 +330,9 @@ impl Network {
     async fn pool(&self, url: &Url, key: &PoolKey) -> Result<Pool, Error> {
         let encrypted = |url: &Url| url.scheme() == "https";
         let needs_tls = encrypted(url) || key.proxy.as_ref().is_some_and(encrypted);
-        let tls = if needs_tls { self.tls(url, &key.settings).await? } else { tls::none() };
+        let mut settings = key.settings.clone();
+        settings.client_cert.take_if(|cert| !cert.is_for(&key.origin));
+        let tls = if needs_tls { self.tls(url, &settings).await? } else { tls::none() };
         Ok(Pool::new(Plan {
             lane: key.lane,
             limits: self.inner.limits.clone(),
@@ -384,12 +386,12 @@ fn check(url: &Url, settings: &ConnectionSettings) -> Result<(), Error> {
     }
 }
 
-/// Where a redirect leads. From https it leads to https.
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     kind.len() >= EVENT_STREAM.len() && kind[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
 }
 
+/// Where a redirect leads. From https it leads to https.
 fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     let Some(target) = location.and_then(|text| from.join(text).ok()) else {

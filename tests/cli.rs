@@ -334,6 +334,32 @@ fn an_unknown_url_is_added_unless_the_settings_forbid_it() {
     assert_eq!(strict.json(&["list", "--json"]), json!([]));
 }
 
+#[test]
+fn an_unknown_url_brings_no_options_that_decide_where_tokens_go() {
+    let home = Home::new();
+    home.write_config("settings.json", r#"{"connect_url": "allow"}"#);
+    let request = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    let table: [&[&str]; 5] = [
+        &["--proxy", "http://proxy.example:3128"],
+        &["--allow-http"],
+        &["--allow-private"],
+        &["--issuer", "https://issuer.example"],
+        &["--resource", "https://else.example/mcp"],
+    ];
+    for options in table {
+        let ended = home.run_with(request, &[&["connect", SERVER], options].concat());
+        let answer: Value = serde_json::from_str(ended.stdout.trim()).expect("one message");
+        let told = answer["error"]["message"].as_str().expect("a sentence");
+        assert_eq!(answer["error"]["data"]["code"], "forbidden", "{options:?}: {answer}");
+        assert!(told.contains(options[0]) && !told.contains("proxy.example"), "{told}");
+        assert!(
+            told.contains("`drawbridge add localhost") && told.contains("with the same options"),
+            "{told}"
+        );
+    }
+    assert_eq!(home.json(&["list", "--json"]), json!([]), "nothing was added");
+}
+
 /// A `login` without a browser, and what it tells the person.
 struct Login {
     child: std::process::Child,

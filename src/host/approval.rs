@@ -8,6 +8,7 @@ use url::Url;
 
 use super::Error;
 use super::settings::ConnectUrl;
+use crate::api::types::ServerOptions;
 use crate::redact::{SafeUrl, plain};
 use crate::registry::ServerName;
 
@@ -62,9 +63,27 @@ fn refusal(url: &Url, name: &ServerName, wanted: &Wanted) -> Error {
     let command = match (wanted.is_new, url.query().is_some()) {
         (true, false) => format!("drawbridge add {name} {}", wanted.url),
         (true, true) => format!("drawbridge add {name} URL"),
-        (false, _) => format!("drawbridge edit {name}` with the same options `"),
+        (false, _) => format!("drawbridge edit {name}"),
     };
-    Error::NotApproved { what, command: command.trim_end_matches(['`', ' ']).to_owned() }
+    Error::NotApproved { what, command, with_options: !references.is_empty() }
+}
+
+/// What a program may bring with an address, even where addresses need no approval: options that
+/// decide where tokens go, or who can read them on the way, would hold for every later client.
+///
+/// # Errors
+/// [`Error::NotApproved`]
+pub(super) fn only_harmless(url: &Url, name: &ServerName, given: &ServerOptions) -> Result<(), Error> {
+    let options = given.routing();
+    if options.is_empty() {
+        return Ok(());
+    }
+    let what = format!("{} with {}", SafeUrl::from(url), options.join(", "));
+    let command = match url.query() {
+        None => format!("drawbridge add {name} {}", SafeUrl::from(url)),
+        Some(_) => format!("drawbridge add {name} URL"),
+    };
+    Err(Error::NotApproved { what, command, with_options: true })
 }
 
 fn shown(wanted: &Wanted) -> Vec<String> {

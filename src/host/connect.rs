@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::approval::Wanted;
+use super::approval::{self, Wanted};
 use super::connection::{Connection, ConnectionKey};
 use super::options::{self, Server};
 use super::visible_tools::VisibleTools;
@@ -89,6 +89,7 @@ impl HostHandle {
     /// Adds what a program brought, once it is approved. No network before that.
     async fn add_brought(&self, url: &Url, given: &ServerOptions) -> Result<ServerEntry, Error> {
         let name = self.free_name(url).await?;
+        approval::only_harmless(url, &name, given)?;
         let wanted = Wanted { url: SafeUrl::from(url), is_new: true, references: given.references() };
         self.inner.approvals.decide(url, &name, wanted).await?;
         let new = NewServer { name, url: url.clone(), options: given.clone() };

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use secrecy::SecretString;
-use url::Url;
+use url::{Origin, Url};
 
 use super::Error;
 use super::options::Server;
 use crate::net::{ClientCert, ConnectionSettings};
 use crate::oauth::{CallbackHost, OAuthOptions, ResourceOption};
 use crate::private_file::{self, LARGEST_CERTIFICATES, Owner};
-use crate::registry::{self, header};
+use crate::registry::{self, ServerEntry, header};
 
 const CERTIFICATE_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const CERTIFICATE_END: &str = "-----END CERTIFICATE-----";
@@ -26,7 +26,10 @@ pub(super) async fn settings(server: &Server) -> Result<ConnectionSettings, Erro
         None => None,
     };
     let client_cert = match &entry.client_cert {
-        Some(path) => Some(Arc::new(certificate(read(path.clone(), Owner::User).await?)?)),
+        Some(path) => {
+            let text = read(path.clone(), Owner::User).await?;
+            Some(Arc::new(certificate(text, shown_to(entry))?))
+        }
         None => None,
     };
     let proxy = match &secrets.proxy {
@@ -99,7 +102,7 @@ async fn authorities(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// Certificates and key of one PEM file.
-fn certificate(pem: Vec<u8>) -> Result<ClientCert, Error> {
+fn certificate(pem: Vec<u8>, shown_to: Vec<Origin>) -> Result<ClientCert, Error> {
     let text = String::from_utf8(pem).map_err(|_| Error::ClientCertificate)?;
     let chain: String = text
         .split_inclusive(CERTIFICATE_END)
@@ -108,5 +111,13 @@ fn certificate(pem: Vec<u8>) -> Result<ClientCert, Error> {
     if chain.is_empty() || !text.contains("PRIVATE KEY-----") {
         return Err(Error::ClientCertificate);
     }
-    Ok(ClientCert::new(chain, SecretString::from(text)))
+    Ok(ClientCert::new(chain, SecretString::from(text), shown_to))
+}
+
+/// Who may see the client certificate: the server, and the authorization servers that the user named.
+fn shown_to(entry: &ServerEntry) -> Vec<Origin> {
+    let named =
+        entry.oauth.issuer.iter().chain(&entry.oauth.idp.issuer).chain(&entry.oauth.idp.token_endpoint);
+    let named = named.filter_map(|url| Url::parse(url).ok());
+    std::iter::once(entry.url.clone()).chain(named).map(|url| url.origin()).collect()
 }

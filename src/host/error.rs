@@ -75,6 +75,8 @@ pub enum Error {
         what: String,
         /// A command that approves it.
         command: String,
+        /// Whether the options that the program gave belong to the command.
+        with_options: bool,
     },
     /// Somebody else changed the server at the same time.
     #[error("somebody else changed {name} at the same time")]
@@ -166,8 +168,10 @@ impl From<&Error> for Failure {
                 (Code::Invalid, "Name a readable file of your own and try again".into())
             }
             Error::Net(error) => return of_net(error),
-            Error::NotApproved { command, .. } => {
-                (Code::Forbidden, format!("If you trust it, run `{command}`, then restart the program"))
+            Error::NotApproved { command, with_options, .. } => {
+                let options = if *with_options { " with the same options" } else { "" };
+                let step = format!("If you trust it, run `{command}`{options}, then restart the program");
+                (Code::Forbidden, step)
             }
             Error::Conflict { .. } => (Code::Invalid, "Try again".into()),
             Error::Registry(registry::Error::NewerVersion { .. }) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use url::Url;
+use url::{Origin, Url};
 
 use super::AddressClass;
 use crate::redact::SafeUrl;
@@ -66,26 +66,33 @@ impl fmt::Debug for ConnectionSettings {
 
 /// A client certificate and its private key, both PEM.
 pub struct ClientCert {
+    shown_to: Vec<Origin>,
     pub(super) chain: Vec<u8>,
     pub(super) key: SecretString,
     digest: [u8; 32],
 }
 
 impl ClientCert {
-    /// Takes the certificate chain and its key; they are read when first used.
-    pub fn new(chain: impl Into<Vec<u8>>, key: SecretString) -> Self {
+    /// Takes the certificate chain and its key; they are read when first used. Other origins than these, which the
+    /// user named, never see it: it says who the user is.
+    pub fn new(chain: impl Into<Vec<u8>>, key: SecretString, shown_to: Vec<Origin>) -> Self {
         let chain = chain.into();
         let mut digest = Sha256::new();
         digest.update((chain.len() as u64).to_be_bytes());
         digest.update(&chain);
         digest.update(key.expose_secret());
-        Self { digest: digest.finalize().into(), chain, key }
+        Self { shown_to, digest: digest.finalize().into(), chain, key }
+    }
+
+    /// Whether this origin may see it.
+    pub(super) fn is_for(&self, origin: &Origin) -> bool {
+        self.shown_to.contains(origin)
     }
 }
 
 impl PartialEq for ClientCert {
     fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest
+        self.digest == other.digest && self.shown_to == other.shown_to
     }
 }
 
@@ -111,7 +118,7 @@ mod tests {
     fn debug_shows_no_proxy_password_and_no_key() {
         let settings = ConnectionSettings {
             proxy: Some(Url::parse("http://me:marked@proxy.example:3128").expect("url")),
-            client_cert: Some(Arc::new(ClientCert::new("chain", SecretString::from("marked")))),
+            client_cert: Some(Arc::new(ClientCert::new("chain", SecretString::from("marked"), vec![]))),
             ..Default::default()
         };
         let shown = format!("{settings:?}");
@@ -120,7 +127,7 @@ mod tests {
 
     #[test]
     fn certificates_are_equal_by_content() {
-        let cert = |chain: &str, key: &str| ClientCert::new(chain, SecretString::from(key));
+        let cert = |chain: &str, key: &str| ClientCert::new(chain, SecretString::from(key), vec![]);
         assert_eq!(cert("a", "b"), cert("a", "b"));
         assert_ne!(cert("a", "b"), cert("a", "c"));
         assert_ne!(cert("a", "bc"), cert("ab", "c"));

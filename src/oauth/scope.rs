@@ -4,6 +4,9 @@
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scopes(Vec<String>);
 
+/// More scopes than anybody reads before allowing them; a server that lists more is asked for the first ones.
+const MOST: usize = 200;
+
 /// Asks for a refresh token (OpenID Connect Core §11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
@@ -49,6 +52,9 @@ impl<T: AsRef<str>> FromIterator<T> for Scopes {
         let mut distinct = Self::default();
         for scope in scopes {
             let scope = scope.as_ref();
+            if distinct.0.len() == MOST {
+                break;
+            }
             if is_scope_token(scope) && !distinct.contains(scope) {
                 distinct.0.push(scope.to_owned());
             }
@@ -96,6 +102,13 @@ fn is_scope_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_without_end_is_cut() {
+        let endless: Vec<String> = (0..200_000).map(|number| format!("scope-{number}")).collect();
+        let selected = select(Sources { resource: Some(&endless), ..Default::default() });
+        assert_eq!((selected.iter().count(), selected.iter().last()), (MOST, Some("scope-199")));
+    }
 
     #[test]
     fn scopes_are_selected_in_the_order_of_the_specification() {

@@ -123,6 +123,22 @@ impl ServerOptions {
         references.dedup();
         references
     }
+
+    /// Those of these options that decide where tokens go, or who can read them on the way.
+    pub fn routing(&self) -> Vec<&'static str> {
+        let given = [
+            ("--proxy", self.proxy.is_some()),
+            ("--ca", self.ca.is_some()),
+            ("--client-cert", self.client_cert.is_some()),
+            ("--allow-http", self.allow_http),
+            ("--allow-private", self.allow_private),
+            ("--issuer", self.issuer.is_some()),
+            ("--resource", self.resource.is_some()),
+            ("--idp-issuer", self.idp_issuer.is_some()),
+            ("--idp-token-endpoint", self.idp_token_endpoint.is_some()),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect()
+    }
 }
 
 fn is_false(value: &bool) -> bool {

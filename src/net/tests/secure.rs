@@ -157,11 +157,19 @@ async fn a_server_gets_the_client_certificate_it_asks_for() {
     assert!(!error.may_have_run());
     assert_eq!(error.option(), Some("--client-cert"));
     let key = String::from_utf8(CLIENT.1.to_vec()).expect("text");
-    let cert = ClientCert::new(CLIENT.0, SecretString::from(key));
-    let settings = ConnectionSettings { client_cert: Some(Arc::new(cert)), ..trusting(CA) };
+    let of_origins = |origins: Vec<url::Origin>| {
+        let cert = ClientCert::new(CLIENT.0, SecretString::from(key.as_str()), origins);
+        ConnectionSettings { client_cert: Some(Arc::new(cert)), ..trusting(CA) }
+    };
+    let settings = of_origins(vec![server.url("/").origin()]);
     assert!(get_text(&network(), &server.url("/"), &settings).await.is_ok());
 
-    let broken = ClientCert::new(CLIENT.0, SecretString::from("nonsense"));
+    let elsewhere = of_origins(vec!["https://else.example/".parse::<Url>().expect("a URL").origin()]);
+    let error = get_text(&network(), &server.url("/"), &elsewhere).await.expect_err("shown to nobody else");
+    assert!(matches!(error, Error::Tls { why: TlsTrouble::ClientCertificate, .. }), "{error:?}");
+
+    let origins = vec![server.url("/").origin()];
+    let broken = ClientCert::new(CLIENT.0, SecretString::from("nonsense"), origins);
     let settings = ConnectionSettings { client_cert: Some(Arc::new(broken)), ..trusting(CA) };
     let error = get_text(&network(), &server.url("/"), &settings).await.expect_err("unusable");
     assert!(matches!(error, Error::Certificate { .. }), "{error:?}");

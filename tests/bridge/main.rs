@@ -9,6 +9,7 @@ mod eras_versions;
 mod faults;
 mod hostile;
 mod leaks;
+mod many_servers;
 mod modern;
 mod peers;
 mod restart;

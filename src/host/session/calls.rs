@@ -16,6 +16,11 @@ use crate::upstream::{Incoming, Sink};
 const QUEUE: usize = 64;
 /// How long a question that belongs to no request waits for one.
 const QUESTION_LIMIT: Duration = Duration::from_secs(30);
+/// How long after its answer a request's log messages may still come: a legacy server may send
+/// them on a stream of its own, which the answer overtakes.
+const LATE_LOG_LIMIT: Duration = Duration::from_secs(2);
+/// The most answered requests whose log messages are waited for.
+const MOST_LATE_LOGS: usize = 64;
 /// The most questions that wait so; more are of no use to anybody.
 const MOST_QUESTIONS: usize = 16;
 
@@ -30,6 +35,8 @@ struct Open {
     routes: HashMap<RequestId, Route>,
     /// Questions that belong to no request yet, and until when they wait.
     waiting: VecDeque<(Instant, Message)>,
+    /// The log messages that requests wanted which are answered, and until when they may come.
+    late_logs: VecDeque<(Instant, Level)>,
 }
 
 #[derive(Debug)]
@@ -95,10 +102,13 @@ impl Calls {
         }
     }
 
-    /// Whether any request under way wants a log message.
-    pub(super) fn want(&self, log_message: &Message) -> bool {
+    /// Whether any request wants a log message that is under way, or was until just now.
+    pub(super) fn want(&self, log_message: &Message, now: Instant) -> bool {
         let Some(level) = Level::of_notification(log_message) else { return false };
-        self.open().routes.values().any(|route| route.level.is_some_and(|wanted| level >= wanted))
+        let open = self.open();
+        let under_way = open.routes.values().filter_map(|route| route.level);
+        let answered = open.late_logs.iter().filter(|(until, _)| now < *until).map(|(_, level)| *level);
+        under_way.chain(answered).any(|wanted| level >= wanted)
     }
 
     /// The id under which the server knows the client's request.
@@ -141,7 +151,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.calls.open().routes.remove(&self.id);
+        let mut open = self.calls.open();
+        let Some(Route { level: Some(level), .. }) = open.routes.remove(&self.id) else { return };
+        if open.late_logs.len() == MOST_LATE_LOGS {
+            open.late_logs.pop_front();
+        }
+        open.late_logs.push_back((Instant::now() + LATE_LOG_LIMIT, level));
     }
 }
 
@@ -182,10 +197,14 @@ mod tests {
         let message = incoming(r#"{"method":"notifications/message","params":{"level":"warning"}}"#, None);
         let enter =
             |id: &str, level| calls.enter(RequestId::from_raw(id), RequestId::from_raw(id), level, true);
+        let now = Instant::now();
         let (_quiet, _came) = enter("1", None);
-        assert!(!calls.want(&message.message));
-        let (_wants, _came) = enter("2", Level::named("info"));
-        assert!(calls.want(&message.message));
+        assert!(!calls.want(&message.message, now));
+        let (wants, _came) = enter("2", Level::named("info"));
+        assert!(calls.want(&message.message, now));
+        drop(wants);
+        assert!(calls.want(&message.message, Instant::now()), "its answer may have come first");
+        assert!(!calls.want(&message.message, Instant::now() + LATE_LOG_LIMIT));
     }
 
     #[tokio::test]

@@ -28,7 +28,7 @@ impl Session {
             (Kind::Request { id }, Some("ping")) => self.answer_server(mcp::result_response(id, "{}")),
             (Kind::Request { .. }, _) => self.context.calls.keep(message, Instant::now()),
             (Kind::Notification, Some("notifications/message")) => {
-                if self.context.calls.want(&message) {
+                if self.context.calls.want(&message, Instant::now()) {
                     self.reply(message.line().clone()).await;
                 }
             }

@@ -22,6 +22,8 @@ pub struct Config {
     pub require_auth: Option<bool>,
     /// Which protocol eras are answered.
     pub eras: Eras,
+    /// The one legacy version that is spoken; `None`: all of them.
+    pub legacy_version: Option<&'static str>,
     /// How requests are answered where the protocol leaves a choice.
     pub answers: Answers,
     /// Which transports exist.
@@ -45,6 +47,7 @@ impl Default for Config {
             auth: vec![Auth::None],
             require_auth: None,
             eras: Eras::default(),
+            legacy_version: None,
             answers: Answers::default(),
             transports: Transports::default(),
             sessions: true,

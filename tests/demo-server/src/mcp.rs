@@ -1,10 +1,13 @@
 //! The MCP server itself, on rmcp: the same handler for every transport and era.
 
+#![allow(deprecated, reason = "logging is deprecated since 2026-07-28, and served as long as clients use it")]
+
 mod ask;
 mod calls;
 pub(crate) mod changes;
 pub(crate) mod corpus;
 mod library;
+mod logging;
 pub(crate) mod tools;
 
 use std::borrow::Cow;
@@ -13,10 +16,11 @@ use std::sync::{Arc, Mutex};
 
 use http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Extensions, GetPromptRequestParams, GetPromptResponse,
-    Implementation, ListPromptsResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, Extensions,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel, PaginatedRequestParams,
     ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler};
@@ -33,11 +37,18 @@ pub(crate) struct Demo {
     uris: Arc<Mutex<BTreeSet<String>>>,
     /// What happens from the moment that a subscription is accepted, before it is acknowledged.
     accepted: Mutex<Vec<broadcast::Receiver<Change>>>,
+    /// What a legacy client wants to hear of the log.
+    level: Mutex<Option<LoggingLevel>>,
 }
 
 impl Demo {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Demo { shared: shared.clone(), uris: Arc::default(), accepted: Mutex::default() }
+        Demo {
+            shared: shared.clone(),
+            uris: Arc::default(),
+            accepted: Mutex::default(),
+            level: Mutex::default(),
+        }
     }
 }
 
@@ -51,6 +62,8 @@ impl ServerHandler for Demo {
             .enable_resources()
             .enable_resources_list_changed()
             .enable_resources_subscribe()
+            .enable_logging()
+            .enable_completions()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("drawbridge-demo", env!("CARGO_PKG_VERSION")))
@@ -59,12 +72,16 @@ impl ServerHandler for Demo {
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         let known = ProtocolVersion::KNOWN_VERSIONS;
-        let modern = known.partition_point(|version| version.as_str() < MODERN);
-        Cow::Borrowed(match self.shared.config.eras {
-            Eras::Legacy => &known[..modern],
-            Eras::Modern => &known[modern..],
-            Eras::Both => known,
-        })
+        let only = self.shared.config.legacy_version;
+        let eras = self.shared.config.eras;
+        let is_spoken = |version: &&ProtocolVersion| {
+            let version = version.as_str();
+            match version < MODERN {
+                true => eras != Eras::Modern && only.is_none_or(|only| version == only),
+                false => eras != Eras::Legacy,
+            }
+        };
+        Cow::Owned(known.iter().filter(is_spoken).cloned().collect())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -90,7 +107,8 @@ impl ServerHandler for Demo {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        calls::call(&self.shared, request, context).await
+        let level = *crate::lock(&self.level);
+        calls::call(&self.shared, level, request, context).await
     }
 
     async fn list_prompts(
@@ -115,6 +133,31 @@ impl ServerHandler for Demo {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         Ok(ListResourcesResult::with_all_items(library::resources()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(library::templates()))
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        library::complete(&request.argument).map(CompleteResult::new)
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        *crate::lock(&self.level) = Some(request.level);
+        Ok(())
     }
 
     async fn read_resource(

@@ -3,8 +3,7 @@
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ElicitRequestParams,
-    InputRequest, InputRequiredResult, ServerRequest,
+    CallToolRequestParams, CallToolResponse, CallToolResult, InputRequest, InputRequiredResult, ServerRequest,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde::de::DeserializeOwned;
@@ -16,93 +15,120 @@ use crate::mcp::calls::{failure, text};
 const KEY: &str = "answer";
 const STATE: &str = "asked-once";
 
-pub(super) async fn elicit(
-    request: &CallToolRequestParams,
-    context: &RequestContext<RoleServer>,
-) -> Result<CallToolResponse, ErrorData> {
-    let params = json!({
-        "mode": "form",
-        "message": "What is your favourite colour?",
-        "requestedSchema": {
-            "type": "object",
-            "properties": { "colour": { "type": "string", "title": "Colour" } },
-            "required": ["colour"],
-        },
-    });
-    let capable = context.client_capabilities().is_some_and(|able| able.elicitation.is_some());
-    if !capable {
-        let needed = ClientCapabilities::builder().enable_elicitation().build();
-        return cannot_ask(context, needed);
-    }
-    if is_modern(context) {
-        return ask_modern(request, "elicitation/create", params, colour);
-    }
-    let params: ElicitRequestParams = parse(params)?;
-    match context.peer.create_elicitation(params).await {
-        Ok(answer) => Ok(colour(&json!(answer)).into()),
-        Err(error) => Ok(failure(&format!("Nobody answered: {error}")).into()),
-    }
-}
-
-pub(super) async fn sample(
-    request: &CallToolRequestParams,
-    context: &RequestContext<RoleServer>,
-) -> Result<CallToolResponse, ErrorData> {
-    let params = json!({
-        "messages": [{
-            "role": "user",
-            "content": { "type": "text", "text": "Write a haiku about a drawbridge." },
-        }],
-        "maxTokens": 100,
-    });
-    let capable = context.client_capabilities().is_some_and(|able| sampling(&able));
-    if !capable {
-        return cannot_ask(context, parse(json!({ "sampling": {} }))?);
-    }
-    if is_modern(context) {
-        return ask_modern(request, "sampling/createMessage", params, haiku);
-    }
-    let question: ServerRequest = parse(json!({ "method": "sampling/createMessage", "params": params }))?;
-    match context.peer.send_request(question).await {
-        Ok(answer) => Ok(haiku(&json!(answer)).into()),
-        Err(error) => Ok(failure(&format!("Nobody answered: {error}")).into()),
-    }
-}
-
-fn sampling(capabilities: &ClientCapabilities) -> bool {
-    capabilities.sampling.is_some()
-}
-
-fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context.protocol_version().is_some_and(|version| version.as_str() >= MODERN)
-}
-
-fn cannot_ask(
-    context: &RequestContext<RoleServer>,
-    needed: ClientCapabilities,
-) -> Result<CallToolResponse, ErrorData> {
-    if is_modern(context) {
-        return Err(ErrorData::missing_required_client_capability(needed));
-    }
-    Ok(failure("Your client cannot be asked.").into())
-}
-
-fn ask_modern(
-    request: &CallToolRequestParams,
-    method: &str,
+/// Something a client may be asked.
+pub(super) struct Question {
+    method: &'static str,
+    /// The first version that knows it.
+    since: &'static str,
+    /// Where the client's capabilities promise it; any of these will do.
+    promised_at: &'static [&'static str],
+    /// What the client would have to promise.
+    needed: Value,
     params: Value,
     finish: fn(&Value) -> CallToolResult,
-) -> Result<CallToolResponse, ErrorData> {
-    let answer = request.input_responses.as_ref().and_then(|answers| answers.get(KEY));
-    if let Some(answer) = answer {
-        return match request.request_state.as_deref() {
-            Some(STATE) => Ok(finish(answer).into()),
-            Some(_) | None => Err(ErrorData::invalid_params("requestState is not ours", None)),
-        };
+}
+
+/// What a tool asks, if it asks anything.
+pub(super) fn question_of(tool: &str) -> Option<Question> {
+    match tool {
+        "elicit" => Some(Question {
+            method: "elicitation/create",
+            since: "2025-06-18",
+            promised_at: &["/elicitation"],
+            needed: json!({ "elicitation": {} }),
+            params: json!({
+                "mode": "form",
+                "message": "What is your favourite colour?",
+                "requestedSchema": {
+                    "type": "object",
+                    "properties": { "colour": { "type": "string", "title": "Colour" } },
+                    "required": ["colour"],
+                },
+            }),
+            finish: colour,
+        }),
+        "elicit_url" => Some(Question {
+            method: "elicitation/create",
+            since: "2025-11-25",
+            promised_at: &["/elicitation/url"],
+            needed: json!({ "elicitation": { "url": {} } }),
+            params: json!({
+                "mode": "url",
+                "message": "Please look at the bridge.",
+                "url": "https://bridge.example/look",
+                "elicitationId": "look-1",
+            }),
+            finish: looked,
+        }),
+        "sample" => Some(Question {
+            method: "sampling/createMessage",
+            since: "2024-11-05",
+            promised_at: &["/sampling"],
+            needed: json!({ "sampling": {} }),
+            params: json!({
+                "messages": [{
+                    "role": "user",
+                    "content": { "type": "text", "text": "Write a haiku about a drawbridge." },
+                }],
+                "maxTokens": 100,
+            }),
+            finish: haiku,
+        }),
+        "roots" => Some(Question {
+            method: "roots/list",
+            since: "2024-11-05",
+            promised_at: &["/roots"],
+            needed: json!({ "roots": {} }),
+            params: json!({}),
+            finish: roots,
+        }),
+        _ => None,
     }
-    let question: InputRequest = parse(json!({ "method": method, "params": params }))?;
-    let questions = [(KEY.to_owned(), question)].into_iter().collect();
-    Ok(InputRequiredResult::new(Some(questions), Some(STATE.to_owned())).into())
+}
+
+impl Question {
+    /// Asks, as this version and this client allow it.
+    pub(super) async fn ask(
+        self,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let version = context.protocol_version();
+        let version = version.as_ref().map_or("", |version| version.as_str());
+        let able = json!(context.client_capabilities());
+        let is_able = self.promised_at.iter().any(|path| able.pointer(path).is_some_and(|at| !at.is_null()));
+        if version < self.since || !is_able {
+            return self.cannot_ask(version);
+        }
+        if version >= MODERN {
+            return self.ask_modern(request);
+        }
+        let question: ServerRequest = parse(json!({ "method": self.method, "params": self.params }))?;
+        match context.peer.send_request(question).await {
+            Ok(answer) => Ok((self.finish)(&json!(answer)).into()),
+            Err(error) => Ok(failure(&format!("Nobody answered: {error}")).into()),
+        }
+    }
+
+    fn cannot_ask(self, version: &str) -> Result<CallToolResponse, ErrorData> {
+        if version >= MODERN {
+            return Err(ErrorData::missing_required_client_capability(parse(self.needed)?));
+        }
+        Ok(failure("Your client cannot be asked.").into())
+    }
+
+    fn ask_modern(self, request: &CallToolRequestParams) -> Result<CallToolResponse, ErrorData> {
+        let answer = request.input_responses.as_ref().and_then(|answers| answers.get(KEY));
+        if let Some(answer) = answer {
+            return match request.request_state.as_deref() {
+                Some(STATE) => Ok((self.finish)(answer).into()),
+                Some(_) | None => Err(ErrorData::invalid_params("requestState is not ours", None)),
+            };
+        }
+        let question: InputRequest = parse(json!({ "method": self.method, "params": self.params }))?;
+        let questions = [(KEY.to_owned(), question)].into_iter().collect();
+        Ok(InputRequiredResult::new(Some(questions), Some(STATE.to_owned())).into())
+    }
 }
 
 fn colour(answer: &Value) -> CallToolResult {
@@ -112,10 +138,23 @@ fn colour(answer: &Value) -> CallToolResult {
     }
 }
 
+fn looked(answer: &Value) -> CallToolResult {
+    match answer["action"].as_str() {
+        Some("accept") => text("You went to look."),
+        action => text(format!("You did not look: {}", action.unwrap_or("no action"))),
+    }
+}
+
 fn haiku(answer: &Value) -> CallToolResult {
     let content = &answer["content"];
     let written = content["text"].as_str().or(content[0]["text"].as_str());
     text(format!("Your model wrote: {}", written.unwrap_or("nothing")))
+}
+
+fn roots(answer: &Value) -> CallToolResult {
+    let roots = answer["roots"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let uris: Vec<&str> = roots.iter().filter_map(|root| root["uri"].as_str()).collect();
+    text(format!("Your roots: {}", uris.join(", ")))
 }
 
 fn parse<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {

@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, LoggingLevel,
     ProgressNotificationParam,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
 
 use crate::auth::Caller;
-use crate::mcp::{ask, caller, corpus, tools};
-use crate::shared::Shared;
+use crate::mcp::{ask, caller, corpus, logging, tools};
+use crate::shared::{Change, Shared};
+use crate::stats::Stats;
 use crate::users::{Role, User};
 
-/// Runs a tool for whoever called it.
+/// Runs a tool for whoever called it. `level` is what a legacy client wants to hear of the log.
 pub(super) async fn call(
     shared: &Arc<Shared>,
+    level: Option<LoggingLevel>,
     mut request: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
@@ -31,9 +33,17 @@ pub(super) async fn call(
         return Ok(failure("You may not use this tool.").into());
     }
     let arguments = request.arguments.take().unwrap_or_default();
+    if let Some(question) = ask::question_of(&name) {
+        return question.ask(&request, &context).await;
+    }
     match name.as_ref() {
-        "elicit" => ask::elicit(&request, &context).await,
-        "sample" => ask::sample(&request, &context).await,
+        "log" => logging::log(level, &context).await.map(Into::into),
+        "streams" => Ok(once(shared, "heard", |stats| stats.open_streams > 0).await.into()),
+        "slow_calls" => {
+            let count = number(&arguments, "count", 0) as u64;
+            let told = format!("{count} wait");
+            Ok(once(shared, &told, |stats| stats.stalled == count).await.into())
+        }
         "slow" => Ok(slow(shared, &arguments, &context).await.into()),
         "progress" => progress(&arguments, &context).await.map(Into::into),
         name => Ok(answer(shared, name, &arguments, &caller).into()),
@@ -49,6 +59,7 @@ fn answer(shared: &Shared, name: &str, arguments: &JsonObject, caller: &Caller) 
         }
         ("echo_message", _) => text(argument("message").unwrap_or_default()),
         ("hello_world", _) => text(format!("Hello, {}!", argument("region").unwrap_or("world"))),
+        ("change", _) => change(shared, argument("what").unwrap_or_default()),
         ("auth_status", _) => auth_status(caller),
         ("oauth_info", _) => oauth_info(shared),
         ("big", _) => text("x".repeat(number(arguments, "bytes", 1_000_000))),
@@ -73,6 +84,30 @@ async fn slow(
         () = done => text("done"),
         () = context.ct.cancelled() => failure("cancelled"),
     }
+}
+
+/// Answers once the counters are so.
+async fn once(shared: &Shared, told: &str, wanted: impl Fn(&Stats) -> bool) -> CallToolResult {
+    match shared.recorder.watch().wait_for(|stats| wanted(stats)).await {
+        Ok(_) => text(told),
+        Err(_) => failure("the server stops"),
+    }
+}
+
+/// Tells clients of a change.
+fn change(shared: &Shared, what: &str) -> CallToolResult {
+    let change = match what {
+        "tools" => {
+            crate::lock(&shared.tools).added.insert("brand_new".to_owned());
+            Change::Tools
+        }
+        "prompts" => Change::Prompts,
+        "resources" => Change::Resources,
+        uri => Change::Updated(uri.to_owned()),
+    };
+    // Nobody may be listening, which is as well.
+    let _ = shared.changes.send(change);
+    text(format!("changed: {what}"))
 }
 
 async fn progress(

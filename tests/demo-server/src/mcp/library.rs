@@ -1,9 +1,9 @@
-//! The few resources and prompts.
+//! The few resources and prompts, and what completes their arguments.
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument, PromptMessage, ReadResourceResult,
-    Resource, ResourceContents, Role,
+    ArgumentInfo, CompletionInfo, GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument,
+    PromptMessage, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role,
 };
 use serde_json::json;
 
@@ -11,6 +11,9 @@ use crate::shared::Shared;
 
 const WELCOME: &str = "demo://welcome";
 const STATS: &str = "demo://stats";
+const NOTE: &str = "demo://note/";
+/// What the arguments `text` and `name` are completed with.
+const WORDS: [&str; 3] = ["bridge", "bascule", "moat"];
 
 pub(super) fn resources() -> Vec<Resource> {
     vec![
@@ -25,10 +28,22 @@ pub(super) fn resources() -> Vec<Resource> {
     ]
 }
 
+pub(super) fn templates() -> Vec<ResourceTemplate> {
+    vec![ResourceTemplate::new(format!("{NOTE}{{name}}"), "note").with_title("Notes")]
+}
+
+/// The known words that begin with what was typed so far.
+pub(super) fn complete(argument: &ArgumentInfo) -> Result<CompletionInfo, ErrorData> {
+    let words = WORDS.iter().filter(|word| word.starts_with(argument.value.as_str()));
+    CompletionInfo::with_all_values(words.map(|word| (*word).to_owned()).collect())
+        .map_err(|error| ErrorData::internal_error(error, None))
+}
+
 pub(super) fn resource(shared: &Shared, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let (text, kind) = match uri {
         WELCOME => ("# Welcome\n\nThis server is for trying things out.".to_owned(), "text/markdown"),
         STATS => (json!(*shared.recorder.watch().borrow()).to_string(), "application/json"),
+        _ if uri.starts_with(NOTE) => (format!("A note on {}", &uri[NOTE.len()..]), "text/plain"),
         _ => {
             let data = Some(json!({ "uri": uri }));
             return Err(ErrorData::resource_not_found("no such resource", data));

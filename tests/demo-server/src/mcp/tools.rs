@@ -19,7 +19,7 @@ enum Audience {
 
 use Audience::{Admins, Everybody, SignedIn};
 
-const TOOLS: [(&str, Audience, &str); 14] = [
+const TOOLS: [(&str, Audience, &str); 20] = [
     ("get_greeting", Everybody, "Greets you by name, if it knows you"),
     ("echo_message", Everybody, "Says what you say"),
     ("hello_world", Everybody, "Says hello, for a region if one is given"),
@@ -28,6 +28,12 @@ const TOOLS: [(&str, Audience, &str); 14] = [
     ("slow", Everybody, "Takes its time"),
     ("progress", Everybody, "Reports its progress"),
     ("elicit", Everybody, "Asks you for your favourite colour"),
+    ("elicit_url", Everybody, "Asks you to look at a page"),
+    ("roots", Everybody, "Asks for your roots, and names them"),
+    ("log", Everybody, "Logs a few messages"),
+    ("change", Everybody, "Tells that a list, or the resource of this URI, has changed"),
+    ("streams", Everybody, "Waits until somebody listens to what this server tells by itself"),
+    ("slow_calls", Everybody, "Waits until so many calls of `slow` wait to be released"),
     ("sample", Everybody, "Asks your model for a haiku"),
     ("big", Everybody, "Answers with a lot of text"),
     ("user_profile", SignedIn, "Shows your profile"),
@@ -98,6 +104,8 @@ fn parameters(name: &str) -> (Value, Value) {
             }),
             json!([]),
         ),
+        "slow_calls" => (json!({ "count": { "type": "integer" } }), json!(["count"])),
+        "change" => (json!({ "what": { "type": "string" } }), json!(["what"])),
         "progress" => (json!({ "steps": { "type": "integer", "default": 3 } }), json!([])),
         "big" => (json!({ "bytes": { "type": "integer", "default": 1_000_000 } }), json!([])),
         "protected_data" => {

@@ -1,0 +1,107 @@
+//! Twenty servers, half of them of no use: every client is answered, and nobody has to restart
+//! anything once the servers are well again.
+
+use demo_server::{Config, DemoServer, Fault, Plan};
+use serde_json::json;
+
+use crate::support::{Client, Home, text};
+
+const EACH: usize = 20;
+
+/// What is wrong with a server while its client starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Hangs,
+    Down,
+    SignedOut,
+    None,
+}
+
+/// Half of them work; of the others four hang, three are down, three want a sign-in.
+fn trouble_of(at: usize) -> Trouble {
+    match at {
+        0..4 => Trouble::Hangs,
+        4..7 => Trouble::Down,
+        7..10 => Trouble::SignedOut,
+        _ => Trouble::None,
+    }
+}
+
+fn name(at: usize) -> String {
+    format!("server-{at}")
+}
+
+/// Starts, adds and where it is wanted signs in to all of them, so that each was seen once.
+async fn all_known(home: &mut Home) -> Vec<DemoServer> {
+    let mut servers = Vec::new();
+    for at in 0..EACH {
+        let wants_sign_in = trouble_of(at) == Trouble::SignedOut;
+        let config = if wants_sign_in { Config::oauth() } else { Config::default() };
+        let server = DemoServer::start(config).await.expect("a server");
+        home.add(&name(at), &server.url()).await;
+        if wants_sign_in {
+            home.log_in(&name(at)).await;
+        }
+        servers.push(server);
+    }
+    servers
+}
+
+/// Lets every server fail as it has to.
+async fn break_half(servers: Vec<DemoServer>) -> Vec<(Option<DemoServer>, Config)> {
+    let mut broken = Vec::new();
+    for (at, server) in servers.into_iter().enumerate() {
+        let address = server.origin().socket_addrs(|| None).expect("an address")[0];
+        let config = Config { listen: address, ..Config::default() };
+        match trouble_of(at) {
+            Trouble::Hangs => server.control().plan(Plan { fault: Fault::Stall, method: None, times: 1000 }),
+            Trouble::SignedOut => server.control().revoke_tokens(None),
+            Trouble::None => {}
+            Trouble::Down => {
+                server.stop().await;
+                broken.push((None, config));
+                continue;
+            }
+        }
+        broken.push((Some(server), config));
+    }
+    broken
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn half_of_twenty_servers_may_fail_and_every_client_goes_on() {
+    let mut home = Home::new();
+    home.set("DRAWBRIDGE_START_BUDGET", "1");
+    let servers = all_known(&mut home).await;
+    let mut servers = break_half(servers).await;
+
+    let mut clients: Vec<Client> = (0..EACH).map(|at| home.connect(&[&name(at)])).collect();
+    for (at, client) in clients.iter_mut().enumerate() {
+        let answer = client.initialize().await;
+        assert_eq!(answer["result"]["serverInfo"]["name"], "drawbridge-demo", "{at}: {answer}");
+        let is_stand_in = answer["result"]["_meta"].get("drawbridge/standIn").is_some();
+        assert_eq!(is_stand_in, trouble_of(at) != Trouble::None, "{at}: {answer}");
+        let tools = client.tools().await;
+        assert!(tools.contains(&"echo_message".to_owned()), "{at}: {tools:?}");
+        let offers_sign_in = tools.contains(&"drawbridge_sign_in".to_owned());
+        assert_eq!(offers_sign_in, trouble_of(at) == Trouble::SignedOut, "{at}: {tools:?}");
+    }
+
+    for (at, (server, config)) in servers.iter_mut().enumerate() {
+        match (trouble_of(at), &server) {
+            (Trouble::Hangs, Some(server)) => {
+                server.control().clear_faults();
+                server.control().release_stalled();
+            }
+            (Trouble::SignedOut, _) => _ = home.log_in(&name(at)).await,
+            (Trouble::Down, _) => *server = Some(DemoServer::start(config.clone()).await.expect("a server")),
+            (Trouble::Hangs | Trouble::None, _) => {}
+        }
+    }
+    for (at, client) in clients.iter_mut().enumerate() {
+        let server = servers[at].0.as_ref().expect("it runs again");
+        server.control().wait_for(|stats| stats.open_sessions > 0).await;
+        let echo = client.call("echo_message", json!({ "message": at.to_string() })).await;
+        assert_eq!(text(&echo), at.to_string(), "{at}: {echo}");
+    }
+}

@@ -120,12 +120,16 @@ impl Failure {
         mcp::error_response(Some(id), mcp::BRIDGE_ERROR, &self.text(), Some(&data.to_string()))
     }
 
-    /// The tool result that tells the model of it.
-    pub fn tool_result(&self, id: &RequestId) -> Bytes {
-        let result = serde_json::json!({
+    /// The tool result that tells the model of it; a modern client's names its type
+    /// (<https://modelcontextprotocol.io/specification/2026-07-28/basic>: MUST).
+    pub fn tool_result(&self, id: &RequestId, for_modern_client: bool) -> Bytes {
+        let mut result = serde_json::json!({
             "content": [{ "type": "text", "text": self.text() }],
             "isError": true,
         });
+        if for_modern_client {
+            result["resultType"] = "complete".into();
+        }
         mcp::result_response(id, &result.to_string())
     }
 }

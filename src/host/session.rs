@@ -33,6 +33,7 @@ mod to_modern;
 mod usable_tools;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,9 +146,14 @@ struct Told {
 struct Pending {
     method: Box<str>,
     task: Option<AbortHandle>,
+    /// Whether it asks for a further page of a list.
+    is_further_page: bool,
     /// A modern call, as long as it may be sent again with other headers.
     call: Option<Message>,
 }
+
+/// Messages of the server that are handled before the client gets a word in.
+const MOST_IN_A_ROW: u32 = 32;
 
 struct Session {
     context: Shared,
@@ -172,7 +178,8 @@ struct Session {
     given_lists: BTreeSet<String>,
     /// How often listening upstream was interrupted, as far as it was made up for.
     interruptions: u64,
-    prefetch: u64,
+    /// Lists that are asked for to tell of changes, by request.
+    prefetching: HashMap<RequestId, String>,
     requests: JoinSet<(RequestId, Ending)>,
     tasks: JoinSet<()>,
     end: End,
@@ -197,7 +204,7 @@ impl Session {
             legacy_session: 0,
             given_lists: BTreeSet::new(),
             interruptions: 0,
-            prefetch: 0,
+            prefetching: HashMap::new(),
             requests: JoinSet::new(),
             tasks: JoinSet::new(),
             end: End::default(),
@@ -214,18 +221,25 @@ impl Session {
         self.resume(hello);
         let mut account = self.context.account().map(AccountHandle::state);
         let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
+        let mut in_a_row = 0;
         let client_left = loop {
             let deadline = self.next_deadline();
+            let is_servers_turn = in_a_row < MOST_IN_A_ROW;
+            in_a_row = if is_servers_turn { in_a_row + 1 } else { 0 };
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break false,
-                Some(message) = incoming.recv() => self.on_upstream(message).await,
+                // Before the endings, because an answer may come with its request's end.
+                Some(message) = incoming.recv(), if is_servers_turn => {
+                    self.on_upstream(message).await;
+                    continue;
+                }
                 line = frames.next() => match line {
                     Ok(Some(Line::Full(line))) => self.on_frame(line).await,
                     Ok(Some(Line::Piece { .. })) => {}
                     Ok(None) | Err(_) => break true,
                 },
-                Some(ended) = self.requests.join_next_with_id(), if !self.requests.is_empty() => {
+                Some(ended) = self.requests.join_next_with_id(), if is_servers_turn && !self.requests.is_empty() => {
                     match ended {
                         Ok((_, (id, ending))) => self.on_ending(&id, ending).await,
                         Err(error) => self.on_lost_task(&error).await,
@@ -245,7 +259,9 @@ impl Session {
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     self.on_deadline().await;
                 }
+                () = ready(()), if !is_servers_turn => {}
             }
+            in_a_row = 0;
         };
         self.requests.shutdown().await;
         if client_left {

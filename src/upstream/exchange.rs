@@ -87,17 +87,20 @@ pub(super) async fn refusal(
         discard(response).await;
         return Err(Error::Unauthorized { status, challenge });
     }
-    if status == StatusCode::NOT_FOUND && names_session {
-        discard(response).await;
-        return Err(Error::SessionGone);
-    }
     let limit = tokio::time::timeout(Duration::from_secs(10), response.read(ERROR_BYTES)).await;
     let body = limit.ok().and_then(Result::ok).unwrap_or_default();
-    if status == StatusCode::BAD_REQUEST && names_session && mentions_session(&body) {
+    let mentions_session = mentions_session(&body);
+    let messages = read_messages(body).unwrap_or_default();
+    let answer = messages.iter().find(|message| awaited.is_answered_by(message));
+    let blames_session = match status {
+        StatusCode::NOT_FOUND => answer.is_none_or(|answer| mentions_session && is_of_transport(answer)),
+        StatusCode::BAD_REQUEST => mentions_session && answer.is_none_or(is_of_transport),
+        _ => false,
+    };
+    if names_session && blames_session {
         return Err(Error::SessionGone);
     }
-    let messages = read_messages(body).unwrap_or_default();
-    let answers = messages.iter().any(|message| awaited.is_answered_by(message));
+    let answers = answer.is_some();
     let wait = net::retry_after(&response.headers).is_some();
     if answers && !(wait && matches!(status.as_u16(), 429 | 503)) {
         return Ok(messages);
@@ -119,6 +122,11 @@ pub(super) fn status_error(response: &Response, message: Option<Message>) -> Err
 
 pub(super) fn is_error(message: &Message) -> bool {
     matches!(message.kind(), Kind::Response { is_error: true, .. })
+}
+
+/// The codes that SDKs give errors of their transports; a tool's own words about sessions have others.
+fn is_of_transport(message: &Message) -> bool {
+    matches!(message.raw_at(&["error", "code"]), Some("-32000" | "-32001"))
 }
 
 /// The TypeScript SDK's servers answer 400 "No valid session ID provided", others 400 "Invalid session".

@@ -100,29 +100,34 @@ impl StreamableHttp {
     }
 
     /// Opens the server's own stream (legacy) and delivers its messages for as long as it takes,
-    /// opening it again whenever it ends.
+    /// opening it again whenever it ends. Servers that have no such stream may answer 404, as for a session that is
+    /// gone; in a `new_session`, which cannot be gone yet, that is what it means.
     ///
     /// # Errors
     /// `Unauthorized`, `SessionGone`, `Authorize`, `Redirect` and `TooLarge`; whatever may pass is tried again.
-    pub async fn listen(&self, sink: Sink) -> Result<ListenEnd, Error> {
+    pub async fn listen(&self, sink: Sink, new_session: bool) -> Result<ListenEnd, Error> {
         let gone = sink.clone();
         tokio::select! {
             () = gone.closed() => Ok(ListenEnd::SinkClosed),
-            end = self.keep_listening(sink) => end,
+            end = self.keep_listening(sink, new_session) => end,
         }
     }
 
-    async fn keep_listening(&self, sink: Sink) -> Result<ListenEnd, Error> {
+    async fn keep_listening(&self, sink: Sink, new_session: bool) -> Result<ListenEnd, Error> {
         let mut position = Position::start(&self.upstream.limits);
         let mut delivery = Delivery { awaited: Awaited::default(), sink };
+        let mut was_open = false;
         loop {
-            let wait = match self.open_stream(position.last_event.as_deref()).await {
+            let opened = self.open_stream(position.last_event.as_deref()).await;
+            was_open |= matches!(opened, Ok(Some(_)));
+            let wait = match opened {
                 Ok(Some(response)) => match self.follow(response, &mut delivery, &mut position).await {
                     Ok(()) | Err(Follow::Ended | Follow::NotJson) => position.backoff.after_end(),
                     Err(Follow::SinkClosed) => return Ok(ListenEnd::SinkClosed),
                     Err(Follow::TooLarge) => return Err(Error::TooLarge),
                 },
                 Ok(None) => return Ok(ListenEnd::NotOffered),
+                Err(Error::SessionGone) if new_session && !was_open => return Ok(ListenEnd::NotOffered),
                 Err(error) => position.backoff.after_failure(passing(error)?),
             };
             sleep(wait).await;

@@ -1,7 +1,7 @@
 //! Bad input from the client and bad answers from the server: each has its sentence, and the
 //! session goes on.
 
-use demo_server::{Answers, Config, DemoServer, Fault};
+use demo_server::{Answers, Config, DemoServer, Fault, Plan};
 use serde_json::json;
 
 use crate::support::{Client, Home, session, session_with, text};
@@ -140,6 +140,83 @@ async fn bytes_that_are_no_text_end_nothing() {
     assert!(answer["error"]["message"].is_string(), "{answer}");
     still_works(&mut client).await;
     assert_eq!(home.host_pid().await, host);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_that_knows_no_stream_keeps_its_one_session() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let no_stream = Fault::Status { code: 404, retry_after: None };
+    server.control().plan(Plan { fault: no_stream, method: Some("GET".into()), times: 1000 });
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    server.control().clear_stats();
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    server.control().wait_for(|stats| stats.method("GET") == 1).await;
+    for word in ["one", "two", "three"] {
+        assert_eq!(text(&client.call("echo_message", json!({ "message": word })).await), word);
+    }
+    let stats = server.control().stats();
+    assert_eq!((stats.initialize, stats.method("GET")), (1, 1));
+    assert_eq!(client.close().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn tools_that_changed_while_the_session_was_lost_are_told_of() {
+    let (server, _home, mut client) = session().await;
+    client.tools().await;
+    server.control().wait_for(|stats| stats.open_streams == 1).await;
+    server.control().fault_on("initialize", Fault::Stall);
+    server.control().kill_sessions().await;
+    server.control().wait_for(|stats| stats.stalled == 1).await;
+    server.control().add_tool("meanwhile");
+    server.control().release_stalled();
+    client.notification("notifications/tools/list_changed").await;
+    assert!(client.tools().await.contains(&"meanwhile".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_list_of_several_pages_is_read_to_its_end_before_the_client_hears_of_it() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let mut home = Home::new();
+    home.set("DRAWBRIDGE_START_BUDGET", "1");
+    home.add("demo", &server.url()).await;
+    let tool = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
+    let first = json!({ "tools": [tool("one")], "nextCursor": "2" }).to_string();
+    let last = json!({ "tools": [tool("two")] }).to_string();
+    server.control().fault_on("initialize", Fault::Stall);
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    client.tools().await;
+    server.control().script("tools/list", first.clone(), false);
+    server.control().script("tools/list", last.clone(), false);
+    server.control().release_stalled();
+    client.notification("notifications/tools/list_changed").await;
+
+    server.control().script("tools/list", first, false);
+    server.control().script("tools/list", last, false);
+    let page = client.request("tools/list", json!({})).await;
+    assert_eq!(page["result"]["tools"][0]["name"], "one");
+    let page = client.request("tools/list", json!({ "cursor": page["result"]["nextCursor"] })).await;
+    assert_eq!(page["result"]["tools"][0]["name"], "two");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_further_page_that_hangs_does_not_give_the_first_ones_again() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let mut home = Home::new();
+    home.set("DRAWBRIDGE_START_BUDGET", "1");
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let tool = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
+    let first = json!({ "tools": [tool("one")], "nextCursor": "2" }).to_string();
+    server.control().script("tools/list", first, false);
+    let page = client.request("tools/list", json!({})).await;
+    assert_eq!(page["result"]["nextCursor"], "2");
+    server.control().fault_on("tools/list", Fault::Stall);
+    let rest = client.request("tools/list", json!({ "cursor": "2" })).await;
+    assert_eq!(rest["result"], json!({ "tools": [] }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

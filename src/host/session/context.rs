@@ -331,6 +331,11 @@ impl Context {
         });
     }
 
+    /// Forgets which transport the server was seen to speak; it may have moved to the newer one.
+    pub(super) fn forget_transport(&self) {
+        self.snapshot.change(self.snapshot.generation(), |snapshot| snapshot.transport.take().is_some());
+    }
+
     /// Remembers what a server said, when it was asked at `asked`, that knows modern clients.
     pub(super) fn note_discover(&self, asked: Generation, result: Option<&str>, speaks_legacy_too: bool) {
         let era = if speaks_legacy_too { Era::Legacy } else { Era::Modern };

@@ -51,7 +51,7 @@ impl Session {
     async fn refuse(&self, message: &Message, failure: &Failure) {
         let Some(id) = message.request_id() else { return };
         let answer = match message.method() {
-            Some("tools/call") => failure.tool_result(id),
+            Some("tools/call") => self.tool_failure(id, failure),
             Some(_) | None => failure.response(id),
         };
         self.reply(answer).await;
@@ -82,10 +82,12 @@ impl Session {
         }
         let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
         let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
+        let is_further_page = message.string_at(&["params", "cursor"]).is_some();
         let Some(request) = self.request(message) else { return };
         self.spawn(id.clone(), &method, Request { held: Mutex::new(held), ..request }.run());
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.call = call;
+            pending.is_further_page = is_further_page;
         }
     }
 
@@ -114,8 +116,12 @@ impl Session {
     pub(super) fn on_initialize(&mut self, id: RequestId, message: Message) {
         self.note_client(&message);
         self.era = Era::Legacy;
+        self.deadline = Some(Instant::now() + self.context.limits.start_budget);
         self.told = Told::default();
-        self.pending.insert(id, Pending { method: "initialize".into(), task: None, call: None });
+        self.pending.insert(
+            id,
+            Pending { method: "initialize".into(), task: None, is_further_page: false, call: None },
+        );
         self.initialize = Some(message.clone());
         self.open_link(Opening::Legacy(Box::new(Handshake {
             initialize: message,
@@ -172,7 +178,10 @@ impl Session {
     ) {
         let own_id = id.clone();
         let task = self.requests.spawn(async move { (own_id, task.await) });
-        self.pending.insert(id, Pending { method: method.into(), task: Some(task), call: None });
+        self.pending.insert(
+            id,
+            Pending { method: method.into(), task: Some(task), is_further_page: false, call: None },
+        );
     }
 
     pub(super) fn on_notification(&mut self, message: Message) {

@@ -53,6 +53,11 @@ impl Session {
             return;
         }
         let whole = self.collector.on_response(id, &message);
+        if let Some(method) = self.prefetching.remove(id)
+            && let Some(cursor) = self.collector.next_cursor(&method).map(str::to_owned)
+        {
+            self.prefetch_page(method, Some(&cursor));
+        }
         if let Some(pending) = self.pending.remove(id) {
             let message = self.crossing().fitted_answer(&pending.method, message);
             let line = match &*pending.method {
@@ -110,7 +115,10 @@ impl Session {
     }
 
     pub(super) async fn on_ending(&mut self, id: &RequestId, ending: Ending) {
-        let Some(pending) = self.pending.get(id) else { return self.collector.forget(id) };
+        let Some(pending) = self.pending.get(id) else {
+            self.prefetching.remove(id);
+            return self.collector.forget(id);
+        };
         let method = pending.method.clone();
         let answer = match ending {
             Ending::Answered => return,
@@ -132,7 +140,7 @@ impl Session {
                 }
                 self.stand_in_list(id, &method, sign_in)
             }
-            Ending::Failed(failure) if &*method == "tools/call" => failure.tool_result(id),
+            Ending::Failed(failure) if &*method == "tools/call" => self.tool_failure(id, &failure),
             Ending::Failed(failure) => failure.response(id),
         };
         self.pending.remove(id);

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::host::account::{AccountState, SignedOut};
 use crate::host::failures;
 use crate::host::snapshot::Snapshot;
+use crate::mcp::era::Era;
 use crate::mcp::{self, Message, RequestId};
 
 use super::link::{Link, LinkState};
@@ -41,8 +42,8 @@ impl Session {
                 self.lists_due.push_back((later, id));
                 continue;
             }
-            self.pending.remove(&id);
             let answer = self.stand_in_list(&id, &method, self.sign_in_would_help());
+            self.pending.remove(&id);
             self.reply(answer).await;
         }
     }
@@ -60,8 +61,16 @@ impl Session {
         self.link.as_ref().is_some_and(signed_out) && self.context.account().is_some()
     }
 
+    /// A list from memory. A client that already has the first pages from the server gets an empty last one, not their
+    /// tools a second time; it is told once the list is known whole.
     pub(super) fn stand_in_list(&mut self, id: &RequestId, method: &str, sign_in: bool) -> Bytes {
         let server = self.context.server().to_owned();
+        if self.pending.get(id).is_some_and(|pending| pending.is_further_page)
+            && let Some(empty) = stand_in::empty(id, method, self.era)
+        {
+            self.told.lists.insert(method.to_owned(), String::new());
+            return empty;
+        }
         let sign_in = sign_in.then_some(server.as_str());
         let known = self.context.known_list(method, self.server_era());
         let result = stand_in::list(method, known.text(), sign_in, self.era);
@@ -72,6 +81,11 @@ impl Session {
             Some(result) => mcp::result_response(id, &result),
             None => failures::signed_out(&server).response(id),
         }
+    }
+
+    /// The tool result that tells the model of a failure.
+    pub(super) fn tool_failure(&self, id: &RequestId, failure: &Failure) -> Bytes {
+        failure.tool_result(id, self.era == Era::Modern)
     }
 
     pub(super) async fn on_link(&mut self) {
@@ -195,15 +209,23 @@ impl Session {
     pub(super) fn prefetch(&mut self) {
         let methods: Vec<String> = self.told.lists.keys().cloned().collect();
         for method in methods {
-            self.prefetch += 1;
-            let line =
-                format!(r#"{{"jsonrpc":"2.0","id":"drawbridge-{}","method":"{method}"}}"#, self.prefetch);
-            let Ok(message) = Message::parse(line.into()) else { continue };
-            self.collector.on_request(&message, self.context.snapshot.generation());
-            if let (Some(id), Some(request)) = (message.request_id().cloned(), self.request(message)) {
-                let request = Request { is_own: true, ..request };
-                self.requests.spawn(async move { (id, request.run().await) });
-            }
+            self.prefetch_page(method, None);
+        }
+    }
+
+    pub(super) fn prefetch_page(&mut self, method: String, cursor: Option<&str>) {
+        let id = self.context.questions.next_id();
+        let mut request = serde_json::json!({ "jsonrpc": "2.0", "method": method });
+        if let Some(cursor) = cursor {
+            request["params"] = serde_json::json!({ "cursor": cursor });
+        }
+        request["id"] = serde_json::from_str(id.as_raw()).expect("an id is JSON");
+        let Ok(message) = Message::parse(request.to_string().into()) else { return };
+        self.collector.on_request(&message, self.context.snapshot.generation());
+        if let Some(request) = self.request(message) {
+            let request = Request { is_own: true, ..request };
+            self.prefetching.insert(id.clone(), method);
+            self.requests.spawn(async move { (id, request.run().await) });
         }
     }
 }

@@ -25,6 +25,10 @@ use super::subscribed::Subscribed;
 /// A server that takes longer than this for the handshake counts as down.
 const OPEN_LIMIT: Duration = Duration::from_secs(60);
 const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
+/// A server that takes longer to take `notifications/initialized` is taken to have it.
+const INITIALIZED_LIMIT: Duration = Duration::from_secs(5);
+/// Sessions that end sooner, one after the other, are opened more and more slowly.
+const BRIEF: Duration = Duration::from_secs(10);
 
 /// How the upstream connection stands.
 #[derive(Debug, Clone)]
@@ -133,6 +137,7 @@ impl Link {
             generation: 0,
             interruptions: 0,
             backoff: Backoff::new(&upstream::Limits::default()),
+            was_brief: false,
         };
         tasks.spawn(keeper.run(end));
         let level = Arc::new(watch::Sender::new(None));
@@ -197,6 +202,8 @@ struct Keeper {
     generation: u64,
     interruptions: u64,
     backoff: Backoff,
+    /// Whether the last session ended soon after it was opened.
+    was_brief: bool,
 }
 
 impl Keeper {
@@ -223,11 +230,17 @@ impl Keeper {
                     if opened.response.is_some() {
                         self.context.note_attempt(Ok(()));
                     }
-                    self.backoff.reset();
+                    if !self.was_brief {
+                        self.backoff.reset();
+                    }
                     self.generation += 1;
+                    // What the one before would have told of is made up for.
+                    self.interruptions += u64::from(self.generation > 1);
                     *current = Some(opened.transport.clone());
+                    let opened_at = Instant::now();
                     self.serve(opened).await;
                     *current = None;
+                    self.rest_after(opened_at.elapsed()).await;
                 }
                 Err(OpenError::Rejected(answer)) => {
                     self.state.send_replace(LinkState::Rejected(answer));
@@ -243,6 +256,16 @@ impl Keeper {
                     self.stay_down(failure, Some(retry_after)).await;
                 }
             }
+        }
+    }
+
+    /// A server that loses one session after the other is not asked for the next in a tight loop.
+    async fn rest_after(&mut self, lasted: Duration) {
+        let was_brief = std::mem::replace(&mut self.was_brief, lasted < BRIEF);
+        if was_brief && self.was_brief {
+            self.state.send_replace(LinkState::Opening);
+            let at = Instant::now() + self.backoff.after_failure(None);
+            self.wait_for_retry(Some(at), Some(at)).await;
         }
     }
 
@@ -295,10 +318,8 @@ impl Keeper {
                     }
                 },
                 () = transport.closed() => return,
-                command = self.commands.recv() => match command {
-                    Some(Command::Gone(generation)) if generation == self.generation => return,
-                    Some(Command::Gone(_) | Command::Retry) => {}
-                    None => return,
+                command = self.commands.recv() => if self.is_ended_by(command) {
+                    return;
                 },
             }
         }
@@ -313,12 +334,19 @@ impl Keeper {
         loop {
             tokio::select! {
                 changed = self.initialized.changed() => return changed.is_ok(),
-                command = self.commands.recv() => match command {
-                    Some(Command::Gone(generation)) if generation == self.generation => return false,
-                    Some(Command::Gone(_) | Command::Retry) => {}
-                    None => return false,
+                command = self.commands.recv() => if self.is_ended_by(command) {
+                    return false;
                 },
             }
+        }
+    }
+
+    /// Whether a command ends the session that is open.
+    fn is_ended_by(&self, command: Option<Command>) -> bool {
+        match command {
+            Some(Command::Gone(generation)) => generation == self.generation,
+            Some(Command::Retry) => false,
+            None => true,
         }
     }
 
@@ -326,8 +354,8 @@ impl Keeper {
         let message = self.initialized.borrow().clone();
         let Some(message) = message else { return };
         let sink = self.context.incoming.clone();
-        let sent = self.context.authorized(|| transport.post(message.clone(), sink.clone())).await;
-        if let Err(Refused::Upstream(error)) = sent {
+        let sending = self.context.authorized(|| transport.post(message.clone(), sink.clone()));
+        if let Ok(Err(Refused::Upstream(error))) = timeout(INITIALIZED_LIMIT, sending).await {
             tracing::debug!(server = %self.context.server(), %error, "the server did not take `initialized`");
         }
     }

@@ -49,7 +49,8 @@ impl Listening {
     pub(super) fn to(context: &Arc<Context>, ready: &Ready, subscribed: Subscribed) -> Self {
         match &ready.crossing {
             Crossing::None | Crossing::ToLegacy | Crossing::ToVersion(_) => {
-                Self::Stream(Box::pin(listen(context.clone(), ready.transport.clone())))
+                let new_session = ready.response.is_some();
+                Self::Stream(Box::pin(listen(context.clone(), ready.transport.clone(), new_session)))
             }
             Crossing::ToModern(client) => Self::Subscription(Box::new(Subscription::new(
                 context.clone(),
@@ -75,13 +76,13 @@ impl Listening {
 }
 
 /// Keeps the server's GET stream open, where it offers one.
-async fn listen(context: Arc<Context>, transport: Arc<Transport>) -> Heard {
+async fn listen(context: Arc<Context>, transport: Arc<Transport>, new_session: bool) -> Heard {
     let Transport::Http(http) = &*transport else { return Heard::NotOffered };
     if http.session().is_none() {
         return Heard::NotOffered;
     }
     loop {
-        match context.authorized(|| http.listen(context.incoming.clone())).await {
+        match context.authorized(|| http.listen(context.incoming.clone(), new_session)).await {
             Err(Refused::Upstream(upstream::Error::SessionGone)) => return Heard::SessionGone,
             Err(Refused::SignInNeeded) => context.until_signed_in().await,
             Ok(_) => return Heard::NotOffered,

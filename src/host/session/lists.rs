@@ -72,6 +72,11 @@ impl Collector {
         Some(Whole { method, asked: partial.asked, items: array(&partial.items) })
     }
 
+    /// The cursor of the page that is still missing.
+    pub(super) fn next_cursor(&self, method: &str) -> Option<&str> {
+        self.partial.get(method)?.next.as_deref()
+    }
+
     /// Forgets a request that will not be answered.
     pub(super) fn forget(&mut self, id: &RequestId) {
         self.asked.remove(id);
@@ -105,8 +110,10 @@ mod tests {
     fn pages_make_a_whole_list() {
         let mut lists = Collector::default();
         assert_eq!(page(&mut lists, 1, None, r#"{"tools":[{"a": 1}],"nextCursor":"p2"}"#), None);
+        assert_eq!(lists.next_cursor("tools/list"), Some("p2"));
         let whole = page(&mut lists, 2, Some("p2"), r#"{"tools":[2]}"#);
         assert_eq!(whole.as_deref(), Some(r#"[{"a": 1},2]"#));
+        assert_eq!(lists.next_cursor("tools/list"), None);
     }
 
     #[test]

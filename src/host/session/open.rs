@@ -216,7 +216,13 @@ async fn handshake(
     let known = context.seen_transport();
     match (context.connection.entry.transport, known) {
         (TransportChoice::Sse, _) | (TransportChoice::Auto, Some(SeenTransport::HttpSse)) => {
-            over_http_sse(context, initialize).await
+            let opened = over_http_sse(context, initialize).await;
+            if let Err(OpenError::Failed(failure)) = &opened
+                && failure.code != Code::Unreachable
+            {
+                context.forget_transport();
+            }
+            opened
         }
         (TransportChoice::Http, _) | (TransportChoice::Auto, Some(SeenTransport::StreamableHttp)) => {
             let opened = over_streamable_http(context, initialize, found).await;

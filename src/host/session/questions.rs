@@ -11,17 +11,25 @@ use crate::mcp::{Kind, Message, RequestId};
 use super::context::Context;
 
 /// What the client was asked, and who waits for its answers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Questions {
+    /// An answer may come late, to a session of the same client that another Host serves by then.
+    prefix: u64,
     waiting: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
     ids: AtomicU64,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self { prefix: rand::random(), waiting: Mutex::default(), ids: AtomicU64::new(0) }
+    }
 }
 
 impl Questions {
     /// An id that no other request of this session has, towards either side.
     pub(super) fn next_id(&self) -> RequestId {
         let number = self.ids.fetch_add(1, Ordering::Relaxed);
-        RequestId::from_raw(&format!("\"drawbridge-era-{number}\""))
+        RequestId::from_raw(&format!("\"drawbridge-{:x}-{number}\"", self.prefix))
     }
 
     /// Hands the client's answer to who asked; gives back what nobody awaits.

@@ -117,7 +117,10 @@ pub(super) async fn run(context: Shared, link: Option<Link>, message: Message) -
         None => Vec::new(),
     };
     let text = report(context.server(), &names);
-    let result = serde_json::json!({ "content": [{ "type": "text", "text": text }] });
+    let mut result = serde_json::json!({ "content": [{ "type": "text", "text": text }] });
+    if message.meta_protocol_version().is_some() {
+        result["resultType"] = "complete".into();
+    }
     match message.request_id() {
         Some(id) => Ending::Answer(result_response(id, &result.to_string())),
         None => Ending::Answered,

@@ -57,7 +57,10 @@ pub(super) fn list(method: &str, known: &str, sign_in: Option<&str>, era: Era) -
 pub(super) fn empty(id: &RequestId, method: &str, era: Era) -> Option<bytes::Bytes> {
     let result = match method {
         "ping" | "logging/setLevel" => "{}".to_owned(),
-        "completion/complete" => r#"{"completion":{"values":[]}}"#.to_owned(),
+        "completion/complete" => match era {
+            Era::Legacy => r#"{"completion":{"values":[]}}"#.to_owned(),
+            Era::Modern => r#"{"completion":{"values":[]},"resultType":"complete"}"#.to_owned(),
+        },
         _ => list(method, "[]", None, era)?,
     };
     Some(result_response(id, &result))

@@ -110,6 +110,25 @@ async fn a_session_is_gone_only_where_one_was_named() {
 }
 
 #[tokio::test]
+async fn what_answers_the_request_is_its_answer_and_no_lost_session() {
+    let own_words = [
+        (400, r#"{"id":1,"error":{"code":-32602,"message":"sessionId is required"}}"#),
+        (404, r#"{"id":1,"error":{"code":-32601,"message":"Method not found"}}"#),
+        (404, r#"{"id":1,"error":{"code":-32002,"message":"No resource is in this session id"}}"#),
+    ];
+    for (status, body) in own_words {
+        let (posted, lines) = post_in_session(with_status(status, json(body))).await;
+        assert!(posted.expect(body).answered, "{body}");
+        assert_eq!(lines, [body], "{status}");
+    }
+    for status in [400, 404] {
+        let body = r#"{"id":1,"error":{"code":-32001,"message":"Session not found"}}"#;
+        let (posted, _) = post_in_session(with_status(status, json(body))).await;
+        assert!(matches!(posted, Err(Error::SessionGone)), "{status} {posted:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_of_a_gateway_may_hide_a_request_that_ran() {
     for (status, may_have_run) in
         [(400, false), (408, true), (409, false), (500, true), (502, true), (504, true)]

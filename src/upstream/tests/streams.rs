@@ -188,7 +188,7 @@ async fn a_server_without_a_stream_says_so_in_many_ways() {
         let status = answer.status();
         let fake = Fake::start(vec![answer]).await;
         let (sink, _inbox) = sink();
-        let end = fake.link().listen(sink).await;
+        let end = fake.link().listen(sink, false).await;
         assert!(matches!(end, Ok(ListenEnd::NotOffered)), "{status} {end:?}");
     }
 }
@@ -208,7 +208,7 @@ async fn listening_goes_on_over_ends_and_failures() {
         }
         drop(inbox);
     };
-    let (end, ()) = tokio::join!(link.listen(sink), watch);
+    let (end, ()) = tokio::join!(link.listen(sink, false), watch);
     assert!(matches!(end, Ok(ListenEnd::SinkClosed)), "{end:?}");
     say.closed().await;
     let mut resumed_with = Vec::new();
@@ -226,10 +226,20 @@ async fn listening_ends_where_only_the_session_can_help() {
     let fake = Fake::start(vec![empty(404)]).await;
     let link = fake.link();
     link.set_session(SessionId::new("s-1"));
-    let end = link.listen(sink.clone()).await;
+    let end = link.listen(sink.clone(), false).await;
     assert!(matches!(end, Err(Error::SessionGone)), "{end:?}");
+    let fake = Fake::start(vec![empty(404)]).await;
+    let link = fake.link();
+    link.set_session(SessionId::new("s-1"));
+    let end = link.listen(sink.clone(), true).await;
+    assert!(matches!(end, Ok(ListenEnd::NotOffered)), "a new session is not gone: {end:?}");
+    let fake = Fake::start(vec![events("data: x\n\n"), empty(404)]).await;
+    let link = fake.link();
+    link.set_session(SessionId::new("s-1"));
+    let end = link.listen(sink.clone(), true).await;
+    assert!(matches!(end, Err(Error::SessionGone)), "it had a stream: {end:?}");
     let fake = Fake::start(vec![events("data: x\n\n"), empty(401)]).await;
-    let end = fake.link().listen(sink).await;
+    let end = fake.link().listen(sink, false).await;
     assert!(matches!(end, Err(Error::Unauthorized { .. })), "{end:?}");
 }
 
@@ -262,7 +272,7 @@ async fn a_stream_is_opened_anew_where_it_stopped_once_the_computer_woke_up() {
     };
     let (before, after) = tokio::select! {
         seen = waking => seen,
-        end = link.listen(sink) => panic!("listening ended: {end:?}"),
+        end = link.listen(sink, false) => panic!("listening ended: {end:?}"),
     };
     assert_eq!(after.header("last-event-id"), Some("e1"));
     assert_ne!(after.peer, before.peer, "over another connection");

@@ -321,6 +321,8 @@ async fn a_locked_vault_is_an_error_and_no_sign_out() {
     let account = fixture.account();
     assert!(matches!(account.access_token().await, Err(Error::Vault(_))));
     state_where(&account, |state| matches!(state, AccountState::Failed { .. })).await;
+    // Nor can anybody sign in over tokens that are only out of sight.
+    assert!(matches!(account.sign_in(by_person()).await, Err(Error::Vault(_))));
     fixture.store.lock(false);
     assert!(account.access_token().await.unwrap().is_some());
     state_where(&account, |state| matches!(state, AccountState::SignedIn { .. })).await;

@@ -25,7 +25,9 @@ use self::sign_in::{Stage, UnderWay};
 use self::step_up::StepUps;
 use self::tokens::{Pause, Waiter};
 use super::clock::Age;
-use super::{AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignedOut};
+use super::{
+    AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignIn, SignInRequest, SignedOut,
+};
 use crate::oauth;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::login::{Finished, Former, Prepared};
@@ -62,6 +64,8 @@ pub(super) struct Task {
     challenge: Option<Challenge>,
     step_ups: StepUps,
     self_opened: SelfOpened,
+    /// Sign-ins that wait for the vault.
+    signing_in: Vec<(SignInRequest, Reply<SignIn>)>,
     signing_out: Vec<Reply<()>>,
     /// Who was signed in before.
     former: Option<Former>,
@@ -137,6 +141,7 @@ impl Task {
             challenge: None,
             step_ups: StepUps::default(),
             self_opened: SelfOpened::default(),
+            signing_in: Vec::new(),
             signing_out: Vec::new(),
             former: None,
             met_refusal: false,
@@ -202,6 +207,7 @@ impl Task {
                 if let Some(login) = &self.login {
                     login.cancel.cancel();
                 }
+                self.fail_signing_in(&oauth::Error::Cancelled.into());
             }
             Request::SignOut { reply } => self.sign_out(reply),
         }
@@ -228,6 +234,7 @@ impl Task {
                 }
                 self.fail_waiters(&Error::Stopped);
                 self.fail_obtaining(&Error::Stopped);
+                self.fail_signing_in(&Error::Stopped);
             }
         }
     }

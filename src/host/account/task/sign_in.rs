@@ -113,6 +113,15 @@ impl Task {
         if self.login.is_some() {
             return self.join_sign_in(request, reply);
         }
+        // Who was signed in, by whom and with what permission decides about the warnings.
+        match &self.held {
+            Held::Unread => {
+                self.signing_in.push((request, reply));
+                return self.start_reading();
+            }
+            Held::Reading => return self.signing_in.push((request, reply)),
+            Held::Nothing(_) | Held::Tokens(_) => {}
+        }
         if request.prompt == Prompt::ByItself && !self.self_opened.may_open() {
             return answer(reply, Err(Error::NotAgain));
         }
@@ -331,9 +340,17 @@ impl Task {
         others.map(|served| served.server.clone()).collect()
     }
 
+    /// Ends those that wait for the vault.
+    pub(super) fn fail_signing_in(&mut self, error: &Error) {
+        for (_, reply) in std::mem::take(&mut self.signing_in) {
+            answer(reply, Err(error.clone()));
+        }
+    }
+
     /// Ends a sign-in under way, and one whose tokens are still on their way into the vault.
     pub(super) fn drop_sign_in(&mut self) {
         let cancelled = || Arc::new(oauth::Error::Cancelled);
+        self.fail_signing_in(&Error::OAuth(cancelled()));
         if let Some(login) = self.login.take() {
             login.cancel.cancel();
             login.outcome.send_replace(Some(Err(cancelled())));

@@ -55,12 +55,12 @@ impl Task {
     }
 
     pub(super) fn read(&mut self, outcome: Result<Option<SecretString>, secret::Error>) {
-        // A sign-in may have been quicker.
-        if matches!(self.held, Held::Reading) {
-            self.take_over(outcome);
-        }
+        self.take_over(outcome);
         for reply in std::mem::take(&mut self.signing_out) {
             self.sign_out_now(reply);
+        }
+        for (request, reply) in std::mem::take(&mut self.signing_in) {
+            self.sign_in(request, reply);
         }
         self.serve_waiters();
     }
@@ -93,6 +93,7 @@ impl Task {
                 let error = Error::from(error);
                 self.last_failure = Some(error.clone());
                 self.fail_waiters(&error);
+                self.fail_signing_in(&error);
             }
         }
     }

@@ -329,6 +329,17 @@ async fn a_locked_vault_is_an_error_and_no_sign_out() {
 }
 
 #[tokio::test]
+async fn a_vault_that_answers_again_is_no_failure_any_more() {
+    let fixture = Fixture::start().await;
+    let account = fixture.account();
+    fixture.store.lock(true);
+    assert!(matches!(account.access_token().await, Err(Error::Vault(_))));
+    fixture.store.lock(false);
+    assert!(matches!(account.look().await.unwrap(), AccountState::Unknown));
+    state_where(&account, |state| matches!(state, AccountState::Unknown)).await;
+}
+
+#[tokio::test]
 async fn nobody_signed_in_is_no_error() {
     let fixture = Fixture::start().await;
     let account = fixture.account();

@@ -68,6 +68,7 @@ impl Task {
     pub(super) fn take_over(&mut self, outcome: Result<Option<SecretString>, secret::Error>) {
         match outcome {
             Ok(text) => {
+                self.last_failure = None;
                 let record = text.as_ref().map(|text| Record::parse(text, &self.spec.server_url));
                 self.held = match record {
                     Some(Some(Record::Tokens(tokens))) => Held::Tokens(tokens),

@@ -15,6 +15,7 @@ pub mod mcp;
 pub mod net;
 pub mod oauth;
 pub mod paths;
+pub mod peer;
 pub mod private_file;
 pub mod process;
 pub mod redact;

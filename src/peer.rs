@@ -1,16 +1,22 @@
-//! Whose process is at the other end of a connection from this computer. Linux tells; elsewhere
-//! the token has to do.
+//! Whose process is at the other end of a connection from this computer (security rules 9 and 10). Linux tells;
+//! elsewhere a token, or the `state` of a sign-in, has to do.
 
 use std::net::SocketAddr;
 
 /// Whether a connection may be served at all. Reads files of the system, so it may block.
-pub(in crate::api) fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
+pub fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
     peer.ip().is_loopback() && owner::is_own(peer, local)
+}
+
+/// Whether a connection comes from another user, who is not the administrator: a relay from another computer or
+/// system may run as that. `false` where the system does not tell. Reads files of the system, so it may block.
+pub fn is_of_another_user(peer: SocketAddr, local: SocketAddr) -> bool {
+    owner::is_of_another_user(peer, local)
 }
 
 /// Whether another user's process listens on a port of this computer. `false` where the system
 /// does not tell. Reads files of the system, so it may block.
-pub(in crate::api) fn is_held_by_another_user(port: u16) -> bool {
+pub fn is_held_by_another_user(port: u16) -> bool {
     owner::is_held_by_another_user(port)
 }
 
@@ -20,6 +26,7 @@ mod owner {
 
     const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
     const LISTEN: &str = "0A";
+    const ADMINISTRATOR: u32 = 0;
 
     /// One line of the kernel's table of TCP sockets.
     #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +42,21 @@ mod owner {
     pub(super) fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
         let uid = tables().iter().find_map(|table| uid_of(table, peer, local));
         uid == Some(own_uid())
+    }
+
+    pub(super) fn is_of_another_user(peer: SocketAddr, local: SocketAddr) -> bool {
+        is_foreign(&tables(), peer, local, own_uid())
+    }
+
+    /// A connection that its process has closed again may have been anybody's.
+    pub(super) fn is_foreign(
+        tables: &[impl AsRef<str>],
+        peer: SocketAddr,
+        local: SocketAddr,
+        own: u32,
+    ) -> bool {
+        let uid = tables.iter().find_map(|table| uid_of(table.as_ref(), peer, local));
+        !tables.is_empty() && uid.is_none_or(|uid| uid != own && uid != ADMINISTRATOR)
     }
 
     pub(super) fn is_held_by_another_user(port: u16) -> bool {
@@ -98,6 +120,10 @@ mod owner {
         true
     }
 
+    pub(super) fn is_of_another_user(_peer: SocketAddr, _local: SocketAddr) -> bool {
+        false
+    }
+
     pub(super) fn is_held_by_another_user(_port: u16) -> bool {
         false
     }
@@ -139,12 +165,24 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_endian = "little")]
+    fn a_sign_in_is_answered_to_its_user_and_the_administrator_alone() {
+        let is_foreign = |port, own| owner::is_foreign(&[TABLE], at(port), at(0x1F90), own);
+        assert!(!is_foreign(0xC001, 1000));
+        assert!(is_foreign(0xC001, 1001) && is_foreign(0xC002, 1000));
+        assert!(is_foreign(0xC003, 1000), "whose it was is not known");
+        let answer = owner::is_foreign(&[TABLE], at(0x1F90), at(0xC001), 1000);
+        assert!(!answer, "the administrator's end");
+        assert!(!owner::is_foreign(&[""; 0], at(0xC001), at(0x1F90), 7), "the system does not tell");
+    }
+
+    #[test]
     fn our_own_connection_is_ours_and_an_unknown_one_is_not() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let local = listener.local_addr().expect("an address");
         let stream = TcpStream::connect(local).expect("connected");
         let peer = stream.local_addr().expect("an address");
-        assert!(is_own(peer, local));
+        assert!(is_own(peer, local) && !is_of_another_user(peer, local));
         assert!(!is_held_by_another_user(local.port()));
         assert!(!is_own(
             local,

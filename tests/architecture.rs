@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("redact", &[]),
     ("logging", &[]),
+    ("peer", &[]),
     ("process", &[]),
     ("private_file", &["redact"]),
     ("failure", &["mcp"]),
@@ -18,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &["redact"]),
     ("registry", &["net::AddressClass", "redact"]),
     ("upstream", &["mcp", "net", "redact"]),
-    ("oauth", &["net", "secret", "redact", "private_file"]),
+    ("oauth", &["net", "secret", "redact", "private_file", "peer"]),
     (
         "host",
         &[
@@ -39,7 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "api::mcp::run",
         ],
     ),
-    ("api", &["host", "mcp", "registry", "endpoint", "failure", "redact", "net::AddressClass", "oauth"]),
+    (
+        "api",
+        &["host", "mcp", "registry", "endpoint", "failure", "redact", "net::AddressClass", "oauth", "peer"],
+    ),
     ("shim", &["mcp", "endpoint", "failure"]),
     ("cli", &["*"]),
 ];

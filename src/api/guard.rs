@@ -1,7 +1,5 @@
 //! What every request to the HTTP endpoint meets first: Host, Origin and token, before anything
-//! else of it is looked at (security rule 10). A connection meets `peer` even before that.
-
-pub(super) mod peer;
+//! else of it is looked at (security rule 10). A connection meets `crate::peer` even before that.
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::request::Parts;

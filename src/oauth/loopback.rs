@@ -1,5 +1,6 @@
 //! The listener a browser returns to (RFC 8252 §7.3). It is bound before any page opens, answers only requests that
-//! name it as their host, and ends with the sign-in.
+//! name it as their host, and ends with the sign-in. On other users it hangs up, where the system tells whose a connection is:
+//! they can read the page's address, `state` and all, off the browser's command line.
 //!
 //! It knows four pages: our own confirmation and, if need be, a last question under a one-time path, the callback,
 //! and "nothing here". What a request
@@ -18,7 +19,7 @@ use http::header::{
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ use url::Url;
 
 use super::registration::RedirectUri;
 use super::{CallbackHost, page, same};
+use crate::peer;
 
 /// How long the last page may take to reach the browser.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -139,12 +141,38 @@ impl Listener {
             let router = Router::new().fallback(answer).with_state(Arc::clone(&desk));
             let stopped = stop.clone().cancelled_owned();
             servers.spawn(async move {
-                if let Err(error) = axum::serve(socket, router).with_graceful_shutdown(stopped).await {
+                if let Err(error) =
+                    axum::serve(OwnBrowsers(socket), router).with_graceful_shutdown(stopped).await
+                {
                     tracing::debug!(%error, "loopback listener failed");
                 }
             });
         }
         Serving { stop, servers, desk }
+    }
+}
+
+/// A listener that hangs up on other users.
+struct OwnBrowsers(TcpListener);
+
+impl axum::serve::Listener for OwnBrowsers {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            let (stream, peer) = axum::serve::Listener::accept(&mut self.0).await;
+            let Ok(local) = stream.local_addr() else { continue };
+            let looking = tokio::task::spawn_blocking(move || peer::is_of_another_user(peer, local));
+            if matches!(looking.await, Ok(false)) {
+                return (stream, peer);
+            }
+            tracing::warn!("another user's process tried to answer a sign-in");
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 }
 

@@ -18,11 +18,11 @@ use tokio::time::{sleep, timeout};
 
 use super::Endpoint;
 use super::callers::Callers;
-use crate::api::guard::peer;
 use crate::failure::{Code, Failure};
 use crate::host::HostHandle;
 use crate::host::clients::{EndpointState, Table};
 use crate::host::settings::Settings;
+use crate::peer;
 use crate::redact::reason;
 
 /// Connections at once, of all clients.

@@ -398,3 +398,30 @@ async fn tokens_that_cannot_be_given_back_now_are_given_back_later() {
     }
     assert!(!fixture.store.holds("the-refresh"));
 }
+
+#[tokio::test]
+async fn tokens_to_be_given_back_outlive_a_vault_that_is_locked_at_the_start() {
+    let mut fixture = Fixture::start().await;
+    let tokens =
+        |refresh: &str| json!({"access_token": "a", "token_type": "Bearer", "refresh_token": refresh});
+    let fake = Fake::start(tokens("the-first"), |_, _, _| {}).await;
+    fake.break_revocation(true);
+    fake.signed_in(&fixture.deps).await.sign_out().await.unwrap();
+    while !fixture.store.holds("the-first") {
+        tokio::task::yield_now().await;
+    }
+    fake.give(tokens("the-second"));
+    drop(fake.signed_in(&fixture.deps).await);
+
+    fixture.store.lock(true);
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    fixture.deps.giving_back = GivingBack::spawn(network(), fixture.deps.vault.clone(), &tasks, stop);
+    let account = fake.account(&fixture.deps);
+    account.look().await.unwrap_err();
+    fixture.store.lock(false);
+    account.sign_out().await.unwrap();
+    while !fixture.store.holds("the-second") {
+        tokio::task::yield_now().await;
+    }
+    assert!(fixture.store.holds("the-first"));
+}

@@ -51,6 +51,7 @@ impl GivingBack {
             network,
             vault,
             item: ItemName::new("give-back", "host", "all"),
+            is_read: false,
             kept: Vec::new(),
             under_way: Vec::new(),
             tries: JoinSet::new(),
@@ -88,6 +89,8 @@ struct Task {
     network: Network,
     vault: Vault,
     item: ItemName,
+    /// Whether the vault has told what an earlier Host left.
+    is_read: bool,
     /// What was tried in vain, as it is in the vault.
     kept: Vec<GivenUp>,
     under_way: Vec<(u64, GivenUp)>,
@@ -102,12 +105,9 @@ impl Task {
         mut received: mpsc::Receiver<(GivenUp, oneshot::Sender<()>)>,
         shutdown: CancellationToken,
     ) {
-        let left = tokio::select! {
+        tokio::select! {
             () = shutdown.cancelled() => return,
-            left = self.read() => left,
-        };
-        for given_up in left {
-            self.start(given_up, None);
+            () = self.read() => {}
         }
         loop {
             let idle = self.kept.is_empty();
@@ -122,8 +122,8 @@ impl Task {
                 () = tokio::time::sleep(self.pause), if !idle && self.tries.is_empty() => self.again(),
             }
         }
-        if !self.under_way.is_empty() {
-            self.kept.extend(self.under_way.drain(..).map(|(_, given_up)| given_up));
+        // Also what could not be noted so far.
+        if !self.under_way.is_empty() || !self.kept.is_empty() {
             self.write().await;
         }
     }
@@ -164,17 +164,29 @@ impl Task {
         self.write().await;
     }
 
-    async fn read(&self) -> Vec<GivenUp> {
+    /// Offers what an earlier Host left, once the vault tells.
+    async fn read(&mut self) {
+        if self.is_read {
+            return;
+        }
         match self.vault.read(&self.item).await {
-            Ok(text) => text.map(|text| stored::parse(&text)).unwrap_or_default(),
-            Err(error) => {
-                tracing::debug!(%error, "tokens to be given back could not be looked for");
-                Vec::new()
+            Ok(text) => {
+                self.is_read = true;
+                for given_up in text.map(|text| stored::parse(&text)).unwrap_or_default() {
+                    self.start(given_up, None);
+                }
             }
+            Err(error) => tracing::debug!(%error, "tokens to be given back could not be looked for"),
         }
     }
 
-    async fn write(&self) {
+    /// What was not read yet is not written over: it is taken in first.
+    async fn write(&mut self) {
+        self.read().await;
+        if !self.is_read {
+            tracing::warn!("tokens to be given back could not be noted; the secret store does not answer");
+            return;
+        }
         let under_way = self.under_way.iter().map(|(_, given_up)| given_up);
         let all: Vec<_> = self.kept.iter().chain(under_way).collect();
         let written = match all.is_empty() {

@@ -11,6 +11,7 @@ struct Inner {
     values: BTreeMap<String, Bytes>,
     locked: bool,
     fail_writes_after: Option<u32>,
+    fail_deletes: bool,
     writes: u32,
 }
 
@@ -42,6 +43,11 @@ impl MemoryControl {
     /// Lets this many writes succeed and fails the ones after.
     pub fn fail_writes_after(&self, successes: u32) {
         guard(&self.0).fail_writes_after = Some(successes);
+    }
+
+    /// From now on every deletion fails.
+    pub fn fail_deletes(&self, fail: bool) {
+        guard(&self.0).fail_deletes = fail;
     }
 
     /// How many writes were asked for, failed ones included.
@@ -84,7 +90,11 @@ impl SecretStore for MemoryStore {
     }
 
     fn delete(&mut self, name: &str) -> Result<(), Error> {
-        open(&self.0)?.values.remove(name);
+        let mut inner = open(&self.0)?;
+        if inner.fail_deletes {
+            return Err(Error::Failed { why: "told to fail".to_owned() });
+        }
+        inner.values.remove(name);
         Ok(())
     }
 

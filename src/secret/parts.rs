@@ -1,8 +1,10 @@
 //! Values longer than one keychain item may hold, split into numbered parts.
 //!
-//! An index item under the value's own name holds either the value itself (`v<generation>:<value>`) or the shape of
-//! its parts (`p<generation>:<count>:<digest>`). A new value goes under a new generation and the index is written
-//! last, so a write that stops half way leaves the old value readable.
+//! An index item under the value's own name holds the value itself (`v<generation>:<value>`), the shape of its parts
+//! (`p<generation>:<count>:<digest>`), or that there is none any more (`d<generation>:`). A new value goes under a new
+//! generation and the index is written last, so a write that stops half way leaves the old value readable. The index
+//! also names what may be left of former values (`v7+6.3,5.2:` has three parts of generation 6 and two of 5), until a
+//! later write or deletion has cleared it away.
 
 use sha2::{Digest, Sha256};
 
@@ -13,14 +15,27 @@ pub(super) const PART_BYTES: usize = 2_400;
 /// More parts than this are not a secret of ours.
 const MAX_PARTS: u32 = 256;
 
+/// More former values than this are not remembered, so that an index stays short.
+const MAX_LEFTOVERS: usize = 8;
+
 struct Index {
     generation: u32,
+    /// Parts of former values that may still be there.
+    leftovers: Vec<Parts>,
     shape: Shape,
 }
 
 enum Shape {
     Inline(Bytes),
     Parts { count: u32, digest: String },
+    Deleted,
+}
+
+/// The parts of one value.
+#[derive(Clone, Copy)]
+struct Parts {
+    generation: u32,
+    count: u32,
 }
 
 /// Reads the whole value.
@@ -28,6 +43,7 @@ pub(super) fn read(store: &mut dyn SecretStore, name: &str) -> Result<Option<Byt
     let Some(raw) = store.read(name)? else { return Ok(None) };
     let index = Index::parse(&raw).ok_or_else(|| damaged(name, "its index does not parse"))?;
     match index.shape {
+        Shape::Deleted => Ok(None),
         Shape::Inline(value) => Ok(Some(value)),
         Shape::Parts { count, digest } => {
             let mut value = Bytes::default();
@@ -50,8 +66,12 @@ pub(super) fn read(store: &mut dyn SecretStore, name: &str) -> Result<Option<Byt
 pub(super) fn write(store: &mut dyn SecretStore, name: &str, value: &[u8]) -> Result<(), Error> {
     let old = store.read(name)?.and_then(|raw| Index::parse(&raw));
     let generation = old.as_ref().map_or(0, |old| old.generation.wrapping_add(1));
+    let mut leftovers = old.as_ref().map_or_else(Vec::new, |old| old.leftovers.clone());
+    leftovers.retain(|parts| parts.delete(store, name).is_err());
+    let replaced = old.as_ref().and_then(Index::parts);
+    leftovers.extend(replaced);
     if value.len() <= PART_BYTES {
-        let mut raw = Bytes::new(format!("v{generation}:").into_bytes());
+        let mut raw = Bytes::new(head('v', generation, &leftovers).into_bytes());
         raw.extend_from_slice(value);
         store.write(name, &raw)?;
     } else {
@@ -60,25 +80,49 @@ pub(super) fn write(store: &mut dyn SecretStore, name: &str, value: &[u8]) -> Re
             store.write(&part_name(name, generation, count), part)?;
             count += 1;
         }
-        store.write(name, format!("p{generation}:{count}:{}", digest(value)).as_bytes())?;
+        let index = format!("{}{count}:{}", head('p', generation, &leftovers), digest(value));
+        store.write(name, index.as_bytes())?;
     }
-    // The new value stands from here on; what is left of the old one is only litter.
-    if let Some(old) = old {
-        delete_parts(store, name, &old).ok();
-    }
+    // The new value stands from here on. What is left of the old one is in the index, for next time.
+    replaced.and_then(|parts| parts.delete(store, name).ok());
     Ok(())
 }
 
-/// Deletes the index first, so that no half value can be read, then the parts.
+/// Deletes the value first, so that none can be read half, then its parts, and last the index that names them.
 pub(super) fn delete(store: &mut dyn SecretStore, name: &str) -> Result<(), Error> {
-    let old = store.read(name)?.and_then(|raw| Index::parse(&raw));
-    store.delete(name)?;
-    old.map_or(Ok(()), |old| delete_parts(store, name, &old))
+    if let Some(old) = store.read(name)?.and_then(|raw| Index::parse(&raw)) {
+        let leftovers: Vec<_> = old.leftovers.iter().copied().chain(old.parts()).collect();
+        if !leftovers.is_empty() {
+            store.write(name, head('d', old.generation, &leftovers).as_bytes())?;
+            leftovers.iter().try_for_each(|parts| parts.delete(store, name))?;
+        }
+    }
+    store.delete(name)
 }
 
-fn delete_parts(store: &mut dyn SecretStore, name: &str, index: &Index) -> Result<(), Error> {
-    let Shape::Parts { count, .. } = index.shape else { return Ok(()) };
-    (0..count).try_for_each(|number| store.delete(&part_name(name, index.generation, number)))
+impl Parts {
+    fn delete(self, store: &mut dyn SecretStore, name: &str) -> Result<(), Error> {
+        (0..self.count).try_for_each(|number| store.delete(&part_name(name, self.generation, number)))
+    }
+
+    /// `6.3`: three parts of generation 6.
+    fn parse(text: &str) -> Option<Self> {
+        let (generation, count) = text.split_once('.')?;
+        Some(Self { generation: generation.parse().ok()?, count: parse_count(count)? })
+    }
+}
+
+/// How an index begins.
+fn head(kind: char, generation: u32, leftovers: &[Parts]) -> String {
+    let newest = &leftovers[leftovers.len().saturating_sub(MAX_LEFTOVERS)..];
+    let named: Vec<_> =
+        newest.iter().map(|Parts { generation, count }| format!("{generation}.{count}")).collect();
+    let mark = if named.is_empty() { "" } else { "+" };
+    format!("{kind}{generation}{mark}{}:", named.join(","))
+}
+
+fn parse_count(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|count| (1..=MAX_PARTS).contains(count))
 }
 
 fn part_name(name: &str, generation: u32, number: u32) -> String {
@@ -97,18 +141,31 @@ impl Index {
     fn parse(raw: &[u8]) -> Option<Self> {
         let (kind, rest) = raw.split_first()?;
         let colon = rest.iter().position(|byte| *byte == b':')?;
-        let generation = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+        let head = std::str::from_utf8(&rest[..colon]).ok()?;
+        let (generation, leftovers) = match head.split_once('+') {
+            Some((generation, named)) => {
+                (generation, named.split(',').map(Parts::parse).collect::<Option<Vec<_>>>()?)
+            }
+            None => (head, Vec::new()),
+        };
         let body = &rest[colon + 1..];
         let shape = match kind {
             b'v' => Shape::Inline(Bytes::new(body.to_vec())),
             b'p' => {
                 let (count, digest) = std::str::from_utf8(body).ok()?.split_once(':')?;
-                let count = count.parse().ok().filter(|count| (1..=MAX_PARTS).contains(count))?;
-                Shape::Parts { count, digest: digest.to_owned() }
+                Shape::Parts { count: parse_count(count)?, digest: digest.to_owned() }
             }
+            b'd' => Shape::Deleted,
             _ => return None,
         };
-        Some(Self { generation, shape })
+        Some(Self { generation: generation.parse().ok()?, leftovers, shape })
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        match self.shape {
+            Shape::Parts { count, .. } => Some(Parts { generation: self.generation, count }),
+            Shape::Inline(_) | Shape::Deleted => None,
+        }
     }
 }
 
@@ -163,6 +220,32 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_could_not_be_deleted_go_with_the_next_write_or_deletion() {
+        let (mut store, control) = MemoryStore::new();
+        for seed in 1..20 {
+            write(&mut store, "n", &long(seed, 5_000)).unwrap();
+        }
+        control.fail_deletes(true);
+        write(&mut store, "n", &long(50, 10)).unwrap();
+        write(&mut store, "n", &long(51, 3_000)).unwrap();
+        write(&mut store, "n", &long(52, PART_BYTES)).unwrap();
+        assert_eq!(read(&mut store, "n").unwrap().unwrap().to_vec(), long(52, PART_BYTES));
+        assert_eq!(control.names().len(), 1 + 3 + 2);
+        assert!(control.longest() <= 2_560);
+        control.fail_deletes(false);
+        write(&mut store, "n", &long(53, 4_000)).unwrap();
+        assert_eq!(control.names(), ["n", "n#22.0", "n#22.1"]);
+
+        control.fail_deletes(true);
+        assert!(delete(&mut store, "n").is_err());
+        assert!(read(&mut store, "n").unwrap().is_none());
+        assert!(delete(&mut store, "n").is_err(), "they are still there");
+        control.fail_deletes(false);
+        delete(&mut store, "n").unwrap();
+        assert!(control.names().is_empty());
+    }
+
+    #[test]
     fn a_lost_or_foreign_part_is_damage_not_a_value() {
         let (mut store, _control) = MemoryStore::new();
         write(&mut store, "n", &long(1, 5_000)).unwrap();
@@ -170,7 +253,7 @@ mod tests {
         assert!(matches!(read(&mut store, "n"), Err(Error::Damaged { .. })));
         store.delete("n#0.1").unwrap();
         assert!(matches!(read(&mut store, "n"), Err(Error::Damaged { .. })));
-        for raw in [&b""[..], b"v", b"x0:a", b"p0:0:aa", b"p0:9999:aa", b"p0:aa"] {
+        for raw in [&b""[..], b"v", b"x0:a", b"p0:0:aa", b"p0:9999:aa", b"p0:aa", b"v1+:a", b"v1+2:a"] {
             store.write("n", raw).unwrap();
             assert!(matches!(read(&mut store, "n"), Err(Error::Damaged { .. })), "{raw:?}");
         }

@@ -41,6 +41,7 @@ mod serving;
 pub mod session;
 pub mod settings;
 pub mod snapshot;
+pub mod standing;
 mod view;
 pub mod visible_tools;
 mod wake;
@@ -115,11 +116,12 @@ impl Host {
         for warning in &warnings {
             tracing::warn!("{}", warning.text());
         }
-        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let tasks = TaskTracker::new();
+        let (shutdown, end) = (CancellationToken::new(), CancellationToken::new());
         let network = Network::new(Limits::default());
         let snapshots = SnapshotStore::new(paths.cache.join("snapshots"));
-        tasks.spawn(snapshots.clone().keep_written(shutdown.clone()));
-        let (redialled, asleep) = (network.clone(), shutdown.clone());
+        tasks.spawn(snapshots.clone().keep_written(end.clone()));
+        let (redialled, asleep) = (network.clone(), end.clone());
         tasks.spawn(async move {
             let woke = || {
                 tracing::info!("the computer was asleep, so all servers are dialled anew");
@@ -130,8 +132,8 @@ impl Host {
         let vault = Vault::open(secrets, &home_id, &paths.state);
         let reach = Reach::default();
         let inner = Inner {
-            controller: Controller::spawn(registry, &reach, &tasks, shutdown.clone()),
-            giving_back: GivingBack::spawn(network.clone(), vault.clone(), &tasks, shutdown.clone()),
+            controller: Controller::spawn(registry, &reach, &tasks, end.clone()),
+            giving_back: GivingBack::spawn(network.clone(), vault.clone(), &tasks, end.clone()),
             vault,
             opener,
             windows,
@@ -150,6 +152,7 @@ impl Host {
             activity: Activity::new(),
             tasks,
             shutdown,
+            end,
             warnings,
             clients,
             settings: paths.settings(),
@@ -186,15 +189,24 @@ impl Host {
                 () = idle => tracing::info!("idle for long enough"),
             }
             own.cancel();
-            let tasks = self.handle.tasks();
-            tasks.close();
-            if tokio::time::timeout(END_LIMIT, tasks.wait()).await.is_err() {
-                tracing::warn!("some tasks did not end in time");
-            }
-            self.handle.session_deps().snapshots.flush().await;
+            self.end_tasks().await;
         };
         tokio::join!(serving, end);
         Ok(())
+    }
+
+    /// Ends the sessions first, because they need accounts to say goodbye to their servers.
+    async fn end_tasks(&self) {
+        if tokio::time::timeout(END_LIMIT, self.handle.activity().without_sessions()).await.is_err() {
+            tracing::warn!("some sessions did not end in time");
+        }
+        self.handle.inner.end.cancel();
+        let tasks = self.handle.tasks();
+        tasks.close();
+        if tokio::time::timeout(END_LIMIT, tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+        self.handle.session_deps().snapshots.flush().await;
     }
 }
 

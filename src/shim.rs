@@ -262,7 +262,7 @@ impl Shim {
         let uncertain = self.pending.recover().uncertain;
         let failure = Failure::new(
             Code::MayHaveRun,
-            "Drawbridge was restarted while this request was under way, so it may or may not have run",
+            "The session was opened anew while this request was under way, so it may or may not have run",
             "Check before you try it again",
         );
         for id in uncertain {

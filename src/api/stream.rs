@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use crate::endpoint::frame::{self, Control, Frame, Hello};
 use crate::endpoint::{Line, LineReader, Stream};
 use crate::failure::{Code, Failure};
-use crate::host::{HostHandle, session};
+use crate::host::HostHandle;
+use crate::host::session::{self, HostEnd};
 
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
 
@@ -54,8 +55,8 @@ async fn greet(host: HostHandle, stream: Stream, early: BytesMut) {
     };
     if say(&mut writer, &Control::Welcome).await.is_ok() {
         let _open = host.activity().session();
-        let shutdown = host.shutdown().clone();
-        session::serve(host.session_deps(), connection, hello, frames, writer, shutdown).await;
+        let host_end = HostEnd::Pause(host.shutdown().clone());
+        session::serve(host.session_deps(), connection, hello, frames, writer, host_end).await;
     }
 }
 

@@ -192,7 +192,7 @@ impl HostHandle {
         }
         let server = self.stored(entry.clone()).await?;
         let spec = spec_of(&server, key.clone()).await?;
-        let stop = self.inner.shutdown.child_token();
+        let stop = self.inner.end.child_token();
         let deps = self.account_deps(stop.clone());
         let entry = entry.clone();
         let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };
@@ -210,7 +210,7 @@ impl HostHandle {
         // No label looks like this, so it is no account of the entry.
         let key = AccountKey { entry: server.entry.id.clone(), label: format!("{label}#{options}") };
         let spec = spec_of(server, key).await?;
-        Ok(AccountHandle::spawn(spec, self.account_deps(self.inner.shutdown.child_token())))
+        Ok(AccountHandle::spawn(spec, self.account_deps(self.inner.end.child_token())))
     }
 
     fn account_deps(&self, stop: CancellationToken) -> AccountDeps {

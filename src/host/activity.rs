@@ -40,6 +40,13 @@ impl Activity {
         self.sessions.subscribe()
     }
 
+    /// Returns once no session is open.
+    pub async fn without_sessions(&self) {
+        let mut sessions = self.sessions.subscribe();
+        // The count lives as long as this does.
+        let _ = sessions.wait_for(|count| *count == 0).await;
+    }
+
     /// Returns once nothing has gone on for that long.
     pub async fn idle_for(&self, time: Duration) {
         let (mut sessions, mut other) = (self.sessions.subscribe(), self.other.subscribe());

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::account::AccountHandle;
 use super::approval::{self, Wanted};
 use super::connection::{Connection, ConnectionKey};
 use super::options::{self, Server};
+use super::standing::Watched;
 use super::visible_tools::VisibleTools;
 use super::{Error, HostHandle, dialling};
 use crate::api::types::{NewServer, ServerOptions};
@@ -48,6 +50,16 @@ impl FromStr for Target {
     }
 }
 
+/// What makes up a connection besides the server.
+struct Parts {
+    label: AccountLabel,
+    account: Option<AccountHandle>,
+    /// A digest of the options that make it a connection of its own.
+    options: Option<String>,
+    own_rules: Option<ToolRules>,
+    standing: Watched,
+}
+
 impl HostHandle {
     /// Resolves what a shim sent: see [`resolve`](Self::resolve).
     ///
@@ -68,26 +80,26 @@ impl HostHandle {
         options::check_paths(given)?;
         match target {
             Target::Name { name, account } => {
-                let entry = self.entry(name.as_str()).await?;
+                let (entry, standing) = self.watched_entry(name.as_str()).await?;
                 let label = account.clone().unwrap_or_else(|| entry.default_account());
                 if account.is_some() && !entry.has_account(&label) {
                     return Err(Error::UnknownAccount { server: entry.name, label });
                 }
-                self.connect(entry, label, given).await
+                self.connect(entry, standing, label, given).await
             }
             Target::Url(url) => {
-                let entry = match self.find(url).await? {
-                    Some(entry) => entry,
+                let (entry, standing) = match self.find(url).await? {
+                    Some(found) => found,
                     None => self.add_brought(url, given).await?,
                 };
                 let label = entry.default_account();
-                self.connect(entry, label, given).await
+                self.connect(entry, standing, label, given).await
             }
         }
     }
 
     /// Adds what a program brought, once it is approved. No network before that.
-    async fn add_brought(&self, url: &Url, given: &ServerOptions) -> Result<ServerEntry, Error> {
+    async fn add_brought(&self, url: &Url, given: &ServerOptions) -> Result<(ServerEntry, Watched), Error> {
         let name = self.free_name(url).await?;
         approval::only_harmless(url, &name, given)?;
         let wanted = Wanted { url: SafeUrl::from(url), is_new: true, references: given.references() };
@@ -95,18 +107,20 @@ impl HostHandle {
         let new = NewServer { name, url: url.clone(), options: given.clone() };
         match self.add_entry(new).await {
             // Another program may have brought it at the same moment.
-            Err(Error::UrlTaken { name }) => self.entry(name.as_str()).await,
+            Err(Error::UrlTaken { name }) => self.watched_entry(name.as_str()).await,
             Err(Error::NameTaken { name }) => match self.find(url).await? {
-                Some(entry) => Ok(entry),
+                Some(found) => Ok(found),
                 None => Err(Error::NameTaken { name }),
             },
-            other => other,
+            Ok(entry) => self.watched_entry(entry.name.as_str()).await,
+            Err(error) => Err(error),
         }
     }
 
     async fn connect(
         &self,
         entry: ServerEntry,
+        standing: Watched,
         label: AccountLabel,
         given: &ServerOptions,
     ) -> Result<Connection, Error> {
@@ -116,7 +130,9 @@ impl HostHandle {
         let mut wanted = stored.clone();
         wanted.apply(&given)?;
         if stored.same_trust(&wanted) {
-            return self.connect_as_stored(wanted, label, own_rules).await;
+            let account = self.account_of(&wanted, &label).await?;
+            let parts = Parts { label, account, options: None, own_rules, standing };
+            return self.connection_of(wanted, parts).await;
         }
         let mut own = stored.without_secrets();
         own.apply(&given)?;
@@ -127,32 +143,27 @@ impl HostHandle {
             true => Some(self.unattended(&own, &label, &options).await?),
             false => None,
         };
-        self.connection_of(own, label, account, Some(options), own_rules).await
+        let parts = Parts { label, account, options: Some(options), own_rules, standing };
+        self.connection_of(own, parts).await
     }
 
-    async fn connect_as_stored(
+    /// The account whose tokens are used; none where the user gave a fixed `Authorization`.
+    async fn account_of(
         &self,
-        server: Server,
-        label: AccountLabel,
-        own_rules: Option<ToolRules>,
-    ) -> Result<Connection, Error> {
+        server: &Server,
+        label: &AccountLabel,
+    ) -> Result<Option<AccountHandle>, Error> {
         let has_own_authorization =
             server.secrets.bearer.is_some() || server.secrets.headers.contains_key("authorization");
-        let account = match has_own_authorization {
-            true => None,
-            false => Some(self.live(&self.entry(server.entry.name.as_str()).await?, &label).await?.handle),
-        };
-        self.connection_of(server, label, account, None, own_rules).await
+        if has_own_authorization {
+            return Ok(None);
+        }
+        let entry = self.entry(server.entry.name.as_str()).await?;
+        Ok(Some(self.live(&entry, label).await?.handle))
     }
 
-    async fn connection_of(
-        &self,
-        server: Server,
-        label: AccountLabel,
-        account: Option<super::account::AccountHandle>,
-        options: Option<String>,
-        own_rules: Option<ToolRules>,
-    ) -> Result<Connection, Error> {
+    async fn connection_of(&self, server: Server, parts: Parts) -> Result<Connection, Error> {
+        let Parts { label, account, options, own_rules, standing } = parts;
         let settings = dialling::settings(&server).await?;
         self.inner.network.check(&server.entry.url, &settings)?;
         let static_headers = dialling::headers(&server)?;
@@ -163,7 +174,8 @@ impl HostHandle {
             options,
             tools: own_rules.as_ref().map(options::digest_of_rules),
         };
-        Ok(Connection { entry: Arc::new(server.entry), settings, static_headers, account, tools, key })
+        let entry = Arc::new(server.entry);
+        Ok(Connection { entry, settings, static_headers, account, tools, key, standing })
     }
 
     async fn approve_references(&self, entry: &ServerEntry, given: &ServerOptions) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
 use crate::host::account::{self, AccountHandle, Credential};
+use crate::host::standing::Watched;
 use crate::host::visible_tools::VisibleTools;
 use crate::net::ConnectionSettings;
 use crate::oauth::dpop;
@@ -73,6 +74,8 @@ pub struct Connection {
     pub tools: VisibleTools,
     /// What is kept for it is kept under this.
     pub key: ConnectionKey,
+    /// Whether the entry still is what this was made from.
+    pub standing: Watched,
 }
 
 impl Connection {

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::account::{AccountHandle, AccountKey, AccountState, Elsewhere, Served};
 use super::reach::{Attempt, Reach};
+use super::standing::{Leaving, Standing, Standings, Watched};
 use super::{Error, view};
 use crate::api::types::{AccountStateView, ServerView};
 use crate::oauth::Issuer;
@@ -34,6 +35,7 @@ pub(super) struct Controller {
 pub(super) struct State {
     registry: Registry,
     accounts: HashMap<AccountKey, Live>,
+    standings: Standings,
     reach: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
     views: watch::Sender<Arc<Vec<ServerView>>>,
     served: watch::Sender<Arc<Vec<Served>>>,
@@ -63,6 +65,7 @@ impl Controller {
         let mut state = State {
             registry,
             accounts: HashMap::new(),
+            standings: Standings::default(),
             reach: reach.watch(),
             views,
             served,
@@ -129,12 +132,24 @@ impl State {
         })
     }
 
-    /// Takes a server out.
-    pub(super) fn remove(&mut self, id: &ServerId) -> Result<(), Error> {
+    /// Takes a server out; who is to leave it.
+    pub(super) fn remove(&mut self, id: &ServerId) -> Result<Leaving, Error> {
         self.change(|registry| {
             registry.take(id);
             registry.forget_unused_approvals();
-        })
+        })?;
+        Ok(self.standings.tell(id, Standing::Removed))
+    }
+
+    /// Ends the sessions that were connected with an entry as it was.
+    pub(super) fn outdate(&mut self, id: &ServerId) -> Leaving {
+        self.standings.tell(id, Standing::Changed)
+    }
+
+    /// An entry for a session, which watches it.
+    pub(super) fn watched(&mut self, entry: ServerEntry) -> (ServerEntry, Watched) {
+        let watched = self.standings.watch(&entry.id);
+        (entry, watched)
     }
 
     /// Remembers an approval.
@@ -344,7 +359,7 @@ async fn show_attempts(
 }
 
 /// Whether an account that was started from one entry is right for the other.
-fn same_but_for_accounts(one: &ServerEntry, other: &ServerEntry) -> bool {
+pub(super) fn same_but_for_accounts(one: &ServerEntry, other: &ServerEntry) -> bool {
     let plain =
         |entry: &ServerEntry| ServerEntry { accounts: Vec::new(), default_account: None, ..entry.clone() };
     plain(one) == plain(other)

@@ -58,6 +58,16 @@ pub fn of_upstream(server: &str, error: &upstream::Error) -> Failure {
     }
 }
 
+/// The server was removed under a live session.
+pub fn removed(server: &str) -> Failure {
+    Failure::about(
+        server,
+        Code::Unknown,
+        format!("{server} was removed from Drawbridge"),
+        format!("Add it again with `drawbridge add {server} URL`, then restart this MCP client"),
+    )
+}
+
 /// A call that the person's own rules do not let through.
 pub fn of_hidden_tool(server: &str, refused: &Refused) -> Failure {
     let sentence = match refused {

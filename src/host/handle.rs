@@ -12,12 +12,13 @@ use super::account::{GivingBack, SignInWindows};
 use super::activity::Activity;
 use super::approval::Approvals;
 use super::clients::Clients;
-use super::controller::Controller;
+use super::controller::{Controller, State};
 use super::dialling;
 use super::front::Front;
 use super::options::{self, Server};
 use super::secrets::ServerSecrets;
 use super::session::SessionDeps;
+use super::standing::Watched;
 use super::{Error, options::loosens};
 use crate::api::types::{Changes, Edited, NewServer, ServerOptions, ServerView, StatusView, VaultView};
 use crate::failure::Failure;
@@ -44,7 +45,10 @@ pub(super) struct Inner {
     pub(super) home_id: String,
     pub(super) activity: Activity,
     pub(super) tasks: TaskTracker,
+    /// Asks the Host to end: sessions say goodbye.
     pub(super) shutdown: CancellationToken,
+    /// Ends what sessions need for that: accounts, the controller.
+    pub(super) end: CancellationToken,
     pub(super) warnings: Vec<Failure>,
     pub(super) clients: Clients,
     pub(super) settings: PathBuf,
@@ -137,10 +141,13 @@ impl HostHandle {
             self.wake_accounts(&before.entry).await;
         }
         self.commit(&before, &after, &changes.options).await?;
-        let changed = drops
-            || !before.same_trust(&after)
-            || before.entry.url != after.entry.url
-            || before.entry.tools != after.entry.tools;
+        // Another name makes no difference to what is under way.
+        let renamed = before.renamed(&after.entry.name);
+        let changed = drops || !renamed.same_trust(&after) || before.entry.url != after.entry.url;
+        if !renamed.serves_as(&after) {
+            let id = before.entry.id.clone();
+            self.inner.controller.ask(move |state| state.outdate(&id)).await?.left().await;
+        }
         if changed {
             self.inner.sessions.reach.forget(before.entry.id.as_str());
             self.end_accounts(&before.entry, drops).await;
@@ -158,7 +165,7 @@ impl HostHandle {
         let entry = self.entry(name).await?;
         let id = entry.id.clone();
         self.wake_accounts(&entry).await;
-        self.inner.controller.ask(move |state| state.remove(&id)).await??;
+        self.inner.controller.ask(move |state| state.remove(&id)).await??.left().await;
         self.end_accounts(&entry, true).await;
         self.inner.sessions.snapshots.delete(&format!("{}.", entry.id)).await;
         self.inner.sessions.reach.forget(entry.id.as_str());
@@ -237,6 +244,13 @@ impl HostHandle {
         self.inner.controller.ask(move |state| state.by_name(&name)).await?
     }
 
+    /// An entry for a session, which watches it.
+    pub(super) async fn watched_entry(&self, name: &str) -> Result<(ServerEntry, Watched), Error> {
+        let name = name.to_owned();
+        let find = move |state: &mut State| state.by_name(&name).map(|entry| state.watched(entry));
+        self.inner.controller.ask(find).await?
+    }
+
     pub(super) async fn entries(&self) -> Result<Vec<ServerEntry>, Error> {
         self.inner.controller.ask(|state| state.registry().servers().to_vec()).await
     }
@@ -300,16 +314,20 @@ impl HostHandle {
         }
     }
 
-    /// The entry of a URL or name.
-    pub(super) async fn find(&self, url: &Url) -> Result<Option<ServerEntry>, Error> {
+    /// The entry of a URL, for a session, which watches it.
+    pub(super) async fn find(&self, url: &Url) -> Result<Option<(ServerEntry, Watched)>, Error> {
         let url = without_fragment(url.clone());
-        self.inner.controller.ask(move |state| state.registry().by_url(&url).cloned()).await
+        let find = move |state: &mut State| {
+            let entry = state.registry().by_url(&url).cloned()?;
+            Some(state.watched(entry))
+        };
+        self.inner.controller.ask(find).await
     }
 
     /// A name for a server that a program brought.
     pub(super) async fn free_name(&self, url: &Url) -> Result<ServerName, Error> {
         let url = url.clone();
-        let name = move |state: &mut super::controller::State| {
+        let name = move |state: &mut State| {
             crate::registry::name_for(&url, |name| state.registry().by_name(name).is_some())
         };
         self.inner.controller.ask(name).await

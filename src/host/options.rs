@@ -9,11 +9,12 @@ use url::Url;
 mod grant;
 
 use super::Error;
+use super::controller::same_but_for_accounts;
 use super::secrets::ServerSecrets;
 use crate::api::types::{ResourceOption, ServerOptions, Unset};
 use crate::oauth::registration::is_document_url;
 use crate::oauth::signing_key::{Algorithm, InvalidKey, SigningKey};
-use crate::registry::{OAuthEntry, ServerEntry, ToolRules, header};
+use crate::registry::{OAuthEntry, ServerEntry, ServerName, ToolRules, header};
 use crate::secret::{ClientSecret, PrivateKey, StaticSecret};
 
 /// An entry and the secrets of its options.
@@ -113,6 +114,18 @@ impl Server {
     /// and where sign-in pages open makes no difference to where they go.
     pub(super) fn same_trust(&self, other: &Self) -> bool {
         self.secrets.same_as(&other.secrets) && trust(&self.entry) == trust(&other.entry)
+    }
+
+    /// Whether a session that was connected with this one may go on under the other.
+    pub(super) fn serves_as(&self, other: &Self) -> bool {
+        self.secrets.same_as(&other.secrets) && same_but_for_accounts(&self.entry, &other.entry)
+    }
+
+    /// The same server under another name.
+    pub(super) fn renamed(&self, name: &ServerName) -> Self {
+        let mut renamed = self.clone();
+        renamed.entry.name = name.clone();
+        renamed
     }
 
     /// A digest of everything that makes it a connection of its own; `salt` keeps it from being

@@ -10,6 +10,7 @@ mod context;
 mod crossing;
 mod detect;
 mod downstream;
+mod ending;
 mod fresh;
 mod from_client;
 mod from_legacy;
@@ -42,7 +43,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::frame::Hello;
 use crate::endpoint::{Line, LineReader};
@@ -50,6 +50,7 @@ use crate::host::account::{AccountHandle, AccountState};
 use crate::host::connection::Connection;
 use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
+use crate::host::standing;
 use crate::mcp::era::Era;
 use crate::mcp::translate::subscription::Filter;
 use crate::mcp::{Message, RequestId};
@@ -58,6 +59,8 @@ use crate::upstream::Incoming;
 
 use context::{Context, Shared};
 use downstream::Downstream;
+pub use ending::HostEnd;
+use ending::Upstream;
 pub use held::HELD_STATE;
 use held::HeldRequests;
 use link::{End, Link};
@@ -109,26 +112,27 @@ pub struct SessionDeps {
     pub reach: Reach,
 }
 
-/// Serves one client until its stream ends or `shutdown` is cancelled. At the end of the stream
-/// the upstream session is ended too; at a shutdown it stays for the next Host.
+/// Serves one client until its stream ends, its entry is changed or removed, or the Host ends. Then
+/// the upstream session is ended too, unless the next Host goes on with it.
 pub async fn serve<R, W>(
     deps: SessionDeps,
     connection: Connection,
     hello: Hello,
     frames: LineReader<R>,
     writer: W,
-    shutdown: CancellationToken,
+    host_end: HostEnd,
 ) where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let (downstream, writing) = Downstream::spawn(writer);
     let (sender, incoming) = mpsc::channel(INCOMING_QUEUE);
-    let key = connection.key.to_string();
+    // Another address is another server, whoever the entry is.
+    let key = format!("{} {}", connection.key, connection.entry.url);
     let sealer = deps.sealer.clone();
     let context = Context::new(connection, deps, downstream, sender).await;
     let session = Session::new(Arc::new(context), sealer, key);
-    session.run(hello, frames, incoming, shutdown).await;
+    session.run(hello, frames, incoming, host_end).await;
     let _ = tokio::time::timeout(END_LIMIT, writing).await;
 }
 
@@ -216,19 +220,20 @@ impl Session {
         hello: Hello,
         mut frames: LineReader<R>,
         mut incoming: mpsc::Receiver<Incoming>,
-        shutdown: CancellationToken,
+        host_end: HostEnd,
     ) {
         self.resume(hello);
         let mut account = self.context.account().map(AccountHandle::state);
         let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
+        let mut standing = self.context.connection.standing.clone();
         let mut in_a_row = 0;
-        let client_left = loop {
+        let upstream = loop {
             let deadline = self.next_deadline();
             let is_servers_turn = in_a_row < MOST_IN_A_ROW;
             in_a_row = if is_servers_turn { in_a_row + 1 } else { 0 };
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => break false,
+                upstream = host_end.reached() => break upstream,
                 // Before the endings, because an answer may come with its request's end.
                 Some(message) = incoming.recv(), if is_servers_turn => {
                     self.on_upstream(message).await;
@@ -237,7 +242,7 @@ impl Session {
                 line = frames.next() => match line {
                     Ok(Some(Line::Full(line))) => self.on_frame(line).await,
                     Ok(Some(Line::Piece { .. })) => {}
-                    Ok(None) | Err(_) => break true,
+                    Ok(None) | Err(_) => break Upstream::Ends,
                 },
                 Some(ended) = self.requests.join_next_with_id(), if is_servers_turn && !self.requests.is_empty() => {
                     match ended {
@@ -247,9 +252,13 @@ impl Session {
                 }
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = link_changed(&mut self.link) => self.on_link().await,
+                ended = standing::ended(&mut standing) => {
+                    self.on_entry_ended(ended).await;
+                    break Upstream::Ends;
+                }
                 ended = account_changed(&mut account) => {
-                    // The entry was changed or removed: the shim comes back to what is there now.
-                    if ended { break false; }
+                    // The shim comes back to the account as it is now.
+                    if ended { break Upstream::Stays; }
                     self.context.fresh.forget_private();
                     let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
                     if let Some(account) = &account { self.on_caller(&account.borrow()); }
@@ -264,10 +273,9 @@ impl Session {
             in_a_row = 0;
         };
         self.requests.shutdown().await;
-        if client_left {
-            self.end.leave.cancel()
-        } else {
-            self.end.pause.cancel()
+        match upstream {
+            Upstream::Stays => self.end.pause.cancel(),
+            Upstream::Ends => self.end.leave.cancel(),
         }
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(END_LIMIT, rest).await;

@@ -1,6 +1,7 @@
 //! The built shim and the built Host against a real server: what a client sees.
 
 mod authorization_servers;
+mod changes;
 mod connect;
 mod default_home;
 mod eras;

@@ -15,7 +15,7 @@ fn texts(answer: &Value) -> &str {
     answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_ordinary_session() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -37,7 +37,7 @@ async fn an_ordinary_session() {
     assert_eq!(stats.deletes, before + 1, "the server's session ends with the client's");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn messages_keep_their_bytes() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -63,7 +63,7 @@ async fn messages_keep_their_bytes() {
     assert!(large.len() > 4 << 20);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_pretty_printed_request_is_understood() {
     let (_server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -72,7 +72,7 @@ async fn a_pretty_printed_request_is_understood() {
     assert_eq!(body(client.post(pretty).await).await["id"], 7);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn progress_goes_to_its_own_request() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -93,7 +93,7 @@ async fn progress_goes_to_its_own_request() {
     assert_eq!(other["id"], 1, "nothing but its answer came to the other request");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_server_asks_on_the_requests_own_stream() {
     let (_server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -110,7 +110,7 @@ async fn the_server_asks_on_the_requests_own_stream() {
     assert!(texts(&answers[0]).contains("teal"), "{}", answers[0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_the_server_says_by_itself_comes_on_its_stream() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -132,7 +132,7 @@ async fn what_the_server_says_by_itself_comes_on_its_stream() {
     assert!(again.next().await.is_none(), "the stream ends with the session");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_cancelled_request_ends_without_an_answer() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -149,7 +149,7 @@ async fn a_cancelled_request_ends_without_an_answer() {
     assert_eq!(body(client.post(call(1, "echo_message", json!({ "message": "x" }))).await).await["id"], 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn batches_exist_in_the_version_that_has_them() {
     let (_server, home) = with_demo(Config::default()).await;
     let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"},{"jsonrpc":"2.0","method":"notifications/x"},{"jsonrpc":"2.0","id":2,"method":"ping"}]"#;
@@ -168,7 +168,7 @@ async fn batches_exist_in_the_version_that_has_them() {
     assert_eq!(new.post(batch).await.status(), 400);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_is_no_proper_message_is_refused() {
     let (_server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -200,7 +200,7 @@ async fn what_is_no_proper_message_is_refused() {
     assert_eq!(send(client.request(Method::PUT, "demo")).await.status(), 405);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_id_in_use_is_not_taken_twice() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -215,7 +215,7 @@ async fn an_id_in_use_is_not_taken_twice() {
     assert_eq!(texts(&body(waiting.await.expect("it ends")).await), "done");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_session_that_is_used_least_makes_room() {
     let server = demo_server::DemoServer::start(Config::default()).await.expect("a server");
     let home = crate::support::Home::new();
@@ -237,7 +237,7 @@ async fn the_session_that_is_used_least_makes_room() {
     assert_eq!(statuses, [200, 404, 200]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_cannot_be_reached_is_answered_for() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -251,7 +251,7 @@ async fn a_server_that_cannot_be_reached_is_answered_for() {
     assert_eq!(failed["result"]["isError"], true, "{failed}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_session_that_nobody_uses_is_closed_and_one_that_listens_is_not() {
     let server = demo_server::DemoServer::start(Config::default()).await.expect("a server");
     let home = crate::support::Home::new();
@@ -272,7 +272,7 @@ async fn a_session_that_nobody_uses_is_closed_and_one_that_listens_is_not() {
     assert_eq!(events.next().await.expect("a message")["method"], "notifications/tools/list_changed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_stream_that_is_not_read_holds_nobody_up_for_long() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -293,7 +293,7 @@ async fn a_stream_that_is_not_read_holds_nobody_up_for_long() {
     assert!(read.len() < 120, "{} messages came", read.len());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_host_that_ends_ends_its_streams() {
     let (_server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -306,4 +306,14 @@ async fn a_host_that_ends_ends_its_streams() {
     home.host_pid().await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     assert_eq!(client.post(ping).await.status(), 404, "the next Host asks for a new session");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_host_that_ends_says_goodbye_upstream_for_its_http_clients() {
+    let (server, home) = with_demo(Config::default()).await;
+    let mut client = Local::add(&home, "one").await;
+    client.initialize().await;
+    server.control().wait_for(|stats| stats.open_sessions == 1).await;
+    home.ok(&["serve", "--stop"]).await;
+    server.control().wait_for(|stats| stats.open_sessions == 0 && stats.deletes > 0).await;
 }

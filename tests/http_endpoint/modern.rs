@@ -34,7 +34,7 @@ fn call(tool: &str) -> [(&str, &str); 3] {
     [("mcp-protocol-version", VERSION), ("mcp-method", "tools/call"), ("mcp-name", tool)]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn requests_pass_without_a_session() {
     let (server, _home, client) = modern().await;
     let headers = [("mcp-protocol-version", VERSION), ("mcp-method", "server/discover")];
@@ -55,7 +55,7 @@ async fn requests_pass_without_a_session() {
     assert!(journal.iter().all(|entry| entry.session_id.is_none()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn progress_comes_on_the_requests_stream() {
     let (_server, _home, client) = modern().await;
     let text = request(4, "tools/call", json!({ "name": "progress", "arguments": {} }));
@@ -65,7 +65,7 @@ async fn progress_comes_on_the_requests_stream() {
     assert!(progress.len() > 1 && progress.iter().all(|message| message["params"]["progressToken"] == 4));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn closing_the_response_takes_the_request_back() {
     let (server, _home, client) = modern().await;
     let text = request(1, "tools/call", json!({ "name": "slow", "arguments": { "until_released": true } }));
@@ -75,7 +75,7 @@ async fn closing_the_response_takes_the_request_back() {
     server.control().wait_for(|stats| stats.stalled == 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_subscription_stays_open_until_its_client_leaves() {
     let (server, _home, client) = modern().await;
     let headers = [("mcp-protocol-version", VERSION), ("mcp-method", "subscriptions/listen")];
@@ -90,7 +90,7 @@ async fn a_subscription_stays_open_until_its_client_leaves() {
     server.control().wait_for(|stats| stats.open_streams == 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn headers_that_say_something_else_are_refused() {
     let (server, _home, client) = modern().await;
     let text =
@@ -114,7 +114,7 @@ async fn headers_that_say_something_else_are_refused() {
     assert_eq!(post(&client, &encoded, text()).await.status(), 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn other_versions_and_methods_get_the_specifications_errors() {
     let (_server, _home, client) = modern().await;
     let later = request(1, "tools/list", json!({})).replace(VERSION, "2099-01-01");
@@ -134,7 +134,7 @@ async fn other_versions_and_methods_get_the_specifications_errors() {
     assert_eq!(post(&client, &headers, notification).await.status(), 400);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_question_of_a_legacy_server_is_answered_by_the_next_request_of_the_same_token() {
     let (server, home) = with_demo(Config { eras: Eras::Legacy, ..Config::default() }).await;
     let (client, other) = (Local::add(&home, "one").await, Local::add(&home, "two").await);

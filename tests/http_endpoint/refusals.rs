@@ -20,7 +20,7 @@ fn post(client: &Local) -> reqwest::RequestBuilder {
     client.request(Method::POST, "demo").body(initialize("2025-06-18", &json!({})))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn foreign_hosts_and_web_pages_are_refused_whatever_else_they_have() {
     let (server, home) = with_demo(Config::default()).await;
     let client = Local::add(&home, "one").await;
@@ -45,7 +45,7 @@ async fn foreign_hosts_and_web_pages_are_refused_whatever_else_they_have() {
     assert_eq!(send(post(&client).header("host", format!("localhost:{port}"))).await.status(), 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn without_a_token_that_works_there_is_nothing_to_see() {
     let (server, home) = with_demo(Config::default()).await;
     let mut client = Local::add(&home, "one").await;
@@ -75,7 +75,7 @@ async fn without_a_token_that_works_there_is_nothing_to_see() {
     assert_eq!(send(post(&client)).await.status(), 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_session_belongs_to_the_token_that_opened_it() {
     let (_server, home) = with_demo(Config::default()).await;
     let mut one = Local::add(&home, "one").await;
@@ -89,7 +89,7 @@ async fn a_session_belongs_to_the_token_that_opened_it() {
     assert_eq!(one.post(ping).await.status(), 200, "and nobody ended it");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_token_is_for_its_servers() {
     let (server, home) = with_demo(Config::default()).await;
     let mut other = server.url();
@@ -109,7 +109,7 @@ async fn a_token_is_for_its_servers() {
     assert!(!servers.contains("evil"), "no client adds servers: {servers}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_revoked_token_loses_what_is_open_at_once() {
     let (server, home) = with_demo(Config::default()).await;
     let mut one = Local::add(&home, "one").await;
@@ -131,7 +131,7 @@ async fn a_revoked_token_loses_what_is_open_at_once() {
     server.control().wait_for(|stats| stats.open_sessions == 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_body_over_the_limit_is_not_read() {
     let (_server, home) = with_demo(Config::default()).await;
     let client = Local::add(&home, "one").await;
@@ -148,7 +148,7 @@ async fn a_body_over_the_limit_is_not_read() {
     assert!(answer[..count].starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer[..count]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn sizes_and_rates_have_limits() {
     let server = demo_server::DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();
@@ -177,7 +177,7 @@ async fn sizes_and_rates_have_limits() {
     assert_eq!(other.post("{}").await.status(), 400, "one client's haste is not another's");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn another_users_process_is_not_served() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("only root can play another user; the kernel's table is tested by itself");

@@ -39,7 +39,7 @@ async fn stop(home: &Home) {
     home.ok(&["serve", "--stop"]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn off_until_the_first_client_and_off_after_the_last() {
     let (_server, home) = with_demo(Config::default()).await;
     let pid = home.host_pid().await;
@@ -64,7 +64,7 @@ async fn off_until_the_first_client_and_off_after_the_last() {
     assert_eq!(again.port(), port, "the port stays the same");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_token_works_after_a_restart_and_is_in_no_file() {
     let (_server, home) = with_demo(Config::default()).await;
     let client = Local::add(&home, "cursor").await;
@@ -90,7 +90,7 @@ async fn a_token_works_after_a_restart_and_is_in_no_file() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_taken_port_switches_it_off_and_says_so() {
     let (_server, home) = with_demo(Config::default()).await;
     let client = Local::add(&home, "cursor").await;
@@ -112,7 +112,7 @@ async fn a_taken_port_switches_it_off_and_says_so() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn tokens_that_another_user_may_have_seen_stop_working() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("only root can play another user; the kernel's table is tested by itself");
@@ -175,7 +175,7 @@ fn give_away(path: &Path) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn settings_that_cannot_be_read_keep_it_off() {
     let (_server, home) = with_demo(Config::default()).await;
     let client = Local::add(&home, "cursor").await;
@@ -186,7 +186,7 @@ async fn settings_that_cannot_be_read_keep_it_off() {
     assert!(TcpStream::connect(("127.0.0.1", client.port())).await.is_err());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_account_can_be_named_in_the_path_and_in_the_grant() {
     let (_server, home) = with_demo(Config::default()).await;
     let unknown = home.run(&["clients", "add", "x", "--server", "demo@work"]).await;

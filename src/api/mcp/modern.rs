@@ -24,7 +24,6 @@ use super::{Asking, Endpoint};
 use crate::endpoint::frame::{self, Frame};
 use crate::endpoint::{Line, LineReader};
 use crate::failure::Failure;
-use crate::host::Busy;
 use crate::mcp::era::{LEGACY_VERSIONS, MODERN_VERSIONS, is_legacy_version, is_modern_version};
 use crate::mcp::{self, Kind, Message, RequestId, header};
 
@@ -92,7 +91,6 @@ pub(super) async fn post(endpoint: &Endpoint, asking: Asking, message: Message) 
 pub(super) struct Pipe {
     frames: LineReader<ReadHalf<DuplexStream>>,
     write: WriteHalf<DuplexStream>,
-    _busy: Busy,
 }
 
 impl Pipe {
@@ -100,10 +98,10 @@ impl Pipe {
         let connection = endpoint.connect(asking).await?;
         let host = &endpoint.host;
         let (near, far) = tokio::io::duplex(PIPE);
-        host.tasks().spawn(serve(host.clone(), connection, hello(&asking.server), far));
+        serve(host, connection, hello(&asking.server), far);
         let (read, write) = tokio::io::split(near);
         let frames = LineReader::new(read, frame::LINE_CAP);
-        Ok(Self { frames, write, _busy: host.activity().session() })
+        Ok(Self { frames, write })
     }
 }
 

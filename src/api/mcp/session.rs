@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::routes::{Asked, Item, Lane, Routes, Taken};
 use crate::endpoint::frame::{self, Frame, Hello};
 use crate::endpoint::{Line, LineReader};
+use crate::host::HostHandle;
 use crate::host::connection::Connection;
-use crate::host::{Busy, HostHandle, session};
+use crate::host::session::{self, HostEnd};
 use crate::mcp::{self, Message, RequestId};
 
 /// Bytes between this task and the Host's session.
@@ -112,10 +113,9 @@ impl Open {
             lines: lines.downgrade(),
             routes: Routes::default(),
             idle,
-            _busy: host.activity().session(),
         };
         let tasks = host.tasks();
-        tasks.spawn(serve(host.clone(), connection, hello, far));
+        serve(host, connection, hello, far);
         tasks.spawn(write_lines(write, to_write, end));
         tasks.spawn(task.run(host.shutdown().clone()));
         open
@@ -211,12 +211,17 @@ impl Drop for InUse {
     }
 }
 
-/// Serves the far end of a pipe as if a shim were at the near one.
-pub(super) async fn serve(host: HostHandle, connection: Connection, hello: Hello, pipe: DuplexStream) {
+/// Serves the far end of a pipe as if a shim were at the near one. Nobody can take the session up
+/// again, so its upstream session ends with it, also when the Host does.
+pub(super) fn serve(host: &HostHandle, connection: Connection, hello: Hello, pipe: DuplexStream) {
     let (read, write) = tokio::io::split(pipe);
     let frames = LineReader::new(read, frame::LINE_CAP);
-    let shutdown = host.shutdown().clone();
-    session::serve(host.session_deps(), connection, hello, frames, write, shutdown).await;
+    let (deps, open) = (host.session_deps(), host.activity().session());
+    let host_end = HostEnd::Leave(host.shutdown().clone());
+    host.tasks().spawn(async move {
+        let _open = open;
+        session::serve(deps, connection, hello, frames, write, host_end).await;
+    });
 }
 
 pub(super) fn hello(target: &str) -> Hello {
@@ -264,7 +269,6 @@ struct Task {
     lines: mpsc::WeakSender<Bytes>,
     routes: Routes,
     idle: Duration,
-    _busy: Busy,
 }
 
 impl Task {

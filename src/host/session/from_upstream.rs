@@ -149,7 +149,7 @@ impl Session {
     }
 }
 
-fn list_changed(method: &str) -> Option<&'static [u8]> {
+pub(super) fn list_changed(method: &str) -> Option<&'static [u8]> {
     match method {
         "tools/list" => Some(br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#),
         "prompts/list" => Some(br#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#),

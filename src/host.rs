@@ -40,6 +40,7 @@ mod secrets;
 mod serving;
 pub mod session;
 pub mod settings;
+mod signing_in;
 pub mod snapshot;
 pub mod standing;
 mod view;

@@ -1,7 +1,7 @@
 //! A sign-in that the person starts in the app, from its page to the first look at the server.
 
 use drawbridge::failure::{Code, Failure};
-use drawbridge::host::account::{AskedBy, OpenWith, Prompt, SignInRequest};
+use drawbridge::host::account::OpenWith;
 use drawbridge::host::{AccountRef, HostHandle, failures};
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -37,13 +37,7 @@ pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef, way: SignIn
         look(host, account).await;
         return Ok(());
     }
-    let request = SignInRequest {
-        asked_by: AskedBy::Person,
-        prompt: Prompt::Clicked,
-        open: way.open_with(),
-        challenge: Vec::new(),
-    };
-    let sign_in = handle.sign_in(request).await.map_err(of_account)?;
+    let sign_in = host.sign_in(account, way.open_with()).await?;
     if sign_in.not_opened.is_some() {
         handle.cancel_sign_in().await;
         return Err(no_page());

@@ -24,7 +24,7 @@ use super::types::{
     ServerView, ShowWindow, SignInBody, SignInEvent, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
-use crate::host::account::{AccountHandle, AskedBy, OpenWith, Prompt, SignIn, SignInRequest};
+use crate::host::account::{AccountHandle, OpenWith, SignIn};
 use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
 use crate::redact::plain;
 use crate::registry::{AccountLabel, ClientName, ServerName};
@@ -233,15 +233,7 @@ async fn sign_in(
         OpenBy::Caller => OpenWith::Caller,
         OpenBy::Host => OpenWith::Host,
     };
-    let sign_in = handle
-        .sign_in(SignInRequest {
-            asked_by: AskedBy::Person,
-            prompt: Prompt::Clicked,
-            open: open_with,
-            challenge: Vec::new(),
-        })
-        .await
-        .map_err(|error| Refusal(failures::of_account(server.as_str(), &error)))?;
+    let sign_in = host.sign_in(&account, open_with).await.map_err(Refusal)?;
     let watch = Watch { handle, sign_in, tasks: host.tasks().clone() };
     let busy = host.activity().other();
     let steps = Steps { host, account, server, watch, next: Step::Url, _busy: busy };

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{
@@ -14,7 +13,7 @@ use super::controller::Live;
 use super::options::Server;
 use super::session::probe::{Probe, probe};
 use super::{Error, HostHandle, dialling, failures};
-use crate::api::types::{PastedRedirect, ProbeView};
+use crate::api::types::{PastedRedirect, ProbeView, ServerOptions};
 use crate::failure::Failure;
 use crate::oauth;
 use crate::redact::plain;
@@ -52,14 +51,20 @@ impl HostHandle {
     /// # Errors
     /// The first thing that is wrong.
     pub async fn probe(&self, account: &AccountRef) -> Result<Probe, Failure> {
-        let usual = self.entry(&account.server).await?.default_account();
-        // The usual account needs no name, and may not be stored yet.
-        let target = match account.label.as_ref().filter(|label| **label != usual) {
-            Some(label) => format!("{}@{label}", account.server),
-            None => account.server.clone(),
-        };
-        let options = RawValue::from_string("{}".to_owned()).expect("an empty object");
-        let connection = self.connection(&target, &options).await?;
+        let entry = self.entry(&account.server).await?;
+        let usual = entry.default_account();
+        let label = account.label.clone().unwrap_or_else(|| usual.clone());
+        // The usual account may not be stored yet.
+        if label != usual && !entry.has_account(&label) {
+            return Err(Error::UnknownAccount { server: entry.name, label }.into());
+        }
+        self.probe_as(&entry, &label).await
+    }
+
+    /// As [`probe`](Self::probe), for an account that may be new.
+    pub(super) async fn probe_as(&self, entry: &ServerEntry, label: &AccountLabel) -> Result<Probe, Failure> {
+        let (entry, standing) = self.watched_entry(entry.name.as_str()).await?;
+        let connection = self.connect(entry, standing, label.clone(), &ServerOptions::default()).await?;
         probe(self.session_deps(), connection).await
     }
 

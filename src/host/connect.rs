@@ -117,7 +117,7 @@ impl HostHandle {
         }
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         entry: ServerEntry,
         standing: Watched,

@@ -147,6 +147,26 @@ pub(super) fn of_tls(why: TlsTrouble, command: &str) -> String {
     }
 }
 
+/// There is nothing to sign in to.
+pub fn no_sign_in(server: &str, has_key: bool) -> Failure {
+    let sentence = match has_key {
+        true => format!("{server} takes the key that you have stored for it and asks for no sign-in"),
+        false => format!("{server} asks for no sign-in"),
+    };
+    let next_step = format!("Use it as it is; `drawbridge tools {server}` shows what it offers");
+    Failure::about(server, Code::Invalid, sentence, next_step)
+}
+
+/// The server offers no sign-in, and refuses what is stored for it.
+pub fn key_refused(server: &str) -> Failure {
+    Failure::about(
+        server,
+        Code::SignInFailed,
+        format!("{server} does not take the key that you have stored for it, and offers no sign-in"),
+        format!("Give it another with `drawbridge edit {server} --header` or `--bearer`"),
+    )
+}
+
 /// Trouble of an account.
 pub fn of_account(server: &str, error: &account::Error) -> Failure {
     match error {
@@ -182,6 +202,9 @@ pub fn of_oauth(server: &str, error: &oauth::Error) -> Failure {
     let (code, next_step) = match error {
         Error::Network(error) => return of_net(server, error),
         Error::Unavailable { .. } => (Code::Unreachable, "Try again in a moment".to_owned()),
+        Error::NotOffered { .. } => {
+            (Code::SignInFailed, format!("Use it as it is, or check it with `drawbridge show {server}`"))
+        }
         Error::NoAuthorizationServer { .. }
         | Error::ResourceMismatch { .. }
         | Error::InvalidMetadata { .. }

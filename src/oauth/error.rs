@@ -20,6 +20,12 @@ pub enum Error {
         /// The issuer from the options.
         wanted: String,
     },
+    /// The server says nothing of a sign-in, and may need none.
+    #[error("{server} offers no sign-in")]
+    NotOffered {
+        /// The MCP server.
+        server: SafeUrl,
+    },
     /// The resource metadata is about something else.
     #[error("the metadata of {server} is about another resource, {named}")]
     ResourceMismatch {
@@ -246,6 +252,7 @@ impl Error {
                     | net::Error::ForbiddenAddress { .. }
             ),
             Self::NoAuthorizationServer { .. }
+            | Self::NotOffered { .. }
             | Self::ResourceMismatch { .. }
             | Self::InvalidMetadata { .. }
             | Self::IssuerMismatch { .. }

@@ -27,7 +27,7 @@ pub(super) use self::settling::GIVE_BACK;
 use self::settling::Place;
 use super::authorization::Attempt;
 use super::client::{BrowserClient, Choice};
-use super::discovery::{self, Discovered};
+use super::discovery::Discovered;
 use super::dpop::{self, DpopKey};
 use super::identity::Expected;
 use super::loopback::{Answer, Confirm, Event, EventKind, Listener, Serving, confirm_path};
@@ -69,12 +69,8 @@ impl Login {
         registrations: Registrations,
         request: LoginRequest,
     ) -> Result<Self, Error> {
-        let LoginRequest { server_url, settings, options, challenge, .. } = &request;
-        let mut discovered =
-            discovery::discover(&network, settings, server_url, challenge.as_ref(), options).await?;
-        if let (Some(keep), None) = (&request.keep, &options.scope) {
-            discovered.scopes = keep.union(&discovered.scopes);
-        }
+        let LoginRequest { settings, options, challenge, .. } = &request;
+        let discovered = request.discover(&network).await?;
         let page = discovered.server.sign_in_page()?.clone();
         let choice = Choice {
             network: &network,

@@ -90,6 +90,7 @@ mod tests {
             options: OAuthOptions::default(),
             challenge: None,
             keep: None,
+            only_if_offered: false,
             asked_by: AskedBy::Person,
             former: None,
             elsewhere: Vec::new(),

@@ -275,6 +275,11 @@ impl ServerEntry {
         self.bearer || !self.headers.is_empty() || self.client_cert.is_some()
     }
 
+    /// Whether requests say who the person is, so that no sign-in of ours could.
+    pub fn has_own_authorization(&self) -> bool {
+        self.bearer || self.headers.iter().any(|header| header == "authorization")
+    }
+
     /// Whether anything of it is in the secret store, tokens of accounts aside.
     pub fn has_secrets(&self) -> bool {
         let OAuthEntry { has_client_secret, has_private_key, has_assertion, idp, .. } = &self.oauth;

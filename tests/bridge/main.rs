@@ -12,6 +12,7 @@ mod hostile;
 mod leaks;
 mod many_servers;
 mod modern;
+mod no_sign_in;
 mod peers;
 mod restart;
 mod rotation;

@@ -151,12 +151,13 @@ pub(crate) fn by_person() -> SignInRequest {
         prompt: Prompt::Clicked,
         open: OpenWith::Caller,
         challenge: Vec::new(),
+        only_if_offered: false,
     }
 }
 
 pub(crate) fn by_client() -> SignInRequest {
     let asked_by = AskedBy::Client("Claude <Desktop>".to_owned());
-    SignInRequest { asked_by, prompt: Prompt::ByItself, open: OpenWith::Host, challenge: Vec::new() }
+    SignInRequest { asked_by, prompt: Prompt::ByItself, open: OpenWith::Host, ..by_person() }
 }
 
 /// A call of the demo's search that the server refused.

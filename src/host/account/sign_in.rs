@@ -20,6 +20,9 @@ pub struct SignInRequest {
     pub open: OpenWith,
     /// The challenge that asked for it; empty for the one remembered.
     pub challenge: Vec<HeaderValue>,
+    /// Whether it should be given up where the server says nothing of a sign-in: such a server may
+    /// need none.
+    pub only_if_offered: bool,
 }
 
 /// What made a program want a sign-in.

@@ -57,7 +57,7 @@ fn may_ask(context: &Context) -> bool {
 fn request(context: &Context, wish: Wish) -> SignInRequest {
     let asked_by = AskedBy::Client(context.client_name.borrow().clone());
     let prompt = if wish == Wish::Explicit { Prompt::Clicked } else { Prompt::ByItself };
-    SignInRequest { asked_by, prompt, open: OpenWith::Host, challenge: Vec::new() }
+    SignInRequest { asked_by, prompt, open: OpenWith::Host, challenge: Vec::new(), only_if_offered: false }
 }
 
 /// Signs in and waits for the end; where no page can be opened, says so at once. One page at a

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::net::{ConnectionSettings, Network};
 use crate::oauth::client::Choice;
-use crate::oauth::discovery::{self, Discovered};
+use crate::oauth::discovery::Discovered;
 use crate::oauth::doubt;
 use crate::oauth::dpop::{self, DpopKey};
 use crate::oauth::identity::Expected;
@@ -73,12 +73,8 @@ impl DeviceLogin {
         registrations: Registrations,
         request: LoginRequest,
     ) -> Result<Self, Error> {
-        let LoginRequest { server_url, settings, options, challenge, .. } = &request;
-        let mut discovered =
-            discovery::discover(&network, settings, server_url, challenge.as_ref(), options).await?;
-        if let (Some(keep), None) = (&request.keep, &options.scope) {
-            discovered.scopes = keep.union(&discovered.scopes);
-        }
+        let LoginRequest { settings, options, challenge, .. } = &request;
+        let discovered = request.discover(&network).await?;
         let issuer = || discovered.server.issuer.to_string();
         let endpoint = discovered.server.device_authorization_endpoint.clone();
         let endpoint = endpoint.ok_or_else(|| Error::NoDeviceGrant { issuer: issuer() })?;

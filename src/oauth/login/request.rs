@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::net::ConnectionSettings;
+use crate::net::{ConnectionSettings, Network};
 use crate::oauth::challenge::Challenge;
-use crate::oauth::discovery::Discovered;
+use crate::oauth::discovery::{self, Discovered};
 use crate::oauth::identity::Identity;
 use crate::oauth::scope::Scopes;
-use crate::oauth::{Issuer, OAuthOptions, endpoint, warning};
+use crate::oauth::{Error, Issuer, OAuthOptions, endpoint, warning};
 
 /// What a sign-in is about.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct LoginRequest {
     pub challenge: Option<Challenge>,
     /// Where more is wanted than was allowed before: what was allowed before, which stays.
     pub keep: Option<Scopes>,
+    /// Whether only what the server says of a sign-in counts, and not the endpoints that old servers may have.
+    pub only_if_offered: bool,
     /// Who wants it; a person's own wish goes straight to the authorization server unless there is a warning.
     pub asked_by: AskedBy,
     /// The account before, where there was one.
@@ -36,6 +38,25 @@ pub struct LoginRequest {
     pub in_window: bool,
     /// How long it may take.
     pub limit: Duration,
+}
+
+impl LoginRequest {
+    /// Finds out where to sign in, and what for.
+    ///
+    /// # Errors
+    /// As [`discover`](discovery::discover), and [`Error::NotOffered`].
+    pub(in crate::oauth) async fn discover(&self, network: &Network) -> Result<Discovered, Error> {
+        let Self { server_url, settings, options, challenge, .. } = self;
+        let mut found =
+            discovery::discover(network, settings, server_url, challenge.as_ref(), options).await?;
+        if found.server.assumed && self.only_if_offered {
+            return Err(Error::NotOffered { server: server_url.into() });
+        }
+        if let (Some(keep), None) = (&self.keep, &options.scope) {
+            found.scopes = keep.union(&found.scopes);
+        }
+        Ok(found)
+    }
 }
 
 /// An account as it was before.

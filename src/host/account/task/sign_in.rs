@@ -150,6 +150,7 @@ impl Task {
             options: self.spec.oauth.clone(),
             challenge,
             keep,
+            only_if_offered: request.only_if_offered,
             asked_by: request.asked_by.clone(),
             former: self.former(),
             elsewhere: self.elsewhere(),
@@ -196,7 +197,9 @@ impl Task {
             Err(error) => {
                 tracing::info!(account = %self.item, %error, "sign-in could not begin");
                 let error = Arc::new(error);
-                self.last_failure = Some(Error::OAuth(error.clone()));
+                // Where there is nothing to sign in to, nothing is wrong with the account.
+                let is_failure = !matches!(*error, oauth::Error::NotOffered { .. });
+                self.last_failure = is_failure.then(|| Error::OAuth(error.clone()));
                 under_way.outcome.send_replace(Some(Err(error.clone())));
                 for (_, reply) in waiting {
                     answer(reply, Err(Error::OAuth(error.clone())));

@@ -50,7 +50,7 @@ pub fn challenge(bytes: &[u8]) {
 
 /// The input is a document at a well-known address of the resource.
 pub fn resource_metadata(bytes: &[u8]) {
-    let read = discovery::read_resource_metadata(&network(), &SETTINGS, &server_url(), bytes);
+    let read = discovery::read_resource_metadata(&server_url(), bytes);
     match read {
         Ok(Some(metadata)) => {
             let named = Url::parse(&metadata.resource).expect("only an address is accepted");

@@ -17,7 +17,7 @@ pub use self::enterprise::IdentityProvider;
 pub use self::subject::SubjectToken;
 use super::challenge::Challenge;
 use super::client::Choice;
-use super::discovery::{self, Discovered};
+use super::discovery;
 use super::registration::Registrations;
 use super::scope::{OFFLINE_ACCESS, Scopes};
 use super::token::{TokenClient, TokenSet};
@@ -118,22 +118,7 @@ pub async fn obtain(request: Obtaining<'_>) -> Result<TokenSet, Error> {
     form.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let answer = client.ask(&discovered.server.token_endpoint, form).await.map_err(Error::unattended)?;
     choice.bind(&registration).await?;
-    let Discovered { server, resource, scopes, .. } = discovered;
-    Ok(TokenSet {
-        issuer: server.issuer,
-        token_endpoint: server.token_endpoint,
-        revocation_endpoint: server.revocation_endpoint,
-        registration,
-        access: Some(answer.access),
-        // The grant itself renews, and needs no further secret.
-        refresh: None,
-        scopes: answer.scopes.unwrap_or_else(|| scopes.clone()),
-        requested: scopes,
-        resource,
-        issued_at: request.now,
-        expires_at: answer.expires_in.map(|lifetime| request.now + lifetime),
-        identity: None,
-        dpop,
-        accepted_sites: Vec::new(),
-    })
+    let tokens = TokenSet::issued(answer, &discovered, &registration, dpop.as_ref(), request.now);
+    // The grant itself renews, and needs no further secret.
+    Ok(TokenSet { refresh: None, ..tokens })
 }

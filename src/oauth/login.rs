@@ -23,7 +23,6 @@ pub use self::handle::{LoginHandle, Next};
 pub use self::prepared::Prepared;
 pub(super) use self::request::facts;
 pub use self::request::{AskedBy, Elsewhere, Former, LoginRequest, SignInFacts};
-pub(super) use self::settling::GIVE_BACK;
 use self::settling::Place;
 use super::authorization::Attempt;
 use super::client::{BrowserClient, Choice};
@@ -240,12 +239,12 @@ impl Login {
 
     async fn exchange(&self, code: &AuthorizationCode) -> Result<TokenSet, Error> {
         let client = self.token_client();
-        let Discovered { server, resource, scopes, .. } = &self.discovered;
+        let Discovered { server, resource, .. } = &self.discovered;
         let answer = client
             .exchange(&server.token_endpoint, code, &self.attempt.verifier, resource.as_deref())
             .await?;
         let now = SystemTime::now();
-        let identity = answer.id_token.and_then(|token| {
+        let identity = answer.id_token.as_ref().and_then(|token| {
             let expected = Expected {
                 issuer: &server.issuer,
                 client_id: &self.registration.client_id,
@@ -259,22 +258,8 @@ impl Login {
             identity.ok()
         });
         self.choice().bind(&self.registration).await?;
-        Ok(TokenSet {
-            issuer: server.issuer.clone(),
-            token_endpoint: server.token_endpoint.clone(),
-            revocation_endpoint: server.revocation_endpoint.clone(),
-            registration: self.registration.clone(),
-            access: Some(answer.access),
-            refresh: answer.refresh,
-            scopes: answer.scopes.unwrap_or_else(|| scopes.clone()),
-            requested: scopes.clone(),
-            resource: resource.clone(),
-            issued_at: now,
-            expires_at: answer.expires_in.map(|lifetime| now + lifetime),
-            identity,
-            dpop: self.dpop.clone(),
-            accepted_sites: Vec::new(),
-        })
+        let tokens = TokenSet::issued(answer, &self.discovered, &self.registration, self.dpop.as_ref(), now);
+        Ok(TokenSet { identity, ..tokens })
     }
 
     /// The listener, started if it does not run yet, where browsers will return to.

@@ -13,7 +13,7 @@ use crate::oauth::discovery::Discovered;
 use crate::oauth::doubt;
 use crate::oauth::dpop::{self, DpopKey};
 use crate::oauth::identity::Expected;
-use crate::oauth::login::{Farewell, Finished, GIVE_BACK, LoginRequest, SignInFacts, facts};
+use crate::oauth::login::{Farewell, Finished, LoginRequest, SignInFacts, facts};
 use crate::oauth::registration::{ClientRegistration, Registrations};
 use crate::oauth::token::{TokenClient, TokenResponse, TokenSet, seconds};
 use crate::oauth::{Error, endpoint};
@@ -132,7 +132,7 @@ impl DeviceLogin {
         let tokens = self.tokens(answer);
         // The browser is elsewhere, so nobody can be asked.
         if let Some(doubt) = doubt::about(&tokens, &self.request).first() {
-            self.give_back(&tokens).await;
+            self.client().give_back(&tokens).await;
             return Err(doubt.to_error(&self.request));
         }
         Ok(Finished { tokens, farewell: Farewell::without_page() })
@@ -140,37 +140,11 @@ impl DeviceLogin {
 
     fn tokens(&self, answer: TokenResponse) -> TokenSet {
         let now = SystemTime::now();
-        let Discovered { server, resource, scopes, .. } = &self.discovered;
-        let expected =
-            Expected { issuer: &server.issuer, client_id: &self.registration.client_id, nonce: None, now };
-        TokenSet {
-            issuer: server.issuer.clone(),
-            token_endpoint: server.token_endpoint.clone(),
-            revocation_endpoint: server.revocation_endpoint.clone(),
-            registration: self.registration.clone(),
-            access: Some(answer.access),
-            refresh: answer.refresh,
-            scopes: answer.scopes.unwrap_or_else(|| scopes.clone()),
-            requested: scopes.clone(),
-            resource: resource.clone(),
-            issued_at: now,
-            expires_at: answer.expires_in.map(|lifetime| now + lifetime),
-            identity: answer.id_token.and_then(|token| token.identity(expected).ok()),
-            dpop: self.dpop.clone(),
-            accepted_sites: Vec::new(),
-        }
-    }
-
-    async fn give_back(&self, tokens: &TokenSet) {
-        let Some(endpoint) = &tokens.revocation_endpoint else { return };
-        let given_back = tokio::time::timeout(
-            GIVE_BACK,
-            self.client().revoke_all(endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()),
-        )
-        .await;
-        if !matches!(given_back, Ok(Ok(()))) {
-            tracing::info!("the authorization server did not take unused tokens back");
-        }
+        let issuer = &self.discovered.server.issuer;
+        let expected = Expected { issuer, client_id: &self.registration.client_id, nonce: None, now };
+        let identity = answer.id_token.as_ref().and_then(|token| token.identity(expected).ok());
+        let tokens = TokenSet::issued(answer, &self.discovered, &self.registration, self.dpop.as_ref(), now);
+        TokenSet { identity, ..tokens }
     }
 
     fn client(&self) -> TokenClient<'_> {

@@ -1,7 +1,5 @@
 //! Tokens that came, and what is asked about them before they are taken (security rules 1 and 16).
 
-use std::time::Duration;
-
 use tokio::sync::oneshot;
 
 use super::farewell::{LastPage, close};
@@ -10,9 +8,6 @@ use crate::oauth::doubt::{self, Doubt};
 use crate::oauth::loopback::{Answer, Event, EventKind, QUESTION};
 use crate::oauth::token::TokenSet;
 use crate::oauth::{Error, page};
-
-/// How long giving unused tokens back may take.
-pub(in crate::oauth) const GIVE_BACK: Duration = Duration::from_secs(5);
 
 /// Where the browser is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +31,14 @@ impl Login {
         let reply = match (doubts.first(), place) {
             (None, _) => reply,
             (Some(doubt), Place::Elsewhere) => {
-                self.give_back(&tokens).await;
+                self.token_client().give_back(&tokens).await;
                 let error = doubt.to_error(&self.request);
                 return self.fail(error, reply).await;
             }
             (Some(_), Place::Here) => match self.ask(&doubts, reply, end).await {
                 Ok(reply) => reply,
                 Err(error) => {
-                    self.give_back(&tokens).await;
+                    self.token_client().give_back(&tokens).await;
                     close(self.serving).await;
                     return Err(error);
                 }
@@ -89,20 +84,6 @@ impl Login {
                     reply.send(Answer::Stale).ok();
                 }
             }
-        }
-    }
-
-    /// Gives back tokens that are not used, as far as their server takes them.
-    async fn give_back(&self, tokens: &TokenSet) {
-        let Some(endpoint) = &tokens.revocation_endpoint else { return };
-        let client = self.token_client();
-        let given_back = tokio::time::timeout(
-            GIVE_BACK,
-            client.revoke_all(endpoint, tokens.refresh.as_ref(), tokens.access.as_ref()),
-        )
-        .await;
-        if !matches!(given_back, Ok(Ok(()))) {
-            tracing::info!("the authorization server did not take unused tokens back");
         }
     }
 }

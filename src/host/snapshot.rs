@@ -47,6 +47,11 @@ impl Snapshot {
         self.initialize.is_some() || self.discover.is_some()
     }
 
+    /// Whether a list can be given from here: every server is asked for tools, the other lists it may not have.
+    pub fn knows(&self, list: &str) -> bool {
+        self.lists.contains_key(list) || (list != "tools/list" && self.is_known())
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         let Self { era, transport, initialize, discover, lists } = self;

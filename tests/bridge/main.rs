@@ -14,6 +14,7 @@ mod many_servers;
 mod modern;
 mod no_sign_in;
 mod peers;
+mod permission;
 mod restart;
 mod rotation;
 mod security;

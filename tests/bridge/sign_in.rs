@@ -191,49 +191,6 @@ async fn who_wants_no_prompts_gets_a_sentence_and_no_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_call_that_needs_more_permission_asks_for_it_and_runs() {
-    let server = protected().await;
-    let mut home = Home::new();
-    home.add("demo", &server.url()).await;
-    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
-    let (_, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
-    let mut client = home.connect(&["demo"]);
-    client.initialize().await;
-    let call =
-        client.ask("tools/call", json!({ "name": "web_search", "arguments": { "query": "bridge" } })).await;
-    let page = home.opened_page().await;
-    assert!(page.path().starts_with("/sign-in/"), "{page}");
-    finish_sign_in(page, "demo", "demo123").await;
-    let (answer, _) = client.answer_to(call).await;
-    assert_ne!(answer["result"]["isError"], true, "{answer}");
-    let stats = server.control().stats();
-    assert_eq!((stats.insufficient_scope, stats.authorizations), (1, 2));
-    assert!(!text(&client.call("user_profile", json!({})).await).is_empty(), "nothing was lost by it");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn who_does_not_allow_more_gets_a_sentence_and_no_second_page() {
-    let server = protected().await;
-    let mut home = Home::new();
-    home.add("demo", &server.url()).await;
-    let login = home.command(&["login", "demo"]).stdin(std::process::Stdio::null()).output();
-    let (_, ()) = tokio::join!(login, home.sign_in("demo", "demo123"));
-    let mut client = home.connect(&["demo"]);
-    client.initialize().await;
-    let search = json!({ "name": "web_search", "arguments": { "query": "bridge" } });
-    let call = client.ask("tools/call", search.clone()).await;
-    let page = home.opened_page().await;
-    let no = page.join(&format!("{}/cancel", page.path())).expect("a URL");
-    http().post(no).send().await.expect("our page answers");
-    client.answer_to(call).await;
-    let again = client.request("tools/call", search).await;
-    assert!(text(&again).contains("more permission"), "{again}");
-    assert!(text(&again).contains("drawbridge login demo"), "{again}");
-    assert!(!home.has_opened_page().await, "a no is a no");
-    assert!(!text(&client.call("user_profile", json!({})).await).is_empty(), "still signed in");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn after_a_no_only_our_tool_opens_a_page_again() {
     let server = protected().await;
     let mut home = Home::new();

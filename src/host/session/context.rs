@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
@@ -18,6 +19,7 @@ use crate::mcp::{Kind, Message, RequestId, json};
 use crate::net::Network;
 use crate::oauth::scope::Scopes;
 use crate::redact::plain;
+use crate::secret::AccessToken;
 use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 
 use super::calls::Calls;
@@ -37,7 +39,7 @@ pub(super) enum Refused {
     /// Signing in would help.
     SignInNeeded,
     /// Signing in for more might help; who is signed in may not do this.
-    StepUpNeeded,
+    StepUpNeeded(Option<AccessToken>),
     /// The account cannot say more than this.
     Failed(Failure),
     /// The transport failed.
@@ -63,6 +65,8 @@ pub(super) struct Context {
     /// What the client is asked in the name of a server that cannot ask it.
     pub(super) questions: Questions,
     reach: Reach,
+    /// Whether a list of this session has begun a sign-in.
+    list_has_asked: AtomicBool,
     awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
 }
 
@@ -87,6 +91,7 @@ impl Context {
             calls: Calls::default(),
             questions: Questions::default(),
             reach: deps.reach,
+            list_has_asked: AtomicBool::new(false),
             awaited: Mutex::default(),
         }
     }
@@ -94,6 +99,11 @@ impl Context {
     /// The server's name, for people.
     pub(super) fn server(&self) -> &str {
         self.connection.entry.name.as_str()
+    }
+
+    /// True once: a list begins a sign-in at most once in a session.
+    pub(super) fn is_first_list_to_ask(&self) -> bool {
+        !self.list_has_asked.swap(true, Ordering::Relaxed)
     }
 
     /// The account whose tokens this session uses.
@@ -106,6 +116,15 @@ impl Context {
         self.account().is_some_and(|account| {
             account.current_token().is_some() || account.state().borrow().is_signed_in()
         })
+    }
+
+    /// Whether requests carry another token than this one by now, or none.
+    pub(super) fn has_other_token_than(&self, token: Option<&AccessToken>) -> bool {
+        match (self.account().and_then(AccountHandle::current_token), token) {
+            (Some(now), Some(before)) => !now.same_as(before),
+            (None, None) => false,
+            (Some(_), None) | (None, Some(_)) => true,
+        }
     }
 
     /// What both transports need.
@@ -161,14 +180,14 @@ impl Context {
             let Some(account) = self.account() else {
                 return Err(Refused::Failed(self.credentials_refused()));
             };
-            let refusal = Refusal { used, status, challenge, operation: operation.clone() };
+            let refusal = Refusal { used: used.clone(), status, challenge, operation: operation.clone() };
             match account.refused(refusal).await {
                 Ok(Retry::WithNonce) if !has_nonce => has_nonce = true,
                 // A server that is not content with its own nonce.
                 Ok(Retry::WithNonce) => return Err(Refused::Failed(self.credentials_refused())),
                 Ok(Retry::WithNewToken) => authorizations += 1,
                 Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),
-                Ok(Retry::MorePermissionNeeded) => return Err(Refused::StepUpNeeded),
+                Ok(Retry::MorePermissionNeeded) => return Err(Refused::StepUpNeeded(used)),
                 Ok(Retry::LeftOut(scopes)) => return Err(Refused::Failed(self.left_out(&scopes))),
                 Ok(Retry::Forbidden) => return Err(Refused::Failed(self.forbidden())),
                 Err(error) => return Err(Refused::Failed(failures::of_account(self.server(), &error))),
@@ -254,6 +273,16 @@ impl Context {
             _ if key.options.is_some() => {}
             Ok(()) => self.reach.worked(&key.entry),
             Err(failure) => self.reach.failed(&key.entry, failure),
+        }
+    }
+
+    /// Resolves once requests carry another token than this one, or none.
+    pub(super) async fn until_other_token_than(&self, token: Option<&AccessToken>) {
+        let Some(account) = self.account() else { return std::future::pending().await };
+        let mut state = account.state();
+        let wait = state.wait_for(|state| state.is_signed_in() && self.has_other_token_than(token));
+        if wait.await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 

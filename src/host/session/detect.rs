@@ -107,7 +107,7 @@ async fn ask_for_era(context: &Arc<Context>, client: &Client) -> Result<Evidence
     let transport = super::open::Transport::Http(context.streamable_http());
     let request = handshake::discover(&context.questions.next_id(), client);
     let answered = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
-    let answer = match answered.map(|answer| answer.map_err(|refused| HandshakeError::of(context, refused))) {
+    let answer = match answered.map(|answer| answer.map_err(HandshakeError::of)) {
         Err(_) => return Ok(Evidence::Legacy(Certainty::Assumed)),
         Ok(Ok((_, answer))) => answer,
         Ok(Err(HandshakeError::Upstream(error))) => {

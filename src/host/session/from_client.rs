@@ -102,7 +102,11 @@ impl Session {
         match state {
             Some(LinkState::Ready(ready)) => ready.crossing.clone(),
             Some(
-                LinkState::Opening | LinkState::Rejected(_) | LinkState::SignedOut | LinkState::Down { .. },
+                LinkState::Opening
+                | LinkState::Rejected(_)
+                | LinkState::SignedOut
+                | LinkState::StepUpNeeded(_)
+                | LinkState::Down { .. },
             )
             | None => Crossing::None,
         }

@@ -7,7 +7,6 @@ use crate::endpoint::frame::Control;
 use crate::failure::Failure;
 use crate::host::account::{AccountState, SignedOut};
 use crate::host::failures;
-use crate::host::snapshot::Snapshot;
 use crate::mcp::era::Era;
 use crate::mcp::{self, Message, RequestId};
 
@@ -38,7 +37,7 @@ impl Session {
                 return;
             }
             let Some(method) = self.pending.get(&id).map(|pending| pending.method.clone()) else { continue };
-            if let Some(later) = self.extended_for_sign_in().filter(|later| *later > now) {
+            if let Some(later) = self.extended_for_sign_in(&method).filter(|later| *later > now) {
                 self.lists_due.push_back((later, id));
                 continue;
             }
@@ -49,16 +48,18 @@ impl Session {
     }
 
     /// Where nothing is known yet and somebody is just signing in, the first lists wait for it.
-    fn extended_for_sign_in(&self) -> Option<Instant> {
+    fn extended_for_sign_in(&self, method: &str) -> Option<Instant> {
         let is_signing_in = self.context.account()?.state().borrow().is_signing_in();
-        let known = self.context.snapshot.read(Snapshot::is_known);
+        let known = self.context.snapshot.read(|snapshot| snapshot.knows(method));
         let start = self.deadline? - self.context.limits.start_budget;
         (is_signing_in && !known).then(|| start + self.context.limits.list_during_sign_in)
     }
 
     fn sign_in_would_help(&self) -> bool {
-        let signed_out = |link: &Link| matches!(&*link.state().borrow(), LinkState::SignedOut);
-        self.link.as_ref().is_some_and(signed_out) && self.context.account().is_some()
+        let waits = |link: &Link| {
+            matches!(&*link.state().borrow(), LinkState::SignedOut | LinkState::StepUpNeeded(_))
+        };
+        self.link.as_ref().is_some_and(waits) && self.context.account().is_some()
     }
 
     /// A list from memory. A client that already has the first pages from the server gets an empty last one, not their
@@ -120,6 +121,11 @@ impl Session {
                 let why = failures::signed_out(self.context.server());
                 self.stand_in_for_initialize(Some(why)).await;
                 self.offer_sign_in();
+            }
+            // The first list or call asks for more permission.
+            LinkState::StepUpNeeded(_) => {
+                let why = self.context.more_permission();
+                self.stand_in_for_initialize(Some(why)).await;
             }
             LinkState::Down { failure, .. } => self.stand_in_for_initialize(Some(failure)).await,
         }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::Failure;
 use crate::mcp::translate::meta::Level;
 use crate::mcp::{Message, json};
+use crate::secret::AccessToken;
 use crate::upstream::{self, Backoff};
 
 use super::context::{Context, Refused};
@@ -41,6 +42,8 @@ pub(super) enum LinkState {
     Rejected(Message),
     /// The server wants somebody to sign in.
     SignedOut,
+    /// With this token the server opens no session; with one for more it might.
+    StepUpNeeded(Option<AccessToken>),
     /// Cannot be had; tried again by itself.
     Down {
         failure: Failure,
@@ -251,6 +254,11 @@ impl Keeper {
                     self.state.send_replace(LinkState::SignedOut);
                     self.wait_for_sign_in().await;
                 }
+                Err(OpenError::StepUpNeeded(token)) => {
+                    self.context.note_attempt(Ok(()));
+                    self.state.send_replace(LinkState::StepUpNeeded(token.clone()));
+                    self.wait_for_step_up(token.as_ref()).await;
+                }
                 Err(OpenError::Failed(failure)) => self.stay_down(failure, None).await,
                 Err(OpenError::Busy { failure, retry_after }) => {
                     self.stay_down(failure, Some(retry_after)).await;
@@ -377,6 +385,14 @@ impl Keeper {
                     None => return std::future::pending().await,
                 },
             }
+        }
+    }
+
+    async fn wait_for_step_up(&mut self, token: Option<&AccessToken>) {
+        let context = self.context.clone();
+        tokio::select! {
+            () = context.until_other_token_than(token) => {}
+            () = self.wait_for_retry(None, None) => {}
         }
     }
 

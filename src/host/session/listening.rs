@@ -86,7 +86,7 @@ async fn listen(context: Arc<Context>, transport: Arc<Transport>, new_session: b
             Err(Refused::Upstream(upstream::Error::SessionGone)) => return Heard::SessionGone,
             Err(Refused::SignInNeeded) => context.until_signed_in().await,
             Ok(_) => return Heard::NotOffered,
-            Err(Refused::Upstream(_) | Refused::Failed(_) | Refused::StepUpNeeded) => {
+            Err(Refused::Upstream(_) | Refused::Failed(_) | Refused::StepUpNeeded(_)) => {
                 return Heard::NotOffered;
             }
         }
@@ -182,7 +182,7 @@ impl Subscription {
             let opened = context.authorized(|| transport.post(request.clone(), sink.clone())).await;
             match opened {
                 Err(Refused::SignInNeeded) => context.until_signed_in().await,
-                Ok(_) | Err(Refused::StepUpNeeded | Refused::Failed(_) | Refused::Upstream(_)) => {}
+                Ok(_) | Err(Refused::StepUpNeeded(_) | Refused::Failed(_) | Refused::Upstream(_)) => {}
             }
             own_id
         });

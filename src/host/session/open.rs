@@ -19,6 +19,7 @@ use crate::mcp::translate::meta::Client;
 use crate::mcp::translate::versions;
 use crate::mcp::{Kind, Message, header, json, result_response};
 use crate::registry::TransportChoice;
+use crate::secret::AccessToken;
 use crate::upstream::{self, HttpSse, Posted, Sink, StreamableHttp};
 
 use super::INITIALIZED;
@@ -131,6 +132,8 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub(super) enum OpenError {
     SignedOut,
+    /// With this token the server allows it only to who allows it more.
+    StepUpNeeded(Option<AccessToken>),
     /// The server's own error response to `initialize`.
     Rejected(Message),
     Failed(Failure),
@@ -147,7 +150,7 @@ impl OpenError {
         match self {
             Self::Rejected(_) => true,
             Self::Failed(failure) => matches!(failure.code, Code::ServerError | Code::NotMcp),
-            Self::SignedOut | Self::Busy { .. } => false,
+            Self::SignedOut | Self::StepUpNeeded(_) | Self::Busy { .. } => false,
         }
     }
 }
@@ -234,7 +237,10 @@ async fn handshake(
                     OpenError::Failed(_) => {
                         OpenError::Failed(failures::of_upstream(context.server(), &error))
                     }
-                    OpenError::SignedOut | OpenError::Rejected(_) | OpenError::Busy { .. } => sse,
+                    OpenError::SignedOut
+                    | OpenError::StepUpNeeded(_)
+                    | OpenError::Rejected(_)
+                    | OpenError::Busy { .. } => sse,
                 })
             }
             result => result.map_err(|error| error.into_open(context)),
@@ -269,14 +275,19 @@ impl HandshakeError {
     fn may_be_about_the_era(&self) -> bool {
         match self {
             Self::Open(OpenError::Rejected(_)) => true,
-            Self::Open(OpenError::SignedOut | OpenError::Failed(_) | OpenError::Busy { .. }) => false,
+            Self::Open(
+                OpenError::SignedOut
+                | OpenError::StepUpNeeded(_)
+                | OpenError::Failed(_)
+                | OpenError::Busy { .. },
+            ) => false,
             Self::Upstream(error) => detect::evidence_of(error).is_some(),
         }
     }
 
-    pub(super) fn of(context: &Context, refused: Refused) -> Self {
+    pub(super) fn of(refused: Refused) -> Self {
         match refused {
-            Refused::StepUpNeeded => Self::Open(OpenError::Failed(context.forbidden())),
+            Refused::StepUpNeeded(token) => Self::Open(OpenError::StepUpNeeded(token)),
             Refused::SignInNeeded => Self::Open(OpenError::SignedOut),
             Refused::Failed(failure) => Self::Open(OpenError::Failed(failure)),
             Refused::Upstream(error) => Self::Upstream(error),
@@ -311,7 +322,7 @@ async fn over_streamable_http(
 async fn legacy(context: &Arc<Context>, initialize: &Message) -> Result<Opened, HandshakeError> {
     let transport = Transport::Http(context.streamable_http());
     let answered = answer_to_initialize(context, &transport, initialize).await;
-    let answered = answered.map_err(|refused| HandshakeError::of(context, refused))?;
+    let answered = answered.map_err(HandshakeError::of)?;
     settle(context, transport, initialize, answered, SeenTransport::StreamableHttp)
 }
 
@@ -333,7 +344,7 @@ fn modern(context: &Context, initialize: &Message, discovered: Discovered) -> Op
 
 async fn over_http_sse(context: &Arc<Context>, initialize: &Message) -> Result<Opened, OpenError> {
     let connect = || HttpSse::connect(context.upstream(), context.incoming.clone());
-    let open_error = |refused: Refused| HandshakeError::of(context, refused).into_open(context);
+    let open_error = |refused: Refused| HandshakeError::of(refused).into_open(context);
     let sse = context.authorized(connect).await.map_err(open_error)?;
     let transport = Transport::Sse(sse);
     let answered = answer_to_initialize(context, &transport, initialize).await.map_err(open_error)?;

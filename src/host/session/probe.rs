@@ -158,6 +158,7 @@ fn failure(context: &Context, error: OpenError) -> Failure {
     match error {
         OpenError::Failed(failure) | OpenError::Busy { failure, .. } => failure,
         OpenError::SignedOut => failures::signed_out(context.server()),
+        OpenError::StepUpNeeded(_) => context.more_permission(),
         OpenError::Rejected(answer) => {
             debug_assert!(matches!(answer.kind(), Kind::Response { is_error: true, .. }));
             let said = answer.string_at(&["error", "message"]).unwrap_or_default();

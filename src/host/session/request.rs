@@ -1,16 +1,17 @@
 //! The life of one request: wait until the server can be asked, ask, and if somebody has to
 //! sign in first, wait for that.
 
+mod list;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until};
 
 use crate::failure::{Code, Failure};
 use crate::host::failures;
-use crate::host::snapshot::Snapshot;
 use crate::mcp::translate::subscription::Filter;
 use crate::mcp::{Message, RequestId, method};
 use crate::upstream::{self, Posted};
@@ -54,8 +55,16 @@ pub(super) enum Ending {
 pub(super) enum Attempt {
     Done(Ending),
     Again,
-    SignInNeeded,
-    StepUpNeeded,
+    Missing(Missing),
+}
+
+/// What a sign-in would bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Tokens.
+    SignIn,
+    /// More permission than the tokens have.
+    Permission,
 }
 
 /// One request on its way.
@@ -82,103 +91,44 @@ impl Request {
         if is_list { self.run_list().await } else { self.run_call().await }
     }
 
-    /// A list waits for the start budget and no longer.
-    async fn run_list(self) -> Ending {
-        let mut generation = 0;
-        for _ in 0..MOST_SESSIONS {
-            let ready = match self.ready(self.list_deadline, generation, false).await {
-                Ok(ready) => ready,
-                Err(NotReady::SignedOut) => return self.list_while_signed_out().await,
-                Err(NotReady::Down(_) | NotReady::Late) => return Ending::StandIn { sign_in: false },
-            };
-            generation = ready.generation;
-            match self.attempt(&ready).await {
-                Attempt::Done(Ending::Failed(failure)) if is_absence(failure.code) => {
-                    return Ending::StandIn { sign_in: false };
-                }
-                Attempt::Done(ending) => return ending,
-                Attempt::SignInNeeded => return self.list_while_signed_out().await,
-                Attempt::StepUpNeeded => return Ending::Failed(self.context.forbidden()),
-                Attempt::Again => {}
-            }
-        }
-        Ending::StandIn { sign_in: false }
-    }
-
-    /// Where nothing is known yet, a list waits a little for the sign-in that is under way or, on a first connect, begins
-    /// now. Once the client has its answer for want of time, this one is nobody's.
-    async fn list_while_signed_out(&self) -> Ending {
-        let stand_in = Ending::StandIn { sign_in: self.context.account().is_some() };
-        let known = self.context.snapshot.read(Snapshot::is_known);
-        let Some(account) = self.context.account().filter(|_| !known) else { return stand_in };
-        let limit = self.context.limits.list_during_sign_in;
-        sign_in_tool::offer(&self.context).await;
-        let mut state = account.state();
-        let ended = async {
-            state.wait_for(|state| !state.is_signing_in()).await.is_ok_and(|state| state.is_signed_in())
-        };
-        if !timeout(limit, ended).await.unwrap_or(false) {
-            return stand_in;
-        }
-        match self.ready(Instant::now() + limit, 0, true).await {
-            Ok(ready) => match self.attempt(&ready).await {
-                Attempt::Done(ending) => ending,
-                Attempt::Again | Attempt::SignInNeeded | Attempt::StepUpNeeded => stand_in,
-            },
-            Err(_) => stand_in,
-        }
-    }
-
     /// A call waits for a sign-in, and for a server that is just coming back.
     async fn run_call(self) -> Ending {
         let mut generation = 0;
         let mut sessions = 0;
-        let mut stepped_up = false;
-        let mut signed_in = false;
+        let mut asked_for = Vec::new();
         let parked_until = Instant::now() + self.context.limits.park;
         loop {
             self.link.retry();
-            let ready = match self.ready(parked_until, generation, true).await {
-                Ok(ready) => ready,
-                Err(NotReady::SignedOut) if signed_in => {
-                    return Ending::Failed(self.context.not_accepted());
-                }
-                Err(NotReady::SignedOut) => match self.park(parked_until).await {
-                    Ok(()) => {
-                        signed_in = true;
+            let missing = match self.ready(parked_until, generation, true).await {
+                Ok(ready) => match self.attempt(&ready).await {
+                    Attempt::Done(ending) => return ending,
+                    Attempt::Again if sessions < MOST_SESSIONS => {
+                        sessions += 1;
+                        generation = ready.generation;
                         continue;
                     }
-                    Err(failure) => return Ending::Failed(failure),
+                    Attempt::Again => return Ending::Failed(self.late()),
+                    Attempt::Missing(missing) => missing,
                 },
+                Err(NotReady::Missing(missing)) => missing,
                 Err(NotReady::Down(failure)) => return Ending::Failed(failure),
                 Err(NotReady::Late) => return Ending::Failed(self.late()),
             };
-            match self.attempt(&ready).await {
-                Attempt::Done(ending) => return ending,
-                Attempt::Again if sessions < MOST_SESSIONS => {
-                    sessions += 1;
-                    generation = ready.generation;
-                }
-                Attempt::Again => return Ending::Failed(self.late()),
-                Attempt::StepUpNeeded if stepped_up => return Ending::Failed(self.context.forbidden()),
-                Attempt::SignInNeeded if signed_in => return Ending::Failed(self.context.not_accepted()),
-                Attempt::SignInNeeded => {
-                    signed_in = true;
-                    if let Err(failure) = self.park(parked_until).await {
-                        return Ending::Failed(failure);
-                    }
-                }
-                Attempt::StepUpNeeded => {
-                    stepped_up = true;
-                    match self.park(parked_until).await {
-                        Ok(()) => {}
-                        Err(failure) if failure.code == Code::SignedOut => {
-                            return Ending::Failed(self.context.more_permission());
-                        }
-                        Err(failure) => return Ending::Failed(failure),
-                    }
-                }
+            if asked_for.contains(&missing) {
+                return Ending::Failed(self.still_missing(missing));
             }
+            asked_for.push(missing);
+            if let Err(failure) = self.park(missing, parked_until).await {
+                return Ending::Failed(failure);
+            }
+        }
+    }
+
+    /// Somebody has just signed in for it, and the server is not content.
+    fn still_missing(&self, missing: Missing) -> Failure {
+        match missing {
+            Missing::SignIn => self.context.not_accepted(),
+            Missing::Permission => self.context.forbidden(),
         }
     }
 
@@ -212,8 +162,8 @@ impl Request {
     /// What follows from a request that was not taken.
     pub(super) async fn refused(&self, ready: &Ready, refused: Refused) -> Attempt {
         match refused {
-            Refused::SignInNeeded => Attempt::SignInNeeded,
-            Refused::StepUpNeeded => Attempt::StepUpNeeded,
+            Refused::SignInNeeded => Attempt::Missing(Missing::SignIn),
+            Refused::StepUpNeeded(_) => Attempt::Missing(Missing::Permission),
             Refused::Failed(failure) => Attempt::Done(Ending::Failed(failure)),
             Refused::Upstream(upstream::Error::SessionGone) => {
                 self.link.gone(ready.generation).await;
@@ -265,7 +215,9 @@ impl Request {
                 }
                 // Once somebody has signed in, the link opens by itself.
                 LinkState::SignedOut if self.is_signed_in() => {}
-                LinkState::SignedOut => return Err(NotReady::SignedOut),
+                LinkState::SignedOut => return Err(NotReady::Missing(Missing::SignIn)),
+                LinkState::StepUpNeeded(token) if self.context.has_other_token_than(token.as_ref()) => {}
+                LinkState::StepUpNeeded(_) => return Err(NotReady::Missing(Missing::Permission)),
                 LinkState::Down { failure, not_before } => {
                     let is_too_long = not_before.is_some_and(|at| at > deadline);
                     if last_failure.is_some() || !patient || is_too_long {
@@ -290,8 +242,8 @@ impl Request {
     }
 
     /// Parks the call: one prompt opens, and progress keeps the client patient.
-    async fn park(&self, until: Instant) -> Result<(), Failure> {
-        let signing_in = sign_in_tool::sign_in(&self.context, sign_in_tool::Wish::Needed);
+    async fn park(&self, missing: Missing, until: Instant) -> Result<(), Failure> {
+        let signing_in = self.signed_in_for(missing);
         tokio::pin!(signing_in);
         let mut ticks = interval(PROGRESS_EVERY);
         let mut progress = 0;
@@ -302,8 +254,24 @@ impl Request {
                     progress += 1;
                     self.report_progress(progress).await;
                 }
-                () = sleep_until(until) => return Err(self.signed_out()),
+                () = sleep_until(until) => return Err(self.nobody_signed_in_for(missing)),
             }
+        }
+    }
+
+    /// Has somebody sign in for it, and waits for the end.
+    async fn signed_in_for(&self, missing: Missing) -> Result<(), Failure> {
+        let signed_in = sign_in_tool::sign_in(&self.context, sign_in_tool::Wish::Needed).await;
+        signed_in.map_err(|failure| {
+            let is_nobody = failure.code == Code::SignedOut;
+            if is_nobody { self.nobody_signed_in_for(missing) } else { failure }
+        })
+    }
+
+    fn nobody_signed_in_for(&self, missing: Missing) -> Failure {
+        match missing {
+            Missing::SignIn => failures::signed_out(self.context.server()),
+            Missing::Permission => self.context.more_permission(),
         }
     }
 
@@ -315,10 +283,6 @@ impl Request {
             r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":0.{progress:04},"message":{text}}}}}"#
         );
         let _ = self.context.downstream.message(line.into()).await;
-    }
-
-    fn signed_out(&self) -> Failure {
-        failures::signed_out(self.context.server())
     }
 
     fn late(&self) -> Failure {
@@ -353,12 +317,7 @@ impl Request {
 }
 
 enum NotReady {
-    SignedOut,
+    Missing(Missing),
     Down(Failure),
     Late,
-}
-
-/// Whether the server was not there at all, so that what was last known has to do.
-fn is_absence(code: Code) -> bool {
-    matches!(code, Code::Unreachable | Code::TimedOut | Code::Tls)
 }

@@ -3,7 +3,9 @@
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
-use crate::host::account::{self, AccountState, AskedBy, OpenWith, Prompt, SignInRequest};
+use crate::host::account::{
+    self, AccountHandle, AccountState, AskedBy, OpenWith, Prompt, SignInRequest, SignedOut,
+};
 use crate::host::failures;
 use crate::mcp::era::Era;
 use crate::mcp::{Message, json, result_response};
@@ -35,15 +37,46 @@ pub(super) async fn offer(context: &Context) {
     }
 }
 
+/// The same for a list that nothing can stand in for, also where a sign-in has ended by itself: the authorization
+/// server is another one now, or has forgotten us.
+pub(super) async fn offer_for_list(context: &Context) {
+    let Some(account) = context.account() else { return };
+    if Wish::List.fits(account).await
+        && let Err(failure) = sign_in(context, Wish::List).await
+    {
+        tracing::info!(server = %context.server(), "{}", failure.sentence);
+    }
+}
+
 /// How much the person wants a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     /// It would be good to have.
     Offered,
+    /// A list waits for it, and nothing is known that could be given instead.
+    List,
     /// A call waits for it.
     Needed,
     /// They asked for it; only this opens a page again after a Cancel.
     Explicit,
+}
+
+impl Wish {
+    /// Whether it goes with how the account stands, as the account itself has it.
+    async fn fits(self, account: &AccountHandle) -> bool {
+        let Ok(state) = account.look().await else { return false };
+        match self {
+            Self::Offered => state.was_never_signed_in(),
+            Self::List => match state {
+                AccountState::Unknown => true,
+                AccountState::SignedOut { why } => why != SignedOut::ByPerson,
+                AccountState::SignedIn { .. }
+                | AccountState::SigningIn { .. }
+                | AccountState::Failed { .. } => false,
+            },
+            Self::Needed | Self::Explicit => true,
+        }
+    }
 }
 
 /// Whether the person may be asked to sign in: not where they have said no for good, and not by
@@ -77,7 +110,7 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
         return Ok(());
     }
     // What one request offered, no other offers again.
-    if wish == Wish::Offered && !account.state().borrow().was_never_signed_in() {
+    if !wish.fits(account).await || (wish == Wish::List && !context.is_first_list_to_ask()) {
         return Err(signed_out());
     }
     let joins = account.state().borrow().is_signing_in();
@@ -105,7 +138,9 @@ fn was_cancelled(error: &account::Error) -> bool {
 /// Signs in, and answers the call with the names of the tools that are there now.
 pub(super) async fn run(context: Shared, link: Option<Link>, message: Message) -> Ending {
     let deadline = Instant::now() + context.limits.park;
-    let is_signed_in = context.account().is_some_and(|account| account.state().borrow().is_signed_in());
+    let wants_more = |link: &Link| matches!(&*link.state().borrow(), LinkState::StepUpNeeded(_));
+    let is_signed_in = context.account().is_some_and(|account| account.state().borrow().is_signed_in())
+        && !link.as_ref().is_some_and(wants_more);
     let signing_in = async { if is_signed_in { Ok(()) } else { sign_in(&context, Wish::Explicit).await } };
     match timeout_at(deadline, signing_in).await {
         Err(_) => return Ending::Failed(failures::signed_out(context.server())),

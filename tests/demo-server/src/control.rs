@@ -67,6 +67,11 @@ impl Control {
         crate::oauth::issuer(&self.shared)
     }
 
+    /// From now on the method needs this scope.
+    pub fn demand_scope(&self, method: &str, scope: &str) {
+        lock(&self.shared.demanded_scopes).insert(method.to_owned(), scope.to_owned());
+    }
+
     /// Says this in `iss` of callbacks, as in a mix-up attack; `None` is the truth.
     pub fn set_callback_iss(&self, iss: Option<&str>) {
         lock(&self.shared.oauth).callback_iss = iss.map(str::to_owned);

@@ -99,7 +99,7 @@ pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admi
     let refuse = |refusal: Refusal| Box::new(refused(shared, &refusal, &path));
     let caller = auth::identify(shared, &parts.headers, &parts.method, &path).map_err(refuse)?;
     eras::check(shared, &mut parts, &message)?;
-    scopes::check(&caller, &message).map_err(refuse)?;
+    scopes::check(shared, &caller, &message).map_err(refuse)?;
     parts.extensions.insert(caller.clone());
     Ok(Admitted { parts, body, message, caller, fault: fault.filter(Fault::spoils_answer) })
 }

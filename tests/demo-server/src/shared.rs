@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     /// The sessions of the old transport, by id.
     pub(crate) sse_sessions: Mutex<HashMap<String, SseSession>>,
     pub(crate) tools: Mutex<ToolChanges>,
+    /// Scopes that methods need beyond what they need by themselves.
+    pub(crate) demanded_scopes: Mutex<HashMap<String, String>>,
     pub(crate) corpus: Mutex<Vec<crate::mcp::corpus::Document>>,
     pub(crate) listeners: Mutex<Vec<Listener>>,
     pub(crate) changes: broadcast::Sender<Change>,
@@ -85,6 +87,7 @@ impl Shared {
             sse_sessions: Mutex::default(),
             recorder,
             tools: Mutex::default(),
+            demanded_scopes: Mutex::default(),
             corpus: Mutex::new(crate::mcp::corpus::built_in()),
             listeners: Mutex::default(),
             changes: broadcast::Sender::new(64),

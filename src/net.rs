@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method};
 use tokio::sync::watch;
 use url::Url;
 
@@ -19,6 +18,7 @@ use crate::redact::SafeUrl;
 
 mod address;
 mod dial;
+mod documents;
 mod error;
 mod pool;
 mod proxy;
@@ -27,6 +27,7 @@ mod settings;
 mod tls;
 
 use address::HostKind;
+use documents::Documents;
 use pool::{Lease, Plan, Pool};
 
 pub use address::AddressClass;
@@ -87,6 +88,7 @@ struct Inner {
     env: EnvProxies,
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
     tls: Mutex<HashMap<TlsKey, rustls::ClientConfig>>,
+    documents: Documents,
     /// Told when streams have to be opened anew.
     redialled: watch::Sender<()>,
 }
@@ -103,9 +105,6 @@ type TlsKey = (Option<Arc<[u8]>>, Option<Arc<ClientCert>>);
 
 /// Pools beyond which idle ones are dropped: metadata of strangers may name any number of origins.
 const MOST_POOLS: usize = 256;
-const EVENT_STREAM: &[u8] = b"text/event-stream";
-/// Redirects of a metadata document that are followed.
-const METADATA_REDIRECTS: usize = 3;
 
 impl Network {
     /// A network with the system's resolver and this process's proxy variables.
@@ -121,6 +120,7 @@ impl Network {
             env,
             pools: Mutex::default(),
             tls: Mutex::default(),
+            documents: Documents::default(),
             redialled: watch::Sender::new(()),
         };
         Self { inner: Arc::new(inner) }
@@ -132,6 +132,7 @@ impl Network {
     pub fn redial(&self) {
         lock(&self.inner.pools).clear();
         lock(&self.inner.tls).clear();
+        self.inner.documents.clear();
         self.inner.redialled.send_replace(());
     }
 
@@ -191,58 +192,6 @@ impl Network {
                 Err(Error::of_request(&error, safe, proxy.as_ref().map(SafeUrl::from)))
             }
         }
-    }
-
-    /// Fetches a metadata document, following up to three redirects, each checked like the
-    /// first. `None` where the server says that there is none (4xx), or streams events.
-    ///
-    /// # Errors
-    /// [`Error::Status`] for 5xx and 429, [`Error::Redirects`], [`Error::TooLarge`],
-    /// [`Error::TimedOut`] and what [`send`](Self::send) returns.
-    pub async fn get_metadata(
-        &self,
-        url: &Url,
-        settings: &ConnectionSettings,
-    ) -> Result<Option<Bytes>, Error> {
-        let limit = self.inner.limits.metadata;
-        match tokio::time::timeout(limit, self.follow_metadata(url, settings)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::TimedOut { url: url.into(), sent: true }),
-        }
-    }
-
-    async fn follow_metadata(
-        &self,
-        url: &Url,
-        settings: &ConnectionSettings,
-    ) -> Result<Option<Bytes>, Error> {
-        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        let mut url = url.clone();
-        for _ in 0..=METADATA_REDIRECTS {
-            let mut response = self
-                .exchange(Lane::Request, Method::GET, url.clone(), headers.clone(), Bytes::new(), settings)
-                .await?;
-            let status = response.status;
-            if status.is_success() {
-                // Some MCP servers answer any GET with a stream that never ends.
-                if is_event_stream(&response.headers) {
-                    return Ok(None);
-                }
-                return response.read(self.inner.limits.document_bytes).await.map(Some);
-            }
-            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-                return Err(Error::Status {
-                    url: (&url).into(),
-                    status,
-                    retry_after: retry_after(&response.headers),
-                });
-            }
-            if status.is_client_error() {
-                return Ok(None);
-            }
-            url = redirect_target(&url, &response.headers)?;
-        }
-        Err(Error::Redirects { url: (&url).into() })
     }
 
     /// Posts a small request, as OAuth does, and reads its whole answer, whatever its status.
@@ -384,23 +333,6 @@ fn check(url: &Url, settings: &ConnectionSettings) -> Result<(), Error> {
     } else {
         Err(Error::InsecureUrl { url: url.into() })
     }
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.len() >= EVENT_STREAM.len() && kind[..EVENT_STREAM.len()].eq_ignore_ascii_case(EVENT_STREAM)
-}
-
-/// Where a redirect leads. From https it leads to https.
-fn redirect_target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
-    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    let Some(target) = location.and_then(|text| from.join(text).ok()) else {
-        return Err(Error::Redirects { url: from.into() });
-    };
-    if from.scheme() == "https" && target.scheme() == "http" {
-        return Err(Error::InsecureUrl { url: (&target).into() });
-    }
-    Ok(target)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

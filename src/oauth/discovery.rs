@@ -10,6 +10,7 @@ mod resource;
 mod server;
 
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use url::Url;
 
 use self::document::{object, text};
@@ -39,42 +40,49 @@ pub struct Discovered {
     pub scopes: Scopes,
 }
 
-/// The token endpoint of an issuer that signs in for no server of ours.
+/// What a server is asked about.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The way out.
+    pub network: &'a Network,
+    /// How the server is reached.
+    pub settings: &'a ConnectionSettings,
+    /// The MCP server.
+    pub server_url: &'a Url,
+    /// The challenge that led to the question.
+    pub challenge: Option<&'a Challenge>,
+    /// What its entry says about OAuth.
+    pub options: &'a OAuthOptions,
+    /// Metadata that was read before is read anew: something was refused then, and it may be the reason.
+    pub since: Option<Instant>,
+}
+
+/// The token endpoint of an issuer that signs in for no server of ours, asked for as part of this question.
 ///
 /// # Errors
 /// As [`discover`].
-pub(super) async fn token_endpoint_of(
-    network: &Network,
-    settings: &ConnectionSettings,
-    issuer: &str,
-) -> Result<Url, Error> {
+pub(super) async fn token_endpoint_of(issuer: &str, part_of: Question<'_>) -> Result<Url, Error> {
+    let Question { network, settings, .. } = part_of;
     let identifier = endpoint::parse("issuer", issuer, network, settings)?;
     let options = OAuthOptions::default();
-    let finder = Finder { network, settings, server_url: &identifier, options: &options };
-    Ok(finder.named_server(issuer).await?.token_endpoint)
+    let question = Question { server_url: &identifier, challenge: None, options: &options, ..part_of };
+    Ok(question.named_server(issuer).await?.token_endpoint)
 }
 
 /// Asks the server, then its authorization server.
 ///
 /// # Errors
 /// Any of the discovery variants of [`Error`], and [`Error::Network`].
-pub async fn discover(
-    network: &Network,
-    settings: &ConnectionSettings,
-    server_url: &Url,
-    challenge: Option<&Challenge>,
-    options: &OAuthOptions,
-) -> Result<Discovered, Error> {
-    let finder = Finder { network, settings, server_url, options };
-    let resource_metadata =
-        finder.resource_metadata(challenge.and_then(Challenge::resource_metadata)).await?;
+pub async fn discover(question: Question<'_>) -> Result<Discovered, Error> {
+    let Question { server_url, challenge, options, .. } = question;
+    let resource_metadata = question.resource_metadata().await?;
     let server = match &resource_metadata {
         Some(metadata) if !metadata.authorization_servers.is_empty() => {
-            finder.first_usable(&finder.issuers(metadata)?).await?
+            question.first_usable(&question.issuers(metadata)?).await?
         }
         _ => match &options.issuer {
-            Some(issuer) => finder.named_server(issuer).await?,
-            None => finder.own_server().await?,
+            Some(issuer) => question.named_server(issuer).await?,
+            None => question.own_server().await?,
         },
     };
     let scopes = scope::select(Sources {
@@ -98,30 +106,14 @@ pub async fn discover(
 ///
 /// # Errors
 /// As [`discover`], as far as the server's own metadata goes.
-pub async fn issuers(
-    network: &Network,
-    settings: &ConnectionSettings,
-    server_url: &Url,
-    challenge: Option<&Challenge>,
-    options: &OAuthOptions,
-) -> Result<Option<Vec<String>>, Error> {
-    let finder = Finder { network, settings, server_url, options };
-    let metadata = finder.resource_metadata(challenge.and_then(Challenge::resource_metadata)).await?;
+pub async fn issuers(question: Question<'_>) -> Result<Option<Vec<String>>, Error> {
+    let metadata = question.resource_metadata().await?;
     Ok(metadata.map(|metadata| metadata.authorization_servers).filter(|issuers| !issuers.is_empty()))
 }
 
-struct Finder<'a> {
-    network: &'a Network,
-    settings: &'a ConnectionSettings,
-    server_url: &'a Url,
-    options: &'a OAuthOptions,
-}
-
-impl Finder<'_> {
-    async fn resource_metadata(
-        &self,
-        named: Option<&str>,
-    ) -> Result<Option<ProtectedResourceMetadata>, Error> {
+impl Question<'_> {
+    async fn resource_metadata(&self) -> Result<Option<ProtectedResourceMetadata>, Error> {
+        let named = self.challenge.and_then(Challenge::resource_metadata);
         let named = named.map(|raw| self.endpoint("resource metadata address", raw)).transpose()?;
         let mut candidates = named.into_iter().collect::<Vec<_>>();
         candidates.extend(resource_metadata_urls(self.server_url));
@@ -233,7 +225,7 @@ impl Finder<'_> {
 
     /// A document; `None` where there is none, which includes the web page that some servers answer any path with.
     async fn document(&self, url: &Url) -> Result<Option<Map<String, Value>>, Error> {
-        Ok(self.network.get_metadata(url, self.settings).await?.and_then(|bytes| object(&bytes)))
+        Ok(self.network.metadata(url, self.settings, self.since).await?.and_then(|bytes| object(&bytes)))
     }
 
     fn endpoint(&self, what: &'static str, raw: &str) -> Result<Url, Error> {

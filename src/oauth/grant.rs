@@ -11,18 +11,14 @@ mod subject;
 
 use std::time::SystemTime;
 
-use url::Url;
-
 pub use self::enterprise::IdentityProvider;
 pub use self::subject::SubjectToken;
-use super::challenge::Challenge;
 use super::client::Choice;
-use super::discovery;
+use super::discovery::{self, Question};
 use super::registration::Registrations;
 use super::scope::{OFFLINE_ACCESS, Scopes};
 use super::token::{TokenClient, TokenSet};
-use super::{Error, OAuthOptions, dpop};
-use crate::net::{ConnectionSettings, Network};
+use super::{Error, dpop};
 use crate::secret::StaticSecret;
 
 const CLIENT_CREDENTIALS: &str = "client_credentials";
@@ -62,18 +58,10 @@ impl Grant {
 /// Whom to get a token for, and from where.
 #[derive(Clone, Copy)]
 pub struct Obtaining<'a> {
-    /// The way out.
-    pub network: &'a Network,
+    /// The server, and what is known of it.
+    pub question: Question<'a>,
     /// The clients of the server entry.
     pub registrations: &'a Registrations,
-    /// The MCP server.
-    pub server_url: &'a Url,
-    /// How it is reached.
-    pub settings: &'a ConnectionSettings,
-    /// What its entry says about OAuth.
-    pub options: &'a OAuthOptions,
-    /// The challenge that asked for it.
-    pub challenge: Option<&'a Challenge>,
     /// The wall clock.
     pub now: SystemTime,
 }
@@ -84,9 +72,8 @@ pub struct Obtaining<'a> {
 /// Any [`Error`] of discovery and the token endpoint, [`Error::NoRegistration`] without a client, and
 /// [`Error::SubjectToken`] where what vouches for us cannot be read.
 pub async fn obtain(request: Obtaining<'_>) -> Result<TokenSet, Error> {
-    let Obtaining { network, settings, options, .. } = request;
-    let mut discovered =
-        discovery::discover(network, settings, request.server_url, request.challenge, options).await?;
+    let Question { network, settings, options, challenge, .. } = request.question;
+    let mut discovered = discovery::discover(request.question).await?;
     if options.scope.is_none() {
         // There is nothing to refresh.
         discovered.scopes = discovered.scopes.without(&Scopes::parse(OFFLINE_ACCESS));
@@ -99,13 +86,13 @@ pub async fn obtain(request: Obtaining<'_>) -> Result<TokenSet, Error> {
             choice.given().await?
         }
     };
-    let dpop = dpop::key_for(request.challenge, &discovered)?;
+    let dpop = dpop::key_for(challenge, &discovered)?;
     let client = TokenClient { network, settings, registration: &registration, dpop: dpop.as_ref() };
     let scope = discovered.scopes.param();
     let (grant_type, assertion) = match &options.grant {
         Grant::Workload(token) => (JWT_BEARER, Some(token.read().await?)),
         Grant::Enterprise(provider) => {
-            (JWT_BEARER, Some(provider.assertion_for(request, &discovered).await?))
+            (JWT_BEARER, Some(provider.assertion_for(request.question, &discovered).await?))
         }
         Grant::ClientCredentials | Grant::Code | Grant::Device => (CLIENT_CREDENTIALS, None),
     };

@@ -95,6 +95,7 @@ mod tests {
             former: None,
             elsewhere: Vec::new(),
             in_window: false,
+            since: None,
             limit: Duration::ZERO,
         }
     }

@@ -1,7 +1,7 @@
 //! An MCP server and an authorization server that answer as a test wants, and remember what they were asked.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -45,6 +45,9 @@ struct Inner {
     metadata: Value,
     issuer: Mutex<String>,
     asked: Mutex<Vec<Asked>>,
+    /// How often metadata was asked for, and what it says about being kept.
+    documents: AtomicUsize,
+    cache_control: Mutex<&'static str>,
     answers: Box<Answers>,
 }
 
@@ -71,6 +74,8 @@ impl Authority {
             origin: origin.clone(),
             metadata,
             asked: Mutex::default(),
+            documents: AtomicUsize::new(0),
+            cache_control: Mutex::new("no-store"),
             answers: Box::new(answers),
         });
         let router = Router::new().fallback(serve).with_state(inner.clone());
@@ -112,6 +117,16 @@ impl Authority {
     /// Has the MCP server name another authorization server from now on.
     pub(crate) fn name_another(&self, issuer: &str) {
         issuer.clone_into(&mut self.inner.issuer.lock().unwrap());
+    }
+
+    /// Says this in `Cache-Control` of its metadata from now on.
+    pub(crate) fn set_cache_control(&self, value: &'static str) {
+        *self.inner.cache_control.lock().unwrap() = value;
+    }
+
+    /// How often metadata was asked for.
+    pub(crate) fn documents(&self) -> usize {
+        self.inner.documents.load(Ordering::Relaxed)
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
@@ -172,7 +187,9 @@ async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         }
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
-    axum::Json(found).into_response()
+    inner.documents.fetch_add(1, Ordering::Relaxed);
+    let cache_control = *inner.cache_control.lock().unwrap();
+    ([("cache-control", cache_control)], axum::Json(found)).into_response()
 }
 
 /// A token endpoint's usual answer, a new token each time.

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use bytes::Bytes;
 use drawbridge::net::{AddressClass, ConnectionSettings};
-use drawbridge::oauth::discovery::{Discovered, discover};
+use drawbridge::oauth::discovery::{Discovered, Question, discover};
 use drawbridge::oauth::{Error, OAuthOptions};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -44,7 +44,16 @@ impl Site {
     async fn discover(&self) -> Result<Discovered, Error> {
         let server = Url::parse(&format!("{}/mcp", self.origin)).unwrap();
         let settings = ConnectionSettings { class: AddressClass::Loopback, ..ConnectionSettings::default() };
-        discover(&network(), &settings, &server, None, &OAuthOptions::default()).await
+        let (network, options) = (network(), OAuthOptions::default());
+        discover(Question {
+            network: &network,
+            settings: &settings,
+            server_url: &server,
+            challenge: None,
+            options: &options,
+            since: None,
+        })
+        .await
     }
 
     fn asked(&self) -> Vec<String> {

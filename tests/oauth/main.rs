@@ -11,6 +11,7 @@ mod dpop;
 mod fake;
 mod grants;
 mod hostile;
+mod kept_metadata;
 mod refresh;
 mod renewal;
 mod rotating;

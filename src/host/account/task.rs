@@ -5,6 +5,7 @@
 //! published only after its record is in the vault, or the vault has failed. What was started before a sign-out or
 //! another sign-in (an older *epoch*) never becomes the account's tokens.
 
+mod renewal;
 mod saving;
 mod self_opened;
 mod sign_in;
@@ -18,12 +19,14 @@ use std::time::{Duration, SystemTime};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use self::renewal::Pause;
 use self::saving::Saving;
 use self::self_opened::SelfOpened;
 use self::sign_in::{Stage, UnderWay};
 use self::step_up::StepUps;
-use self::tokens::{Pause, Waiter};
+use self::tokens::Waiter;
 use super::clock::Age;
 use super::{
     AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignIn, SignInRequest, SignedOut,
@@ -70,6 +73,8 @@ pub(super) struct Task {
     /// Who was signed in before.
     former: Option<Former>,
     met_refusal: bool,
+    /// When something was last refused, for which old metadata may be the reason.
+    doubted: Option<Instant>,
     last_failure: Option<Error>,
 }
 
@@ -145,6 +150,7 @@ impl Task {
             signing_out: Vec::new(),
             former: None,
             met_refusal: false,
+            doubted: None,
             last_failure: None,
         }
     }

@@ -4,9 +4,9 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Obtaining, SubjectToken};
+use super::SubjectToken;
 use crate::oauth::client_auth::ClientAuth;
-use crate::oauth::discovery::{self, Discovered};
+use crate::oauth::discovery::{self, Discovered, Question};
 use crate::oauth::registration::{ClientKind, ClientRegistration};
 use crate::oauth::token::TokenClient;
 use crate::oauth::{Error, Issuer, endpoint};
@@ -36,11 +36,11 @@ impl IdentityProvider {
     /// nowhere else.
     pub(super) async fn assertion_for(
         &self,
-        request: Obtaining<'_>,
+        question: Question<'_>,
         discovered: &Discovered,
     ) -> Result<StaticSecret, Error> {
-        let Obtaining { network, settings, server_url, .. } = request;
-        let endpoint = self.endpoint(request).await?;
+        let Question { network, settings, server_url, .. } = question;
+        let endpoint = self.endpoint(question).await?;
         let id_token = self.id_token.read().await?;
         let resource = match &discovered.resource {
             Some(resource) => resource.clone(),
@@ -62,13 +62,13 @@ impl IdentityProvider {
         read_assertion(&body)
     }
 
-    async fn endpoint(&self, request: Obtaining<'_>) -> Result<Url, Error> {
-        let Obtaining { network, settings, .. } = request;
+    async fn endpoint(&self, question: Question<'_>) -> Result<Url, Error> {
+        let Question { network, settings, .. } = question;
         match (&self.token_endpoint, &self.issuer) {
             (Some(given), _) => {
                 endpoint::parse("identity provider's token endpoint", given, network, settings)
             }
-            (None, Some(issuer)) => discovery::token_endpoint_of(network, settings, issuer).await,
+            (None, Some(issuer)) => discovery::token_endpoint_of(issuer, question).await,
             (None, None) => Err(Error::NoMetadata { issuer: "the identity provider".to_owned() }),
         }
     }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use url::Url;
 
 use crate::net::{ConnectionSettings, Network};
 use crate::oauth::challenge::Challenge;
-use crate::oauth::discovery::{self, Discovered};
+use crate::oauth::discovery::{self, Discovered, Question};
 use crate::oauth::identity::Identity;
 use crate::oauth::scope::Scopes;
 use crate::oauth::{Error, Issuer, OAuthOptions, endpoint, warning};
@@ -36,6 +37,8 @@ pub struct LoginRequest {
     pub elsewhere: Vec<Elsewhere>,
     /// Whether a window of ours will show the page, where the page lets itself be shown there.
     pub in_window: bool,
+    /// Metadata that was read before is read anew.
+    pub since: Option<Instant>,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -46,16 +49,20 @@ impl LoginRequest {
     /// # Errors
     /// As [`discover`](discovery::discover), and [`Error::NotOffered`].
     pub(in crate::oauth) async fn discover(&self, network: &Network) -> Result<Discovered, Error> {
-        let Self { server_url, settings, options, challenge, .. } = self;
-        let mut found =
-            discovery::discover(network, settings, server_url, challenge.as_ref(), options).await?;
+        let mut found = discovery::discover(self.question(network)).await?;
         if found.server.assumed && self.only_if_offered {
-            return Err(Error::NotOffered { server: server_url.into() });
+            return Err(Error::NotOffered { server: self.server_url.as_str().into() });
         }
-        if let (Some(keep), None) = (&self.keep, &options.scope) {
+        if let (Some(keep), None) = (&self.keep, &self.options.scope) {
             found.scopes = keep.union(&found.scopes);
         }
         Ok(found)
+    }
+
+    /// What it takes to find out where to sign in.
+    pub(in crate::oauth) fn question<'a>(&'a self, network: &'a Network) -> Question<'a> {
+        let Self { server_url, settings, options, challenge, since, .. } = self;
+        Question { network, settings, server_url, challenge: challenge.as_ref(), options, since: *since }
     }
 }
 

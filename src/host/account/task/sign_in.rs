@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::renewal::Pause;
 use super::saving::{Change, SaveWaiter};
-use super::tokens::Pause;
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
     AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl, SignIn,
@@ -157,6 +158,7 @@ impl Task {
             in_window: request.open == OpenWith::Host
                 && self.deps.windows.is_some()
                 && self.spec.fits_window(),
+            since: self.doubted,
             limit,
         };
         self.join_sign_in(request, reply);
@@ -196,6 +198,7 @@ impl Task {
             Ok(login) => login,
             Err(error) => {
                 tracing::info!(account = %self.item, %error, "sign-in could not begin");
+                self.doubted = Some(Instant::now());
                 let error = Arc::new(error);
                 // Where there is nothing to sign in to, nothing is wrong with the account.
                 let is_failure = !matches!(*error, oauth::Error::NotOffered { .. });
@@ -278,6 +281,7 @@ impl Task {
             }
             Err(error) => {
                 tracing::info!(account = %self.item, %error, "sign-in failed");
+                self.doubted = Some(Instant::now());
                 if matches!(error, oauth::Error::Cancelled | oauth::Error::Denied { .. }) {
                     self.self_opened.declined();
                 }

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
+use super::renewal::question;
 use super::{Done, Held, Task, answer};
-use crate::host::account::{AccountDeps, AccountSpec, Error, Reply, SignedOut};
+use crate::host::account::{Error, Reply, SignedOut};
 use crate::oauth;
-use crate::oauth::challenge::Challenge;
 use crate::oauth::grant::{Obtaining, obtain};
-use crate::oauth::registration::Registrations;
 use crate::oauth::token::TokenSet;
 
 /// Who was refused is refused again until somebody changes something, here or there.
@@ -38,11 +37,14 @@ impl Task {
 
     pub(super) fn start_obtaining(&mut self) {
         let (spec, deps, registrations) = (self.spec.clone(), self.deps.clone(), self.registrations.clone());
-        let (challenge, epoch) = (self.challenge.clone(), self.epoch);
+        let (challenge, epoch, since) = (self.challenge.clone(), self.epoch, self.doubted);
         self.refreshing = true;
         self.renewed_for_refusal = None;
         self.jobs.spawn(async move {
-            let outcome = get(&spec, &deps, &registrations, challenge.as_ref()).await.map(Box::new);
+            let question = question(&spec, &deps, challenge.as_ref(), since);
+            let now = deps.clock.now().wall;
+            let outcome = obtain(Obtaining { question, registrations: &registrations, now }).await;
+            let outcome = outcome.map(Box::new);
             Done::Refreshed { epoch, outcome }
         });
     }
@@ -86,22 +88,4 @@ impl Task {
         self.last_failure = Some(error.clone());
         error
     }
-}
-
-async fn get(
-    spec: &AccountSpec,
-    deps: &AccountDeps,
-    registrations: &Registrations,
-    challenge: Option<&Challenge>,
-) -> Result<TokenSet, oauth::Error> {
-    obtain(Obtaining {
-        network: &deps.network,
-        registrations,
-        server_url: &spec.server_url,
-        settings: &spec.settings,
-        options: &spec.oauth,
-        challenge,
-        now: deps.clock.now().wall,
-    })
-    .await
 }

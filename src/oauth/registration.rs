@@ -209,9 +209,13 @@ fn request(server: &AuthorizationServer, wish: Wish<'_>, method: AuthMethod) -> 
         "grant_types": [wish.grant_type, "refresh_token"],
         "token_endpoint_auth_method": method.name(),
     });
-    if let Some(redirect) = wish.redirect {
-        body["redirect_uris"] = json!([redirect.to_string()]);
-        body["response_types"] = json!(["code"]);
+    match wish.redirect {
+        Some(redirect) => {
+            body["redirect_uris"] = json!([redirect.to_string()]);
+            body["response_types"] = json!(["code"]);
+        }
+        // Left out it means `code` (RFC 7591 §2), which is nothing without a redirect URI.
+        None => body["response_types"] = json!([]),
     }
     if let Some(scope) = registered_scope(server, wish.scopes) {
         body["scope"] = scope.into();

@@ -27,7 +27,7 @@ async fn fastmcp() -> Server {
 }
 
 /// What a person does at `oidc-provider`: name, password, consent.
-async fn finish_at_oidc(page: Url) {
+pub(crate) async fn finish_at_oidc(page: Url) {
     let page = continue_from_our_page(page).await;
     let walked = node("oidc-login.mjs", &[page.as_str()]).output().await.expect("node runs");
     let back: Url = String::from_utf8(walked.stdout).expect("text").trim().parse().expect("a URL");
@@ -42,7 +42,7 @@ async fn finish_at_fastmcp(page: Url) {
     assert!(http().get(back).send().await.expect("the callback answers").status().is_success());
 }
 
-async fn log_in(home: &mut Home, name: &str, finish: impl AsyncFnOnce(Url)) {
+pub(crate) async fn log_in(home: &mut Home, name: &str, finish: impl AsyncFnOnce(Url)) {
     let login = home.command(&["login", name]).stdin(Stdio::null()).output();
     let (output, ()) = tokio::join!(login, async { finish(home.opened_page().await).await });
     let output = output.expect("login runs");

@@ -8,6 +8,7 @@ mod eras;
 mod eras_modern;
 mod eras_versions;
 mod faults;
+mod grants;
 mod hostile;
 mod leaks;
 mod many_servers;

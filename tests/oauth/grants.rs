@@ -265,6 +265,7 @@ async fn a_code_that_is_entered_elsewhere_signs_in() {
     let registration = &authority.asked_at("/register")[0].json;
     assert_eq!(registration["grant_types"][0], "urn:ietf:params:oauth:grant-type:device_code");
     assert!(registration.get("redirect_uris").is_none(), "{registration}");
+    assert_eq!(registration["response_types"], json!([]));
     let device = &authority.asked_at("/device")[0];
     assert_eq!(device.field("client_id"), Some("registered"));
     assert_eq!(device.field("scope"), Some("mcp offline_access"));

@@ -1,9 +1,10 @@
-// usage: oidc-login.mjs AUTHORIZE_URL [LOGIN]
-// Walks oidc.mjs's sign-in and consent pages as a browser would and prints the
-// final redirect to the client, without following it.
+// usage: oidc-login.mjs URL [LOGIN]
+// Walks oidc.mjs's sign-in and consent pages as a browser would. From the page of
+// an authorization request it prints the final redirect to the client, without
+// following it; from a page that takes a device's code, "done".
 const [authorizeUrl, login = "alice"] = process.argv.slice(2);
 if (!authorizeUrl) {
-  console.error("usage: oidc-login.mjs AUTHORIZE_URL [LOGIN]");
+  console.error("usage: oidc-login.mjs URL [LOGIN]");
   process.exit(2);
 }
 const { origin } = new URL(authorizeUrl);
@@ -25,6 +26,8 @@ async function walk(start) {
       const next = new URL(location, origin);
       if (next.origin !== origin) return next.href;
       response = await ask(next);
+    } else if (page.includes("Sign-in Success")) {
+      return "done";
     } else {
       response = await submit(page, response.status);
     }
@@ -35,8 +38,15 @@ async function walk(start) {
 function submit(page, status) {
   const prompt = page.match(/name="prompt" value="(\w+)"/)?.[1];
   const action = page.match(/<form[^>]* action="([^"]+)"/)?.[1];
-  if (!FORMS[prompt] || !action) throw new Error(`not a sign-in page (HTTP ${status}): ${page}`);
-  return ask(new URL(action, origin), { method: "POST", body: new URLSearchParams(FORMS[prompt]) });
+  const fields = FORMS[prompt] ?? hidden(page);
+  if (!action || Object.keys(fields).length === 0) throw new Error(`not a sign-in page (HTTP ${status}): ${page}`);
+  return ask(new URL(action, origin), { method: "POST", body: new URLSearchParams(fields) });
+}
+
+/** What a form of a device's code sends by itself. */
+function hidden(page) {
+  const inputs = page.matchAll(/<input type="hidden" name="(\w+)" value="([^"]*)"/g);
+  return Object.fromEntries(Array.from(inputs, ([, name, value]) => [name, value]));
 }
 
 async function ask(url, options = {}) {

@@ -1,9 +1,13 @@
-// usage: oidc.mjs [--access-ttl SECONDS] [--refresh-ttl SECONDS]
+// usage: oidc.mjs [--access-ttl SECONDS] [--refresh-ttl SECONDS] [--dpop] [--robot-key PEM]
 // A certified authorization server (`oidc-provider`: dynamic registration, PKCE,
-// resource indicators, revocation, every refresh token good for one use) and, on
-// the same loopback port, an MCP server of the official SDK that accepts only
-// tokens issued for it. Sign in with oidc-login.mjs, or by hand with any name.
-import { randomUUID } from "node:crypto";
+// resource indicators, revocation, every refresh token good for one use, codes for
+// devices, client credentials) and, on the same loopback port, an MCP server of the
+// official SDK that accepts only tokens issued for it; with --dpop only such that are
+// bound to a key, and with a proof for it. Sign in with oidc-login.mjs, or by hand
+// with any name. The program `robot` has the secret `s3cret`, `robot-with-key` the
+// private key in that file.
+import { createHash, createPublicKey, randomBytes, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import http from "node:http";
 import { parseArgs } from "node:util";
 import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js";
@@ -11,6 +15,7 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { InvalidTokenError } from "@modelcontextprotocol/sdk/server/auth/errors.js";
 import express from "express";
+import { EmbeddedJWK, calculateJwkThumbprint, jwtVerify } from "jose";
 import { Provider } from "oidc-provider";
 import { z } from "zod";
 import { endWithParent, logToStderr, onFreePort, ready } from "./launch.mjs";
@@ -20,6 +25,8 @@ const { values: options } = parseArgs({
   options: {
     "access-ttl": { type: "string", default: "3600" },
     "refresh-ttl": { type: "string", default: "86400" },
+    dpop: { type: "boolean", default: false },
+    "robot-key": { type: "string" },
   },
 });
 
@@ -40,9 +47,12 @@ http.createServer(app).listen();
 function authorizationServer(issuer, mcpUrl) {
   return new Provider(issuer, {
     scopes: ["openid", "offline_access"],
+    clients: robots(),
     cookies: { keys: [randomUUID()] },
     ttl: {
       AccessToken: Number(options["access-ttl"]),
+      ClientCredentials: Number(options["access-ttl"]),
+      DeviceCode: 600,
       RefreshToken: Number(options["refresh-ttl"]),
       Grant: 86_400,
       Interaction: 3600,
@@ -57,6 +67,9 @@ function authorizationServer(issuer, mcpUrl) {
       devInteractions: { enabled: true },
       registration: { enabled: true },
       revocation: { enabled: true },
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
+      dPoP: { enabled: options.dpop, nonceSecret: randomBytes(32), requireNonce: () => true },
       resourceIndicators: {
         enabled: true,
         // No default: a client that names no resource gets a token this MCP server refuses.
@@ -70,6 +83,22 @@ function authorizationServer(issuer, mcpUrl) {
   });
 }
 
+/** Programs that are their own users. */
+function robots() {
+  const robot = { grant_types: ["client_credentials"], redirect_uris: [], response_types: [], scope: SCOPE };
+  const clients = [{ ...robot, client_id: "robot", client_secret: "s3cret" }];
+  if (options["robot-key"]) {
+    const jwk = createPublicKey(readFileSync(options["robot-key"])).export({ format: "jwk" });
+    clients.push({
+      ...robot,
+      client_id: "robot-with-key",
+      token_endpoint_auth_method: "private_key_jwt",
+      jwks: { keys: [jwk] },
+    });
+  }
+  return clients;
+}
+
 function resourceServer(app, provider, issuer, mcpUrl) {
   const metadataUrl = `${issuer}/.well-known/oauth-protected-resource/mcp`;
   app.get("/.well-known/oauth-protected-resource/mcp", (_request, response) => {
@@ -78,12 +107,13 @@ function resourceServer(app, provider, issuer, mcpUrl) {
       authorization_servers: [issuer],
       scopes_supported: [SCOPE],
       bearer_methods_supported: ["header"],
+      dpop_bound_access_tokens_required: options.dpop,
     });
   });
 
   const verifier = {
     async verifyAccessToken(token) {
-      const found = await provider.AccessToken.find(token);
+      const found = (await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token));
       if (!found) throw new InvalidTokenError("unknown or revoked token");
       if (found.aud !== mcpUrl) throw new InvalidTokenError("the token is for another resource");
       return {
@@ -91,19 +121,45 @@ function resourceServer(app, provider, issuer, mcpUrl) {
         clientId: found.clientId,
         scopes: [...found.scopes],
         expiresAt: found.exp,
-        extra: { subject: found.accountId },
+        extra: { subject: found.accountId ?? found.clientId, jkt: found.jkt },
       };
     },
   };
   const bearer = requireBearerAuth({ verifier, requiredScopes: [SCOPE], resourceMetadataUrl: metadataUrl });
+  const authorize = options.dpop ? [boundTo(mcpUrl, metadataUrl), bearer] : [bearer];
 
   const sessions = new Map();
-  app.all("/mcp", bearer, async (request, response) => {
+  app.all("/mcp", ...authorize, async (request, response) => {
+    if (request.auth.extra.jkt !== request.jkt) return response.status(401).end();
     const id = request.headers["mcp-session-id"];
     if (id && !sessions.has(id)) return response.status(404).end();
     const transport = id ? sessions.get(id) : await openSession(sessions);
     await transport.handleRequest(request, response);
   });
+}
+
+/**
+ * Takes a token with a proof of its key (RFC 9449 §7), and hands it on as a bearer token, which is
+ * all that the SDK knows.
+ */
+function boundTo(mcpUrl, metadataUrl) {
+  return async (request, response, next) => {
+    const refuse = (error) =>
+      response.status(401).set("WWW-Authenticate", `DPoP error="${error}", resource_metadata="${metadataUrl}"`).end();
+    const [scheme, token] = (request.headers.authorization ?? "").split(" ");
+    if (scheme !== "DPoP" || !token) return refuse("invalid_token");
+    try {
+      const proof = await jwtVerify(request.headers.dpop, EmbeddedJWK, { typ: "dpop+jwt", maxTokenAge: 60 });
+      const { htm, htu, ath } = proof.payload;
+      const digest = createHash("sha256").update(token).digest("base64url");
+      if (htm !== request.method || htu !== mcpUrl || ath !== digest) return refuse("invalid_dpop_proof");
+      request.jkt = await calculateJwkThumbprint(proof.protectedHeader.jwk);
+    } catch {
+      return refuse("invalid_dpop_proof");
+    }
+    request.headers.authorization = `Bearer ${token}`;
+    next();
+  };
 }
 
 async function openSession(sessions) {

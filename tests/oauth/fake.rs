@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::extract::Request;
-use axum::response::IntoResponse;
+use axum::response::{Html, IntoResponse};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -58,9 +58,9 @@ impl Fake {
         let mut state = self.state.lock().unwrap();
         state.received.push((path.clone(), String::from_utf8_lossy(&body).into_owned()));
         if path.starts_with("/.well-known/oauth-protected-resource") {
-            Json(state.resource.clone()).into_response()
+            document(&state.resource)
         } else if path.starts_with("/.well-known/") {
-            Json(state.server.clone()).into_response()
+            document(&state.server)
         } else if path == "/register" {
             Json(json!({"client_id": "c"})).into_response()
         } else if path == "/token" {
@@ -118,6 +118,20 @@ impl Fake {
         assert_eq!(self.come_back(&sign_in).await.status(), 200);
         sign_in.outcome().await.unwrap();
         account
+    }
+}
+
+/// A string stands for a web page with status 200, a number for a status.
+fn document(document: &Value) -> axum::response::Response {
+    match document {
+        Value::Number(status) => {
+            let status = u16::try_from(status.as_u64().unwrap()).unwrap();
+            http::StatusCode::from_u16(status).unwrap().into_response()
+        }
+        Value::String(page) => Html(page.clone()).into_response(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            Json(document.clone()).into_response()
+        }
     }
 }
 

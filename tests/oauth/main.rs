@@ -5,6 +5,7 @@
 mod attacks;
 mod authority;
 mod clients;
+mod counterfeit;
 mod discovery;
 mod doubts;
 mod dpop;

@@ -85,7 +85,7 @@ function authorizationServer(issuer, mcpUrl) {
 
 /** Programs that are their own users. */
 function robots() {
-  const robot = { grant_types: ["client_credentials"], redirect_uris: [], response_types: [], scope: SCOPE };
+  const robot = { grant_types: ["client_credentials"], redirect_uris: [], response_types: [] };
   const clients = [{ ...robot, client_id: "robot", client_secret: "s3cret" }];
   if (options["robot-key"]) {
     const jwk = createPublicKey(readFileSync(options["robot-key"])).export({ format: "jwk" });

@@ -4,11 +4,7 @@
 use crate::suite::Run;
 
 /// Scenario, version or `None` for every one, and what is missing.
-const MISSING: &[(&str, Option<&str>, &str)] = &[(
-    "auth/authorization-server-migration",
-    None,
-    "a list is not signed in for where only the authorization server has changed",
-)];
+const MISSING: &[(&str, Option<&str>, &str)] = &[];
 
 /// Why this run cannot pass.
 pub(crate) fn reason(run: &Run) -> Option<&'static str> {

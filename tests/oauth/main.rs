@@ -13,6 +13,7 @@ mod fake;
 mod grants;
 mod hostile;
 mod kept_metadata;
+mod moved;
 mod refresh;
 mod renewal;
 mod rotating;

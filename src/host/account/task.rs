@@ -93,9 +93,10 @@ enum Done {
         epoch: u64,
         outcome: Result<Box<TokenSet>, oauth::Error>,
     },
-    /// The server names others than who issued the tokens.
-    Moved {
+    /// The tokens are worth nothing any more.
+    Lost {
         epoch: u64,
+        why: SignedOut,
     },
     Saved {
         number: u64,
@@ -223,7 +224,7 @@ impl Task {
         match done {
             Ok(Done::Read(outcome)) => self.read(outcome),
             Ok(Done::Refreshed { epoch, outcome }) => self.refreshed(epoch, outcome),
-            Ok(Done::Moved { epoch }) => self.moved(epoch),
+            Ok(Done::Lost { epoch, why }) => self.lost(epoch, why),
             Ok(Done::Saved { number, outcome }) => self.saved(number, outcome),
             Ok(Done::SaveAgain { number }) => self.save_again(number),
             Ok(Done::Prepared { id, outcome }) => self.prepared(id, outcome),

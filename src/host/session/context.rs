@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::failure::{Code, Failure};
-use crate::host::account::{AccountHandle, Operation, Refusal, Retry};
+use crate::host::account::{AccountHandle, AccountState, Operation, Refusal, Retry, SignedOut};
 use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::reach::Reach;
@@ -284,6 +284,12 @@ impl Context {
         if wait.await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether the server names another authorization server than the one that somebody signed in with.
+    pub(super) async fn has_moved(&self) -> bool {
+        let Some(account) = self.account() else { return false };
+        matches!(account.look().await, Ok(AccountState::SignedOut { why: SignedOut::Moved }))
     }
 
     /// Resolves once the account is signed in.

@@ -114,10 +114,12 @@ impl Request {
                 Err(NotReady::Down(failure)) => return Ending::Failed(failure),
                 Err(NotReady::Late) => return Ending::Failed(self.late()),
             };
-            if asked_for.contains(&missing) {
+            // Who signs in may have changed while somebody did.
+            let wanted = (missing, self.context.has_moved().await);
+            if asked_for.contains(&wanted) {
                 return Ending::Failed(self.still_missing(missing));
             }
-            asked_for.push(missing);
+            asked_for.push(wanted);
             if let Err(failure) = self.park(missing, parked_until).await {
                 return Ending::Failed(failure);
             }

@@ -57,16 +57,19 @@ impl Task {
         self.renewed_for_refusal = None;
         self.jobs.spawn(async move {
             if has_moved(&tokens, question(&spec, &deps, challenge.as_ref(), since)).await {
-                return Done::Moved { epoch };
+                return Done::Lost { epoch, why: SignedOut::Moved };
+            }
+            if tokens.refresh.is_none() {
+                return Done::Lost { epoch, why: SignedOut::Expired };
             }
             let outcome = refresh(&tokens, &spec, &deps).await.map(Box::new);
             Done::Refreshed { epoch, outcome }
         });
     }
 
-    pub(super) fn moved(&mut self, epoch: u64) {
+    pub(super) fn lost(&mut self, epoch: u64, why: SignedOut) {
         self.refreshing = false;
-        if epoch == self.epoch { self.lose(SignedOut::Moved) } else { self.serve_waiters() }
+        if epoch == self.epoch { self.lose(why) } else { self.serve_waiters() }
     }
 
     pub(super) fn refreshed(&mut self, epoch: u64, outcome: Result<Box<TokenSet>, oauth::Error>) {

@@ -151,32 +151,25 @@ impl Task {
 
     /// What to do about a refusal, knowing which token was refused.
     pub(super) fn retry(&mut self, used: Option<&AccessToken>) -> Option<Result<Retry, Error>> {
-        let (same, renewable) = match &self.held {
+        let same = match &self.held {
             Held::Unread => {
                 self.start_reading();
                 return None;
             }
             Held::Reading => return None,
-            Held::Nothing(_) if self.wants_first_token() => (true, true),
+            Held::Nothing(_) if self.wants_first_token() => true,
             Held::Nothing(_) => return Some(Ok(Retry::SignInNeeded)),
-            Held::Tokens(tokens) => {
-                let same = match (used, &tokens.access) {
-                    (Some(used), Some(access)) => used.same_as(access),
-                    (None, Some(_)) => false,
-                    (_, None) => true,
-                };
-                (same, tokens.refresh.is_some() || self.is_unattended())
-            }
+            Held::Tokens(tokens) => match (used, &tokens.access) {
+                (Some(used), Some(access)) => used.same_as(access),
+                (None, Some(_)) => false,
+                (_, None) => true,
+            },
         };
         if self.is_busy() {
             return None;
         }
         if !same {
             return Some(Ok(Retry::WithNewToken));
-        }
-        if !renewable {
-            self.lose(SignedOut::Expired);
-            return Some(Ok(Retry::SignInNeeded));
         }
         let now = self.deps.clock.now().wall;
         let since_renewal = self.renewed_for_refusal.map(|at| now.duration_since(at));

@@ -45,13 +45,30 @@ const UNSUPPORTED_VERSION: i64 = -32022;
 
 impl Bridge {
     /// Starts the shim; nothing is said yet.
-    pub(crate) fn start(url: &str, version: &str, capabilities: Value, options: &Options) -> Result<Self> {
+    pub(crate) async fn start(
+        url: &str,
+        version: &str,
+        capabilities: Value,
+        options: &Options,
+    ) -> Result<Self> {
         let home = tempfile::tempdir()?;
         write_browser(&home.path().join("browser"))?;
-        let mut command = command(home.path());
-        command.arg("connect").arg(url).args(&options.arguments);
-        command.envs(options.variables.iter().map(|(name, value)| (name, value)));
-        let mut shim = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let with_options = |words: &[&str]| {
+            let mut command = command(home.path());
+            command.args(words).args(&options.arguments);
+            command.envs(options.variables.iter().map(|(name, value)| (name, value)));
+            command
+        };
+        let mut connect = if options.are_given_by_person {
+            let added = with_options(&["add", "server", url]).stdout(Stdio::null()).status().await?;
+            ensure!(added.success(), "`add` ended with {added}");
+            let mut connect = command(home.path());
+            connect.args(["connect", "server"]);
+            connect
+        } else {
+            with_options(&["connect", url])
+        };
+        let mut shim = connect.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = shim.stdin.take().context("no stdin")?;
         let stdout = BufReader::new(shim.stdout.take().context("no stdout")?).lines();
         let version = version.to_owned();

@@ -33,7 +33,7 @@ async fn play(url: &str) -> Result<()> {
     let context: Value = serde_json::from_str(&context)?;
     let scenario = Scenario::named(&name);
     let options = scenario.options(url, &context).await?;
-    let mut bridge = Bridge::start(url, &version, scenario.capabilities(), &options)?;
+    let mut bridge = Bridge::start(url, &version, scenario.capabilities(), &options).await?;
     let played = tokio::time::timeout(LIMIT, scenario.play(&mut bridge, &context)).await;
     bridge.close().await?;
     played.context("it took too long")?

@@ -11,6 +11,8 @@ use crate::browser;
 pub(crate) struct Options {
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
+    /// Whether only a person may give them, with `add`: they say where secrets go.
+    pub(crate) are_given_by_person: bool,
 }
 
 /// How a token is got without a person.
@@ -36,7 +38,8 @@ pub(crate) fn client_secret(context: &Value) -> Options {
 
 /// A client that describes itself in a document.
 pub(crate) fn client_metadata(url: &str) -> Options {
-    Options { arguments: vec!["--client-metadata-url".to_owned(), url.to_owned()], variables: Vec::new() }
+    let arguments = vec!["--client-metadata-url".to_owned(), url.to_owned()];
+    Options { arguments, ..Options::default() }
 }
 
 /// A client that needs nobody. It is told by whom its credentials were issued.
@@ -70,6 +73,7 @@ pub(crate) async fn unattended(grant: Grant, url: &str, context: &Value) -> Resu
     };
     options.text("--grant", &Value::from(name));
     options.text("--issuer", &issuer(url).await?);
+    options.are_given_by_person = true;
     Ok(options)
 }
 

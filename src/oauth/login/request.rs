@@ -51,7 +51,7 @@ impl LoginRequest {
     pub(in crate::oauth) async fn discover(&self, network: &Network) -> Result<Discovered, Error> {
         let mut found = discovery::discover(self.question(network)).await?;
         if found.server.assumed && self.only_if_offered {
-            return Err(Error::NotOffered { server: self.server_url.as_str().into() });
+            return Err(Error::NotOffered { server: (&self.server_url).into() });
         }
         if let (Some(keep), None) = (&self.keep, &self.options.scope) {
             found.scopes = keep.union(&found.scopes);

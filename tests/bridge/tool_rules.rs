@@ -16,7 +16,7 @@ fn calls(server: &DemoServer) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn hidden_tools_are_neither_listed_nor_called() {
     let (server, home) = (server().await, Home::new());
-    let rules = ["--allow-tool", "e*", "--allow-tool", "hello_world", "--deny-tool", "elicit"];
+    let rules = ["--allow-tool", "e*", "--allow-tool", "hello_world", "--deny-tool", "elicit*"];
     home.ok(&[&["add", "demo", server.url().as_str()][..], &rules].concat()).await;
     let mut client = home.connect(&["demo"]);
     client.initialize().await;

@@ -129,7 +129,8 @@ fn we_say_what_we_are_and_show_only_the_public_half_of_a_key() {
     assert!(with_key["jwks"]["keys"][0].get("d").is_none());
     let device = Wish { redirect: None, grant_type: "device", ..wish(&scopes, None) };
     let device = request(&server(None), device, AuthMethod::None);
-    assert!(device.get("redirect_uris").is_none() && device.get("response_types").is_none());
+    assert!(device.get("redirect_uris").is_none());
+    assert_eq!(device["response_types"], json!([]));
 }
 
 #[test]

@@ -110,7 +110,9 @@ impl Caller {
                 return answer;
             }
             retry = params.clone();
-            retry["requestState"] = answer["result"]["requestState"].clone();
+            if let Some(state) = answer["result"].get("requestState") {
+                retry["requestState"] = state.clone();
+            }
             let questions = answer["result"]["inputRequests"].as_object().expect("questions");
             for (key, question) in questions {
                 let method = question["method"].as_str().expect("a method");

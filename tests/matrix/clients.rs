@@ -1,15 +1,14 @@
 //! The clients of the matrix: ours of every version, and other people's.
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::caller::Caller;
 use crate::features::{show, show_absent};
+use crate::peers::{PYTHON_1, PYTHON_2, peer};
 use crate::rmcp_client::RustSdk;
 use crate::servers::Server;
 use crate::spec::{FEATURES, Feature, MODERN, absence};
@@ -60,9 +59,6 @@ pub(crate) const PEERS: [Client; 8] = [
         version: MODERN,
     },
 ];
-
-pub(crate) const PYTHON_1: &str = "peers-mcp1";
-pub(crate) const PYTHON_2: &str = "peers";
 
 /// What one feature came to in one pair.
 #[derive(Debug, Clone)]
@@ -165,22 +161,6 @@ async fn program(
             (_, None) => Cell::Failed("the program does not show it".to_owned()),
         };
     FEATURES.into_iter().map(cell).collect()
-}
-
-/// A program of `tests/peers`; the first word names what runs it.
-pub(crate) fn peer(command: &[&str]) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let peers = root.join("tests/peers");
-    let interpreter = match command[0] {
-        "node" => PathBuf::from("node"),
-        environment => root.join("target").join(environment).join("bin/python"),
-    };
-    let is_there = peers.join("node_modules").exists() && (command[0] == "node" || interpreter.exists());
-    assert!(is_there, "the test peers are missing: run `scripts/setup test`");
-    let mut peer = Command::new(interpreter);
-    peer.arg(peers.join(command[1])).args(&command[2..]).kill_on_drop(true);
-    peer.stdout(Stdio::piped()).stderr(Stdio::piped());
-    peer
 }
 
 fn words(error: tokio::task::JoinError) -> String {

@@ -40,6 +40,8 @@ pub(crate) async fn show_absent(feature: Feature, caller: &mut Caller) {
 async fn tools(caller: &mut Caller) {
     assert!(names(caller, "tools/list", "tools", "name").await.contains(&"echo_message".to_owned()));
     assert_eq!(caller.call("echo_message", json!({ "message": "hello" })).await, "hello");
+    // Modern servers want this argument in a header too.
+    assert_eq!(caller.call("hello_world", json!({ "region": "Zürich" })).await, "Hello, Zürich!");
 }
 
 async fn prompts(caller: &mut Caller) {

@@ -4,6 +4,7 @@
 mod caller;
 mod clients;
 mod features;
+mod peers;
 mod report;
 mod rmcp_client;
 mod servers;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::clients::{Cell, Client, PEERS};
-use crate::servers::{KINDS, Kind, Server};
+use crate::clients::{self, Cell, Client};
+use crate::servers::{self, KINDS, Kind, OF_EACH_ERA, Server};
 use crate::spec::{FEATURES, LATER, NOT_OFFERED, VERSIONS};
 
 /// Most of a trial is waiting for processes to start.
@@ -42,12 +42,13 @@ pub(crate) fn main() -> ExitCode {
     if conclusion.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Every version with every kind of server; other people's clients with a server of each era.
+/// Every version with every kind of server, other people's among them; other people's clients with
+/// servers of each era.
 fn pairs() -> Vec<(Client, Kind)> {
+    let kinds = KINDS.into_iter().chain(servers::PEERS);
     let versions = VERSIONS.map(Client::Version);
-    let of_versions = versions.into_iter().flat_map(|client| KINDS.map(|kind| (client, kind)));
-    let eras = [Kind::Legacy("2025-11-25"), Kind::Modern];
-    let of_peers = PEERS.into_iter().flat_map(|client| eras.map(|kind| (client, kind)));
+    let of_versions = versions.into_iter().flat_map(|client| kinds.clone().map(move |kind| (client, kind)));
+    let of_peers = clients::PEERS.into_iter().flat_map(|client| OF_EACH_ERA.map(|kind| (client, kind)));
     of_versions.chain(of_peers).collect()
 }
 
@@ -99,7 +100,7 @@ fn table(rows: &[Row]) -> String {
         let _ = writeln!(table, "  - {}: {why}", feature.name());
     }
     for (peer, feature, why) in NOT_OFFERED {
-        let _ = writeln!(table, "  - {}, {peer}: {why}", feature.name());
+        let _ = writeln!(table, "  - {}, with {peer} as the client: {why}", feature.name());
     }
     table
 }

@@ -61,7 +61,7 @@ pub(crate) const LATER: [(Feature, &str, &str); 2] = [
     (UrlMode, "2025-11-25", "URL mode came with 2025-11-25; older clients and servers know forms alone"),
 ];
 
-/// What other people's programs do not offer, and why.
+/// What other people's clients do not offer, and why. Their servers offer everything.
 pub(crate) const NOT_OFFERED: [(&str, Feature, &str); 1] =
     [("Python SDK 1", Cancellation, "this client tells nobody that it has given up a request")];
 
@@ -70,7 +70,7 @@ pub(crate) const NOT_OFFERED: [(&str, Feature, &str); 1] =
 pub(crate) enum Absence {
     /// One side's version does not know it; using it is answered so.
     Later,
-    /// One of the programs does not offer it.
+    /// The client does not offer it.
     NotOffered,
 }
 
@@ -83,8 +83,7 @@ impl Absence {
 
 /// Why this client, of that version, and this server cannot have a feature; `None` where they can.
 pub(crate) fn absence(feature: Feature, client: &str, version: &str, server: &Server) -> Option<Absence> {
-    let is_of_pair = |name: &str| name == client || name == server.name();
-    if NOT_OFFERED.iter().any(|(name, missing, _)| *missing == feature && is_of_pair(name)) {
+    if NOT_OFFERED.iter().any(|(name, missing, _)| *missing == feature && *name == client) {
         return Some(Absence::NotOffered);
     }
     let is_too_old = |since: &str| version < since || server.newest() < since;

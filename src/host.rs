@@ -132,6 +132,7 @@ impl Host {
         });
         let vault = Vault::open(secrets, &home_id, &paths.state);
         let reach = Reach::default();
+        let activity = Activity::new();
         let inner = Inner {
             controller: Controller::spawn(registry, &reach, &tasks, end.clone()),
             giving_back: GivingBack::spawn(network.clone(), vault.clone(), &tasks, end.clone()),
@@ -147,10 +148,11 @@ impl Host {
                 limits: session::Limits { start_budget: start_budget(), ..session::Limits::default() },
                 pages: Arc::new(Semaphore::new(1)),
                 reach,
+                activity: activity.clone(),
             },
             network,
             home_id,
-            activity: Activity::new(),
+            activity,
             tasks,
             shutdown,
             end,

@@ -1,6 +1,7 @@
 //! The one task that fulfils wishes and keeps tray and window up to date.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use drawbridge::endpoint::Place;
 use drawbridge::failure::Failure;
@@ -10,6 +11,7 @@ use drawbridge::paths::Paths;
 use drawbridge::registry::AccountLabel;
 use tauri::{AppHandle, Manager as _};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::about::ClientEntry;
 use crate::approval::{ApprovalView, Approvals};
@@ -20,6 +22,9 @@ use crate::signing::SignInWay;
 use crate::tray::Tray;
 use crate::view::View;
 use crate::{clipboard, sign_in, signing, window};
+
+/// How long calls may still take at the end.
+const CALLS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the task works with.
 pub(crate) struct Serving {
@@ -144,6 +149,16 @@ impl Serving {
         }
         window::close(&self.app);
         sign_in::close_all(&self.app);
-        self.host.shutdown().cancel();
+        let host = self.host.clone();
+        tokio::spawn(async move {
+            let calls = host.activity().calls();
+            if calls > 0 {
+                tracing::info!(calls, "calls are under way and may end first");
+            }
+            if timeout(CALLS_LIMIT, host.activity().no_calls()).await.is_err() {
+                tracing::info!("they took too long");
+            }
+            host.shutdown().cancel();
+        });
     }
 }

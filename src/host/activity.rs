@@ -8,6 +8,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Activity {
     sessions: watch::Sender<usize>,
+    calls: watch::Sender<usize>,
     other: watch::Sender<usize>,
 }
 
@@ -17,12 +18,28 @@ pub struct Busy(watch::Sender<usize>);
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self { sessions: watch::Sender::new(0), other: watch::Sender::new(0) }
+        Self { sessions: watch::Sender::new(0), calls: watch::Sender::new(0), other: watch::Sender::new(0) }
     }
 
     /// A client session that is open.
     pub fn session(&self) -> Busy {
         Busy::new(&self.sessions)
+    }
+
+    /// A request of a client that waits for its answer.
+    pub fn call(&self) -> Busy {
+        Busy::new(&self.calls)
+    }
+
+    /// How many clients' requests wait for their answers.
+    pub fn calls(&self) -> usize {
+        *self.calls.borrow()
+    }
+
+    /// Returns once no client's request waits for its answer.
+    pub async fn no_calls(&self) {
+        // The sender is our own, so it does not go.
+        self.calls.subscribe().wait_for(|calls| *calls == 0).await.ok();
     }
 
     /// A request or sign-in that is under way.
@@ -77,6 +94,19 @@ impl Drop for Busy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn calls_are_waited_for_until_the_last_has_its_answer() {
+        let activity = Activity::new();
+        let (one, two) = (activity.call(), activity.call());
+        let none = activity.no_calls();
+        tokio::pin!(none);
+        drop(one);
+        assert!(futures_util::poll!(&mut none).is_pending());
+        drop(two);
+        none.await;
+        assert_eq!(activity.calls(), 0);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn idle_time_starts_anew_after_every_request() {

@@ -47,6 +47,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::endpoint::frame::Hello;
 use crate::endpoint::{Line, LineReader};
 use crate::host::account::{AccountHandle, AccountState};
+use crate::host::activity::{Activity, Busy};
 use crate::host::connection::Connection;
 use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
@@ -110,6 +111,8 @@ pub struct SessionDeps {
     pub pages: Arc<Semaphore>,
     /// Remembers which servers could be reached.
     pub reach: Reach,
+    /// Counts what is under way.
+    pub activity: Activity,
 }
 
 /// Serves one client until its stream ends, its entry is changed or removed, or the Host ends. Then
@@ -154,6 +157,8 @@ struct Pending {
     is_further_page: bool,
     /// A modern call, as long as it may be sent again with other headers.
     call: Option<Message>,
+    /// Counts it until it is answered, unless it has no end.
+    _busy: Option<Busy>,
 }
 
 /// Messages of the server that are handled before the client gets a word in.

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, AccountState, Operation, Refusal, Retry, SignedOut};
+use crate::host::activity::Activity;
 use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::reach::Reach;
@@ -67,6 +68,8 @@ pub(super) struct Context {
     reach: Reach,
     /// Whether a list of this session has begun a sign-in.
     list_has_asked: AtomicBool,
+    /// Counts what is under way.
+    pub(super) activity: Activity,
     awaited: Mutex<HashMap<RequestId, oneshot::Sender<Message>>>,
 }
 
@@ -92,6 +95,7 @@ impl Context {
             questions: Questions::default(),
             reach: deps.reach,
             list_has_asked: AtomicBool::new(false),
+            activity: deps.activity,
             awaited: Mutex::default(),
         }
     }

@@ -17,6 +17,9 @@ use super::open::{Handshake, Opening};
 use super::request::{Ending, Request};
 use super::{Pending, Session, Told, sign_in_tool};
 
+/// The request that stays open for as long as its client listens.
+const LISTEN: &str = "subscriptions/listen";
+
 impl Session {
     pub(super) async fn on_frame(&mut self, line: Bytes) {
         let Ok(Frame::Message(line)) = Frame::parse(line) else { return };
@@ -124,7 +127,13 @@ impl Session {
         self.told = Told::default();
         self.pending.insert(
             id,
-            Pending { method: "initialize".into(), task: None, is_further_page: false, call: None },
+            Pending {
+                method: "initialize".into(),
+                task: None,
+                is_further_page: false,
+                call: None,
+                _busy: None,
+            },
         );
         self.initialize = Some(message.clone());
         self.open_link(Opening::Legacy(Box::new(Handshake {
@@ -182,9 +191,10 @@ impl Session {
     ) {
         let own_id = id.clone();
         let task = self.requests.spawn(async move { (own_id, task.await) });
+        let _busy = (method != LISTEN).then(|| self.context.activity.call());
         self.pending.insert(
             id,
-            Pending { method: method.into(), task: Some(task), is_further_page: false, call: None },
+            Pending { method: method.into(), task: Some(task), is_further_page: false, call: None, _busy },
         );
     }
 

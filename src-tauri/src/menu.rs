@@ -2,6 +2,7 @@
 //! is drawn, and drawn by `tray`.
 
 use drawbridge::api::types::{AccountStateView, AccountView, ServerView};
+use drawbridge::failure::Code;
 
 /// One line of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,8 @@ impl Overall {
             | AccountStateView::SignedIn { .. }
             | AccountStateView::SigningIn { .. } => Self::Ready,
             AccountStateView::SignedOut { .. } => Self::Attention,
+            // Somebody who closes the sign-in window knows about it.
+            AccountStateView::Failed { failure } if failure.code == Code::SignInFailed => Self::Attention,
             AccountStateView::Failed { .. } => Self::Failed,
         }
     }
@@ -207,6 +210,9 @@ fn account_words(state: &AccountStateView) -> String {
         AccountStateView::SignedIn { identity: None, .. } => "signed in".to_owned(),
         AccountStateView::SigningIn { .. } => "signing in…".to_owned(),
         AccountStateView::SignedOut { .. } => "signed out".to_owned(),
+        AccountStateView::Failed { failure } if failure.code == Code::SignInFailed => {
+            "sign-in not finished".to_owned()
+        }
         AccountStateView::Failed { .. } => "needs attention".to_owned(),
     }
 }
@@ -246,8 +252,8 @@ mod tests {
         serde_json::json!({ "kind": "signedOut", "why": "you have signed out" })
     }
 
-    fn failed() -> serde_json::Value {
-        let failure = serde_json::json!({ "code": "unreachable", "sentence": "S.", "nextStep": "N." });
+    fn failed(code: &str) -> serde_json::Value {
+        let failure = serde_json::json!({ "code": code, "sentence": "S.", "nextStep": "N." });
         serde_json::json!({ "kind": "failed", "failure": failure })
     }
 
@@ -310,7 +316,8 @@ Quit [quit]";
         assert_eq!(Overall::of(&[]), Overall::Ready);
         assert_eq!(overall(&[("a", signed_in(None))]), Overall::Ready);
         assert_eq!(overall(&[("a", signed_in(None)), ("b", signed_out())]), Overall::Attention);
-        assert_eq!(overall(&[("a", failed()), ("b", signed_out())]), Overall::Failed);
+        assert_eq!(overall(&[("a", failed("sign_in_failed"))]), Overall::Attention);
+        assert_eq!(overall(&[("a", failed("unreachable")), ("b", signed_out())]), Overall::Failed);
     }
 
     #[test]

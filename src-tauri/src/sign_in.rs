@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use drawbridge::host::account::{OpenError, PageOpener as _, SignInWindows, SystemBrowser, WindowSignIn};
 use drawbridge::oauth::login::Next;
-use drawbridge::oauth::window::Navigation;
-use tauri::webview::{NewWindowResponse, PermissionResponse};
+use drawbridge::oauth::window::{Navigation, shown_site};
+use tauri::webview::{NewWindowResponse, PageLoadEvent, PermissionResponse};
 use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 
 use crate::front::{Wish, Wishes};
@@ -92,6 +92,11 @@ impl Shown {
             // One that opens by itself takes nobody's keyboard away.
             .focused(facts.asked_by.is_none())
             .on_navigation(move |url| navigating.may_go(url))
+            .on_page_load(|_, page| {
+                if let PageLoadEvent::Finished = page.event() {
+                    tracing::debug!(site = %shown_site(page.url()), "a sign-in page was loaded");
+                }
+            })
             .on_new_window(move |url, _| {
                 popping.to_browser(&url);
                 NewWindowResponse::Deny

@@ -1,0 +1,98 @@
+//! A sign-in service whose page tries to get out of its window. It reports what it could do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::until;
+
+/// The service, and an MCP server that sends people to it.
+#[derive(Clone)]
+pub(crate) struct ForeignPage {
+    origin: String,
+    script: Arc<str>,
+    reports: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl ForeignPage {
+    /// Serves a page with this script; in it, `report(what, outcome)` resolves once it is written down.
+    pub(crate) async fn start(script: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let page = Self { origin, script: script.into(), reports: Arc::default() };
+        let router = Router::new().fallback(answer).with_state(page.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        page
+    }
+
+    /// The MCP server.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/mcp", self.origin)
+    }
+
+    /// What it reports of this, once it does.
+    pub(crate) async fn report(&self, what: &str) -> String {
+        until(&format!("the report of {what:?}"), async || self.reports.lock().unwrap().get(what).cloned())
+            .await
+    }
+
+    fn document(&self) -> String {
+        format!(
+            "<!doctype html><title>Drawbridge</title><h1>Sign in</h1><script>\n\
+             const report = (what, outcome) =>\n\
+               fetch('/report', {{ method: 'POST', body: JSON.stringify([what, String(outcome)]) }});\n\
+             {}\n</script>",
+            self.script
+        )
+    }
+}
+
+async fn answer(State(page): State<ForeignPage>, request: Request) -> Response {
+    let origin = &page.origin;
+    let path = request.uri().path().to_owned();
+    match path.as_str() {
+        "/mcp" => {
+            let metadata =
+                format!("Bearer resource_metadata=\"{origin}/.well-known/oauth-protected-resource\"");
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, metadata)]).into_response()
+        }
+        "/authorize" => Html(page.document()).into_response(),
+        "/elsewhere" => {
+            Html("<script>fetch('/report', { method: 'POST', body: '[\"elsewhere\", \"shown\"]' })</script>")
+                .into_response()
+        }
+        "/register" => (StatusCode::CREATED, Json(json!({ "client_id": "c" }))).into_response(),
+        "/report" => {
+            let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+            let (what, outcome): (String, String) = serde_json::from_slice(&body).unwrap();
+            page.reports.lock().unwrap().insert(what, outcome);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        path if path.starts_with("/.well-known/oauth-protected-resource") => {
+            Json(resource(origin)).into_response()
+        }
+        path if path.starts_with("/.well-known/") => Json(server(origin)).into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn resource(origin: &str) -> Value {
+    json!({ "resource": format!("{origin}/mcp"), "authorization_servers": [origin] })
+}
+
+fn server(origin: &str) -> Value {
+    json!({
+        "issuer": origin,
+        "authorization_endpoint": format!("{origin}/authorize"),
+        "token_endpoint": format!("{origin}/token"),
+        "registration_endpoint": format!("{origin}/register"),
+        "response_types_supported": ["code"],
+        "code_challenge_methods_supported": ["S256"],
+    })
+}

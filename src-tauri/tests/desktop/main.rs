@@ -1,0 +1,40 @@
+//! The app as people meet it, on a desktop without a screen: its tray icon over D-Bus, its windows
+//! over X11, the keys of a person, a real keychain, and the demo server's own sign-in page.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that is surprised should say so and end"
+)]
+
+mod app;
+mod foreign_page;
+mod keychain;
+mod lifecycle;
+mod remote_pages;
+mod screen;
+mod session;
+mod sign_in;
+mod tray;
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+/// The longest any single step may take; far more than any does.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Until something is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What there is to see, once it is there.
+async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let seen = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(LIMIT, seen).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}

@@ -1,0 +1,167 @@
+//! The windows on a display, and the keys of the person before it.
+
+use std::cell::{Cell, RefCell};
+
+use x11rb::connection::Connection as _;
+use x11rb::protocol::xproto::{
+    AtomEnum, ClientMessageEvent, ConnectionExt as _, EventMask, ImageFormat, InputFocus, KEY_PRESS_EVENT,
+    KEY_RELEASE_EVENT, MapState, Window,
+};
+use x11rb::protocol::xtest::ConnectionExt as _;
+use x11rb::rust_connection::RustConnection;
+use x11rb::{CURRENT_TIME, NONE};
+
+use crate::until;
+
+/// More bytes of a picture than a text cursor has.
+const CURSOR: usize = 400;
+/// How often in a row a picture is the same that stands still.
+const STILL: usize = 10;
+/// How often a cursor has come or gone that is there.
+const BLINKS: usize = 2;
+
+/// A display.
+pub(crate) struct Screen {
+    x: RustConnection,
+    root: Window,
+}
+
+/// The keys that are no letters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Key {
+    /// To the next field.
+    Tab,
+    /// The form's first button.
+    Return,
+}
+
+impl Screen {
+    /// Looks at a display.
+    pub(crate) fn of(display: &str) -> Self {
+        let (x, number) = x11rb::connect(Some(display)).unwrap();
+        let root = x.setup().roots[number].root;
+        Self { x, root }
+    }
+
+    /// Waits for a window whose title is this.
+    pub(crate) async fn window(&self, title: &str) -> Window {
+        until(&format!("the window {title:?}"), async || self.find(title)).await
+    }
+
+    /// Waits until no window has this title.
+    pub(crate) async fn no_window(&self, title: &str) {
+        until(&format!("the end of the window {title:?}"), async || self.find(title).is_none().then_some(()))
+            .await;
+    }
+
+    /// The titles of all windows that can be seen.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        self.shown(self.root).into_iter().map(|(_, title)| title).collect()
+    }
+
+    /// Closes a window as its frame's button does.
+    pub(crate) fn close(&self, window: Window) {
+        let protocols = self.atom("WM_PROTOCOLS");
+        let data = [self.atom("WM_DELETE_WINDOW"), CURRENT_TIME, 0, 0, 0];
+        let message = ClientMessageEvent::new(32, window, protocols, data);
+        self.x.send_event(false, window, EventMask::NO_EVENT, message).unwrap();
+        self.x.flush().unwrap();
+    }
+
+    /// Waits until a window's picture stands still, but for a cursor that blinks: all is drawn and has its place then.
+    pub(crate) async fn stands_still(&self, window: Window) {
+        let (before, times) = (RefCell::new(Vec::new()), Cell::new(0));
+        until("a picture that stands still", async || {
+            let now = self.picture(window)?;
+            let before = before.replace(now.clone());
+            times.set(if changed(&before, &now) < CURSOR { times.get() + 1 } else { 0 });
+            (times.get() == STILL).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a cursor blinks in a window, and nothing else in it changes: keys have a field to go to then.
+    pub(crate) async fn cursor_blinks(&self, window: Window) {
+        let (before, blinks) = (RefCell::new(Vec::new()), Cell::new(0));
+        until("a cursor that blinks", async || {
+            let now = self.picture(window)?;
+            let before = before.replace(now.clone());
+            match changed(&before, &now) {
+                0 => {}
+                change if change < CURSOR => blinks.set(blinks.get() + 1),
+                _ => blinks.set(0),
+            }
+            (blinks.get() == BLINKS).then_some(())
+        })
+        .await;
+    }
+
+    /// Gives a window the keyboard.
+    pub(crate) fn focus(&self, window: Window) {
+        self.x.set_input_focus(InputFocus::PARENT, window, CURRENT_TIME).unwrap().check().unwrap();
+    }
+
+    /// Types small letters and digits.
+    pub(crate) fn type_text(&self, text: &str) {
+        for letter in text.bytes() {
+            self.press_symbol(u32::from(letter));
+        }
+    }
+
+    /// Presses a key.
+    pub(crate) fn press(&self, key: Key) {
+        self.press_symbol(match key {
+            Key::Tab => 0xff09,
+            Key::Return => 0xff0d,
+        });
+    }
+
+    fn picture(&self, window: Window) -> Option<Vec<u8>> {
+        let size = self.x.get_geometry(window).ok()?.reply().ok()?;
+        let (format, everything) = (ImageFormat::Z_PIXMAP, u32::MAX);
+        let picture = self.x.get_image(format, window, 0, 0, size.width, size.height, everything);
+        Some(picture.ok()?.reply().ok()?.data)
+    }
+
+    fn press_symbol(&self, symbol: u32) {
+        let setup = self.x.setup();
+        let (first, last) = (setup.min_keycode, setup.max_keycode);
+        let keys = self.x.get_keyboard_mapping(first, last - first + 1).unwrap().reply().unwrap();
+        let mut codes = (first..=last).zip(keys.keysyms.chunks(usize::from(keys.keysyms_per_keycode)));
+        let (code, _) = codes.find(|(_, symbols)| symbols.first() == Some(&symbol)).expect("such a key");
+        for event in [KEY_PRESS_EVENT, KEY_RELEASE_EVENT] {
+            self.x.xtest_fake_input(event, code, CURRENT_TIME, NONE, 0, 0, 0).unwrap().check().unwrap();
+        }
+    }
+
+    fn find(&self, title: &str) -> Option<Window> {
+        self.shown(self.root).into_iter().find(|(_, found)| found == title).map(|(window, _)| window)
+    }
+
+    /// Windows go while they are looked at.
+    fn shown(&self, parent: Window) -> Vec<(Window, String)> {
+        let Ok(tree) = self.x.query_tree(parent).map(|cookie| cookie.reply()) else { return Vec::new() };
+        let children = tree.map(|tree| tree.children).unwrap_or_default();
+        children.into_iter().filter_map(|window| Some((window, self.title_if_seen(window)?))).collect()
+    }
+
+    fn title_if_seen(&self, window: Window) -> Option<String> {
+        let attributes = self.x.get_window_attributes(window).ok()?.reply().ok()?;
+        if attributes.map_state != MapState::VIEWABLE {
+            return None;
+        }
+        let (name, kind) = (self.atom("_NET_WM_NAME"), AtomEnum::ANY);
+        let title = self.x.get_property(false, window, name, kind, 0, 1024).ok()?.reply().ok()?;
+        Some(String::from_utf8_lossy(&title.value).into_owned()).filter(|title| !title.is_empty())
+    }
+
+    fn atom(&self, name: &str) -> u32 {
+        self.x.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap().atom
+    }
+}
+
+/// How many bytes two pictures differ in.
+fn changed(before: &[u8], now: &[u8]) -> usize {
+    let different = before.iter().zip(now).filter(|(before, now)| before != now).count();
+    different + before.len().abs_diff(now.len())
+}

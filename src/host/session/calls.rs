@@ -5,14 +5,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::time::Instant;
 
 use crate::mcp::translate::meta::Level;
 use crate::mcp::{Kind, Message, RequestId};
 use crate::upstream::{Incoming, Sink};
 
-/// What may wait for one request.
+/// What may wait for one request, its answer not counted.
 const QUEUE: usize = 64;
 /// How long a question that belongs to no request waits for one.
 const QUESTION_LIMIT: Duration = Duration::from_secs(30);
@@ -42,12 +42,25 @@ struct Open {
 #[derive(Debug)]
 struct Route {
     sink: Sink,
+    /// The answer's own place in the queue, until it has come.
+    for_answer: Option<OwnedPermit<Incoming>>,
     /// The client's own id.
     client: RequestId,
     /// The log messages that the client wants with it.
     level: Option<Level>,
     /// Whether the client can be asked something before it is answered.
     may_ask: bool,
+}
+
+/// What became of a message that came on a stream of the server's own.
+#[derive(Debug)]
+pub(super) enum Sorted {
+    /// Its request has it.
+    Taken,
+    /// Its request has more to read already than it can.
+    TooMuch(Message),
+    /// It belongs to no request.
+    Unclaimed(Message),
 }
 
 /// One request's place among the others; it leaves when this is dropped.
@@ -68,37 +81,53 @@ impl Calls {
         level: Option<Level>,
         may_ask: bool,
     ) -> (Place, mpsc::Receiver<Incoming>) {
-        let (sink, came) = mpsc::channel(QUEUE);
+        const { assert!(MOST_QUESTIONS <= QUEUE, "all that waits has room") };
+        let (sink, came) = mpsc::channel(QUEUE + 1);
+        let for_answer = sink.clone().try_reserve_owned().ok();
         let mut open = self.open();
         if may_ask {
             for (_, message) in open.waiting.drain(..) {
                 let _ = sink.try_send(Incoming { message, for_request: None, event_id: None });
             }
         }
-        open.routes.insert(id.clone(), Route { sink: sink.clone(), client, level, may_ask });
+        let route = Route { sink: sink.clone(), for_answer, client, level, may_ask };
+        open.routes.insert(id.clone(), route);
         drop(open);
         (Place { calls: self.clone(), id, sink }, came)
     }
 
-    /// Where a message belongs that came on a stream of the server's own: an answer to its
-    /// request, progress to the request that asked for it, a question to the request whose stream
-    /// carried it or else to the only one that can ask.
-    pub(super) fn place_of(&self, incoming: &Incoming) -> Option<Sink> {
-        let open = self.open();
-        let of = |id: &RequestId| open.routes.get(id).map(|route| route.sink.clone());
+    /// Sorts a message that came on a stream of the server's own: an answer goes to its request, however
+    /// much that has still to read, progress to the request that asked for it, a question to the request
+    /// whose stream carried it or else to the only one that can ask.
+    pub(super) fn sort(&self, incoming: Incoming) -> Sorted {
+        let mut open = self.open();
         let message = &incoming.message;
-        match message.kind() {
-            Kind::Response { id, .. } => of(id.as_ref()?),
-            Kind::Notification if message.method() == Some("notifications/progress") => {
-                of(&RequestId::from_raw(message.raw_at(&["params", "progressToken"])?))
+        let sink = match message.kind() {
+            Kind::Response { id, .. } => {
+                let route = id.as_ref().and_then(|id| open.routes.get_mut(id));
+                let Some(route) = route else { return Sorted::Unclaimed(incoming.message) };
+                // A second answer is nobody's.
+                if let Some(place) = route.for_answer.take() {
+                    place.send(incoming);
+                }
+                return Sorted::Taken;
             }
+            Kind::Notification if message.method() == Some("notifications/progress") => message
+                .raw_at(&["params", "progressToken"])
+                .and_then(|token| open.routes.get(&RequestId::from_raw(token)))
+                .map(|route| route.sink.clone()),
             Kind::Request { .. } => {
-                let on_its_stream = incoming.for_request.as_ref().and_then(of);
+                let on_its_stream = incoming.for_request.as_ref().and_then(|id| open.routes.get(id));
                 let mut able = open.routes.values().filter(|route| route.may_ask);
                 let only = able.next().filter(|_| able.next().is_none());
-                on_its_stream.or_else(|| only.map(|route| route.sink.clone()))
+                on_its_stream.or(only).map(|route| route.sink.clone())
             }
             Kind::Notification | Kind::Batch => None,
+        };
+        match sink.map(|sink| sink.try_send(incoming.clone())) {
+            Some(Ok(())) => Sorted::Taken,
+            Some(Err(_)) => Sorted::TooMuch(incoming.message),
+            None => Sorted::Unclaimed(incoming.message),
         }
     }
 
@@ -117,12 +146,15 @@ impl Calls {
         open.routes.iter().find(|(_, route)| route.client == *client).map(|(id, _)| id.clone())
     }
 
-    /// Keeps a question for the next request with which the client can be asked.
-    pub(super) fn keep(&self, question: Message, now: Instant) {
+    /// Keeps a question for the next request with which the client can be asked; gives it back where too
+    /// many wait already.
+    pub(super) fn keep(&self, question: Message, now: Instant) -> Result<(), Message> {
         let mut open = self.open();
-        if open.waiting.len() < MOST_QUESTIONS {
-            open.waiting.push_back((now + QUESTION_LIMIT, question));
+        if open.waiting.len() == MOST_QUESTIONS {
+            return Err(question);
         }
+        open.waiting.push_back((now + QUESTION_LIMIT, question));
+        Ok(())
     }
 
     /// When the first question has waited long enough.
@@ -174,21 +206,42 @@ mod tests {
         let calls = Calls::default();
         let client = RequestId::from_raw("\"c\"");
         let enter = |id: &str, may_ask| calls.enter(RequestId::from_raw(id), client.clone(), None, may_ask);
-        let (one, _came) = enter("1", true);
-        let (list, _came) = enter("2", false);
-        let finds = |incoming: &Incoming, place: &Place| {
-            calls.place_of(incoming).is_some_and(|sink| sink.same_channel(&place.sink))
+        let (one, mut of_one) = enter("1", true);
+        let (_list, mut of_list) = enter("2", false);
+        let finds = |incoming: Incoming, came: &mut mpsc::Receiver<Incoming>| {
+            matches!(calls.sort(incoming), Sorted::Taken) && came.try_recv().is_ok()
         };
-        assert!(finds(&incoming(r#"{"id":2,"result":{}}"#, None), &list));
-        let progress = incoming(r#"{"method":"notifications/progress","params":{"progressToken":1}}"#, None);
-        assert!(finds(&progress, &one));
+        assert!(finds(incoming(r#"{"id":2,"result":{}}"#, None), &mut of_list));
+        let progress =
+            || incoming(r#"{"method":"notifications/progress","params":{"progressToken":1}}"#, None);
+        assert!(finds(progress(), &mut of_one));
         let question = r#"{"id":9,"method":"roots/list"}"#;
-        assert!(finds(&incoming(question, Some("2")), &list), "the stream says it");
-        assert!(finds(&incoming(question, None), &one), "only one can ask");
+        assert!(finds(incoming(question, Some("2")), &mut of_list), "the stream says it");
+        assert!(finds(incoming(question, None), &mut of_one), "only one can ask");
         let (_other, _came) = enter("3", true);
-        assert!(calls.place_of(&incoming(question, None)).is_none(), "nobody knows whose it is");
+        assert!(
+            matches!(calls.sort(incoming(question, None)), Sorted::Unclaimed(_)),
+            "nobody knows whose it is"
+        );
         drop(one);
-        assert!(calls.place_of(&progress).is_none());
+        assert!(matches!(calls.sort(progress()), Sorted::Unclaimed(_)));
+    }
+
+    #[test]
+    fn an_answer_has_its_place_however_much_came_before_it() {
+        let calls = Calls::default();
+        let (_place, mut came) = calls.enter(RequestId::from_raw("1"), RequestId::from_raw("1"), None, true);
+        let progress =
+            || incoming(r#"{"method":"notifications/progress","params":{"progressToken":1}}"#, None);
+        while matches!(calls.sort(progress()), Sorted::Taken) {}
+        assert!(matches!(calls.sort(incoming(r#"{"id":9,"method":"ping"}"#, None)), Sorted::TooMuch(_)));
+        for _ in 0..2 {
+            assert!(matches!(calls.sort(incoming(r#"{"id":1,"result":{}}"#, None)), Sorted::Taken));
+        }
+        let all: Vec<_> = std::iter::from_fn(|| came.try_recv().ok()).collect();
+        let answers = all.iter().filter(|came| came.message.method().is_none()).count();
+        assert_eq!((all.len(), answers), (QUEUE + 1, 1), "once, and behind the rest");
+        assert!(all.last().is_some_and(|last| last.message.method().is_none()));
     }
 
     #[test]
@@ -212,17 +265,21 @@ mod tests {
         let calls = Calls::default();
         let question = || incoming(r#"{"id":9,"method":"roots/list"}"#, None).message;
         let now = Instant::now();
-        calls.keep(question(), now);
+        calls.keep(question(), now).expect("room");
         let enter =
             |id: &str, may_ask| calls.enter(RequestId::from_raw(id), RequestId::from_raw(id), None, may_ask);
         let (_list, mut of_list) = enter("1", false);
         assert!(of_list.try_recv().is_err());
         let (_call, mut of_call) = enter("2", true);
         assert_eq!(of_call.try_recv().expect("the question").message.method(), Some("roots/list"));
-        calls.keep(question(), now);
+        calls.keep(question(), now).expect("room");
         assert!(calls.take_late(now).is_none());
         assert!(calls.take_late(now + QUESTION_LIMIT).is_some());
         assert_eq!(calls.deadline(), None);
+        for _ in 0..MOST_QUESTIONS {
+            calls.keep(question(), now).expect("room");
+        }
+        assert!(calls.keep(question(), now).is_err(), "somebody has to answer it");
         assert_eq!(calls.id_of(&RequestId::from_raw("2")), Some(RequestId::from_raw("2")));
     }
 }

@@ -8,6 +8,7 @@ use crate::mcp::{self, Kind, Message, RequestId};
 use crate::upstream::Incoming;
 
 use super::Session;
+use super::calls::Sorted;
 use super::crossing::Crossing;
 use super::link::Ready;
 
@@ -17,16 +18,22 @@ impl Session {
         if !self.is_with_legacy_server() {
             return Some(incoming.message);
         }
-        if let Some(sink) = self.context.calls.place_of(&incoming) {
-            // A request that cannot take more loses what it is told, not the session.
-            let _ = sink.try_send(incoming);
-            return None;
-        }
-        let message = incoming.message;
+        let message = match self.context.calls.sort(incoming) {
+            Sorted::Taken => return None,
+            Sorted::TooMuch(message) => {
+                self.turn_away(&message);
+                return None;
+            }
+            Sorted::Unclaimed(message) => message,
+        };
         match (message.kind(), message.method()) {
             (Kind::Response { .. }, _) => return Some(message),
             (Kind::Request { id }, Some("ping")) => self.answer_server(mcp::result_response(id, "{}")),
-            (Kind::Request { .. }, _) => self.context.calls.keep(message, Instant::now()),
+            (Kind::Request { .. }, _) => {
+                if let Err(message) = self.context.calls.keep(message, Instant::now()) {
+                    self.turn_away(&message);
+                }
+            }
             (Kind::Notification, Some("notifications/message")) => {
                 if self.context.calls.want(&message, Instant::now()) {
                     self.reply(message.line().clone()).await;
@@ -47,6 +54,14 @@ impl Session {
             (Kind::Batch, _) => {}
         }
         None
+    }
+
+    /// A request that cannot take more loses what it is told; a question is answered all the same.
+    fn turn_away(&mut self, message: &Message) {
+        if let Kind::Request { id } = message.kind() {
+            let text = "The client has too many questions to answer already";
+            self.answer_server(mcp::error_response(Some(id), mcp::INTERNAL_ERROR, text, None));
+        }
     }
 
     async fn tell_of_change(&self, change: &Message) {

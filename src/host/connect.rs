@@ -18,6 +18,9 @@ use crate::failure::Failure;
 use crate::redact::{SafeUrl, plain};
 use crate::registry::{AccountLabel, ServerEntry, ServerName, ToolRules};
 
+/// An entry that changes more often than this under a connection is left to whoever changes it.
+const MOST_TRIES: usize = 5;
+
 /// What a shim asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -78,6 +81,10 @@ impl HostHandle {
     /// [`Error`]; all of them are told over MCP.
     pub async fn resolve(&self, target: &Target, given: &ServerOptions) -> Result<Connection, Error> {
         options::check_paths(given)?;
+        as_it_is_now(|| self.resolve_once(target, given)).await
+    }
+
+    async fn resolve_once(&self, target: &Target, given: &ServerOptions) -> Result<Connection, Error> {
         match target {
             Target::Name { name, account } => {
                 let (entry, standing) = self.watched_entry(name.as_str()).await?;
@@ -195,6 +202,20 @@ impl HostHandle {
     }
 }
 
+/// Connects again where somebody changed the entry meanwhile: what is there now counts.
+async fn as_it_is_now<T, F>(connect: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    for _ in 1..MOST_TRIES {
+        match connect().await {
+            Err(Error::Conflict { .. }) => {}
+            connected => return connected,
+        }
+    }
+    connect().await
+}
+
 /// A connection's options without its rules for tools, and these where they are not the entry's.
 fn own_rules(stored: &ToolRules, given: &ServerOptions) -> (ServerOptions, Option<ToolRules>) {
     let mut rest = given.clone();
@@ -207,7 +228,26 @@ fn own_rules(stored: &ToolRules, given: &ServerOptions) -> (ServerOptions, Optio
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_entry_that_was_changed_meanwhile_is_read_again_but_not_for_ever() {
+        let tries = Cell::new(0);
+        let connect_after = |changes: usize| {
+            tries.set(0);
+            let tries = &tries;
+            as_it_is_now(move || async move {
+                tries.set(tries.get() + 1);
+                let name = "linear".parse().expect("a name");
+                if tries.get() > changes { Ok(tries.get()) } else { Err(Error::Conflict { name }) }
+            })
+        };
+        assert!(matches!(connect_after(1).await, Ok(2)));
+        assert!(matches!(connect_after(100).await, Err(Error::Conflict { .. })));
+        assert_eq!(tries.get(), MOST_TRIES);
+    }
 
     #[test]
     fn targets_are_names_accounts_or_addresses() {

@@ -2,7 +2,7 @@
 //! (<https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http>,
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use super::answer::{Awaited, read_messages};
 use super::exchange::{Outgoing, discard, is_error, media_type, refusal, status_error};
 use super::follow::{Delivery, Follow, Position, step};
 use super::sse::Events;
-use super::{Error, ListenEnd, Posted, SessionId, Sink, Upstream};
+use super::{AuthorizeError, Error, ListenEnd, Posted, SessionId, Sink, Upstream};
 use crate::mcp::header::{LAST_EVENT_ID, MCP_METHOD, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use crate::mcp::{self, Kind, Message};
 use crate::net::{Lane, Response};
@@ -41,6 +41,15 @@ pub struct StreamableHttp {
 struct State {
     session: Option<SessionId>,
     version: Option<HeaderValue>,
+    heard: Heard,
+}
+
+/// How far the server's own stream was heard, for whoever listens again.
+#[derive(Default, Clone)]
+struct Heard {
+    /// Whether there was such a stream.
+    was_open: bool,
+    last_event: Option<Arc<str>>,
 }
 
 impl StreamableHttp {
@@ -100,11 +109,12 @@ impl StreamableHttp {
     }
 
     /// Opens the server's own stream (legacy) and delivers its messages for as long as it takes,
-    /// opening it again whenever it ends. Servers that have no such stream may answer 404, as for a session that is
-    /// gone; in a `new_session`, which cannot be gone yet, that is what it means.
+    /// opening it again whenever it ends, behind the last event that was heard. Servers that have no such stream may
+    /// answer 404, as for a session that is gone; in a `new_session`, which cannot be gone yet, that is what it means.
     ///
     /// # Errors
-    /// `Unauthorized`, `SessionGone`, `Authorize`, `Redirect` and `TooLarge`; whatever may pass is tried again.
+    /// `Unauthorized` and `SessionGone`, a sign-in that is missing, and what a server without a stream answers;
+    /// whatever may pass is tried again, and once there was a stream everything may.
     pub async fn listen(&self, sink: Sink, new_session: bool) -> Result<ListenEnd, Error> {
         let gone = sink.clone();
         tokio::select! {
@@ -115,19 +125,32 @@ impl StreamableHttp {
 
     async fn keep_listening(&self, sink: Sink, new_session: bool) -> Result<ListenEnd, Error> {
         let mut position = Position::start(&self.upstream.limits);
+        position.last_event = self.state().heard.last_event.clone();
         let mut delivery = Delivery { awaited: Awaited::default(), sink };
-        let mut was_open = false;
         loop {
             let opened = self.open_stream(position.last_event.as_deref()).await;
-            was_open |= matches!(opened, Ok(Some(_)));
+            let was_open = self.state().heard.was_open;
             let wait = match opened {
-                Ok(Some(response)) => match self.follow(response, &mut delivery, &mut position).await {
-                    Ok(()) | Err(Follow::Ended | Follow::NotJson) => position.backoff.after_end(),
-                    Err(Follow::SinkClosed) => return Ok(ListenEnd::SinkClosed),
-                    Err(Follow::TooLarge) => return Err(Error::TooLarge),
-                },
+                Ok(Some(response)) => {
+                    self.state().heard.was_open = true;
+                    let end = self.follow(response, &mut delivery, &mut position).await;
+                    if matches!(end, Err(Follow::TooLarge)) {
+                        // It would come again for ever.
+                        position.last_event = None;
+                    }
+                    self.state().heard.last_event.clone_from(&position.last_event);
+                    match end {
+                        Ok(()) | Err(Follow::Ended | Follow::NotJson) => position.backoff.after_end(),
+                        Err(Follow::TooLarge) => position.backoff.after_failure(None),
+                        Err(Follow::SinkClosed) => return Ok(ListenEnd::SinkClosed),
+                    }
+                }
+                Ok(None) if was_open => position.backoff.after_failure(None),
                 Ok(None) => return Ok(ListenEnd::NotOffered),
                 Err(Error::SessionGone) if new_session && !was_open => return Ok(ListenEnd::NotOffered),
+                Err(error) if was_open && !only_the_session_can_help(&error) => {
+                    position.backoff.after_failure(error.retry_after())
+                }
                 Err(error) => position.backoff.after_failure(passing(error)?),
             };
             sleep(wait).await;
@@ -360,6 +383,23 @@ fn is_no_offer(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 404 | 405 | 406 | 410 | 415 | 501)
 }
 
+/// Whether to listen again takes other credentials or another session.
+fn only_the_session_can_help(error: &Error) -> bool {
+    match error {
+        Error::Unauthorized { .. } | Error::SessionGone | Error::Authorize(AuthorizeError::SignedOut) => true,
+        Error::Unreachable(_)
+        | Error::Status { .. }
+        | Error::NotMcp { .. }
+        | Error::InvalidJson
+        | Error::TooLarge
+        | Error::Cut { .. }
+        | Error::Authorize(AuthorizeError::Unavailable(_))
+        | Error::Redirect { .. }
+        | Error::NoEndpoint
+        | Error::SinkClosed => false,
+    }
+}
+
 /// Lets errors through that may pass by themselves, with the wait the server asks for.
 fn passing(error: Error) -> Result<Option<Duration>, Error> {
     match error {
@@ -368,7 +408,7 @@ fn passing(error: Error) -> Result<Option<Duration>, Error> {
         {
             Ok(retry_after)
         }
-        Error::Unreachable(_) => Ok(None),
+        Error::Unreachable(_) | Error::Authorize(AuthorizeError::Unavailable(_)) => Ok(None),
         Error::Status { .. }
         | Error::Unauthorized { .. }
         | Error::SessionGone
@@ -376,7 +416,7 @@ fn passing(error: Error) -> Result<Option<Duration>, Error> {
         | Error::InvalidJson
         | Error::TooLarge
         | Error::Cut { .. }
-        | Error::Authorize(_)
+        | Error::Authorize(AuthorizeError::SignedOut)
         | Error::Redirect { .. }
         | Error::NoEndpoint
         | Error::SinkClosed => Err(error),

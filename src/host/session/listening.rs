@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::mcp::translate::subscription::{self, Filter};
 use crate::mcp::{Kind, Message, RequestId};
@@ -81,14 +81,18 @@ async fn listen(context: Arc<Context>, transport: Arc<Transport>, new_session: b
     if http.session().is_none() {
         return Heard::NotOffered;
     }
+    let mut backoff = Backoff::new(&upstream::Limits::default());
     loop {
         match context.authorized(|| http.listen(context.incoming.clone(), new_session)).await {
             Err(Refused::Upstream(upstream::Error::SessionGone)) => return Heard::SessionGone,
-            Err(Refused::SignInNeeded) => context.until_signed_in().await,
-            Ok(_) => return Heard::NotOffered,
-            Err(Refused::Upstream(_) | Refused::Failed(_) | Refused::StepUpNeeded(_)) => {
-                return Heard::NotOffered;
+            Err(Refused::SignInNeeded) => {
+                context.until_signed_in().await;
+                // Some servers take a token elsewhere and not here.
+                sleep(backoff.after_failure(None)).await;
             }
+            // What an account cannot do now it may do later.
+            Err(Refused::Failed(_) | Refused::StepUpNeeded(_)) => sleep(backoff.after_failure(None)).await,
+            Ok(_) | Err(Refused::Upstream(_)) => return Heard::NotOffered,
         }
     }
 }

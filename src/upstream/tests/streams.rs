@@ -220,6 +220,51 @@ async fn listening_goes_on_over_ends_and_failures() {
     assert_eq!(resumed_with, [None, None, Some("g1".to_owned()), Some("g1".to_owned())]);
 }
 
+/// Has credentials every second time it is asked, and none for a moment in between.
+#[derive(Default)]
+struct Wavering(std::sync::atomic::AtomicBool);
+
+impl Authorizer for Wavering {
+    fn headers<'a>(&'a self, _: &'a Method, _: &'a Url) -> BoxFuture<'a, Result<HeaderMap, AuthorizeError>> {
+        let has_them = self.0.fetch_xor(true, std::sync::atomic::Ordering::Relaxed);
+        let locked = AuthorizeError::Unavailable("the keychain is locked".into());
+        Box::pin(async move { if has_them { Ok(HeaderMap::new()) } else { Err(locked) } })
+    }
+
+    fn observe(&self, _: ResponseHead<'_>) {}
+}
+
+#[tokio::test]
+async fn a_stream_that_was_there_once_is_waited_for_whatever_the_server_answers() {
+    let first = events(format!("id: g1\ndata: {NOTE}\n\n"));
+    let last = events(format!("data: {NOTE}\n\n"));
+    let mut fake = Fake::start(vec![first, empty(405), empty(400), empty(302), last]).await;
+    let link = fake.link_with(|upstream| upstream.authorizer = Arc::new(Wavering::default()));
+    let (sink, mut inbox) = sink();
+    tokio::select! {
+        end = link.listen(sink, true) => panic!("listening ended: {end:?}"),
+        _ = async { for _ in 0..2 { inbox.recv().await; } } => {}
+    }
+    for last_event in [None, Some("g1"), Some("g1"), Some("g1"), Some("g1")] {
+        assert_eq!(fake.next().await.header("last-event-id"), last_event);
+    }
+}
+
+#[tokio::test]
+async fn who_listens_again_with_other_credentials_goes_on_where_it_stopped() {
+    let first = events(format!("id: g1\ndata: {NOTE}\n\n"));
+    let mut fake = Fake::start(vec![first, empty(401), empty(405), empty(401)]).await;
+    let link = fake.link();
+    for _ in 0..2 {
+        let (sink, _inbox) = sink();
+        let end = link.listen(sink, true).await;
+        assert!(matches!(end, Err(Error::Unauthorized { .. })), "{end:?}");
+    }
+    for last_event in [None, Some("g1"), Some("g1"), Some("g1")] {
+        assert_eq!(fake.next().await.header("last-event-id"), last_event);
+    }
+}
+
 #[tokio::test]
 async fn listening_ends_where_only_the_session_can_help() {
     let (sink, _inbox) = sink();

@@ -19,6 +19,7 @@ mod held;
 mod in_its_stead;
 mod link;
 mod listening;
+mod listens;
 mod lists;
 mod modern_tools;
 mod open;
@@ -53,7 +54,7 @@ use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
 use crate::host::standing;
 use crate::mcp::era::Era;
-use crate::mcp::translate::subscription::Filter;
+use crate::mcp::translate::meta::Client;
 use crate::mcp::{Message, RequestId};
 use crate::net::Network;
 use crate::upstream::Incoming;
@@ -65,6 +66,7 @@ use ending::Upstream;
 pub use held::HELD_STATE;
 use held::HeldRequests;
 use link::{End, Link};
+use listens::Listens;
 use lists::Collector;
 use open::{Handshake, Opening};
 use request::Ending;
@@ -142,8 +144,8 @@ pub async fn serve<R, W>(
 /// What the client was told in the server's stead.
 #[derive(Debug, Default)]
 struct Told {
-    /// Whether `initialize` was answered here.
-    initialize: bool,
+    /// Whether the server was introduced here, in answer to `initialize` or `server/discover`.
+    introduction: bool,
     /// Lists given here, by method.
     lists: HashMap<String, String>,
 }
@@ -170,16 +172,18 @@ struct Session {
     key: String,
     link: Option<Link>,
     era: Era,
+    /// A modern client, as it introduced itself first.
+    client: Client,
     pending: HashMap<RequestId, Pending>,
     /// The client's `initialize`, while it waits for its answer.
     initialize: Option<Message>,
     deadline: Option<Instant>,
-    /// Lists that wait for the server, and until when.
-    lists_due: VecDeque<(Instant, RequestId)>,
+    /// Lists and the like that wait for the server, and until when.
+    due: VecDeque<(Instant, RequestId)>,
     collector: Collector,
     told: Told,
-    /// What a modern client listens for at a legacy server.
-    subscriptions: HashMap<RequestId, Filter>,
+    /// What a modern client listens for.
+    listens: Listens,
     held: HeldRequests,
     /// The legacy session that was last seen, by its generation.
     legacy_session: u64,
@@ -202,13 +206,14 @@ impl Session {
             key,
             link: None,
             era: Era::Legacy,
+            client: Client::unknown(),
             pending: HashMap::new(),
             initialize: None,
             deadline: None,
-            lists_due: VecDeque::new(),
+            due: VecDeque::new(),
             collector: Collector::default(),
             told: Told::default(),
-            subscriptions: HashMap::new(),
+            listens: Listens::default(),
             held: HeldRequests::default(),
             legacy_session: 0,
             given_lists: BTreeSet::new(),
@@ -293,7 +298,7 @@ impl Session {
         self.note_client(&initialize);
         let resume = hello.resume.and_then(|state| self.sealer.open(&state, &self.key));
         let initialized = Message::parse(Bytes::from_static(INITIALIZED)).ok();
-        self.told.initialize = true;
+        self.told.introduction = true;
         self.open_link(Opening::Legacy(Box::new(Handshake { initialize, resume, initialized })));
     }
 

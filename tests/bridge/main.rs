@@ -21,6 +21,7 @@ mod rotation;
 mod security;
 mod sign_in;
 mod stand_in;
+mod stand_in_modern;
 mod support;
 mod tls;
 mod tool_rules;

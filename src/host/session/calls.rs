@@ -124,9 +124,9 @@ impl Calls {
             }
             Kind::Notification | Kind::Batch => None,
         };
-        match sink.map(|sink| sink.try_send(incoming.clone())) {
-            Some(Ok(())) => Sorted::Taken,
-            Some(Err(_)) => Sorted::TooMuch(incoming.message),
+        match sink.map(|sink| sink.try_send(incoming.clone()).is_ok()) {
+            Some(true) => Sorted::Taken,
+            Some(false) => Sorted::TooMuch(incoming.message),
             None => Sorted::Unclaimed(incoming.message),
         }
     }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::frame::Control;
 use crate::host::failures;
 use crate::host::standing::Standing;
-use crate::mcp::era::Era;
 
 use super::Session;
 use super::from_upstream::list_changed;
@@ -58,18 +56,16 @@ impl Session {
             }
             Standing::Changed | Standing::Holds => {
                 let _ = self.context.downstream.control(Control::Resume { state: String::new() }).await;
-                if self.era == Era::Legacy {
-                    self.call_lists_changed().await;
-                }
+                self.call_lists_changed().await;
             }
         }
     }
 
     async fn call_lists_changed(&self) {
         let given = self.given_lists.iter().chain(self.told.lists.keys());
-        let changed: BTreeSet<&[u8]> = given.filter_map(|method| list_changed(method)).collect();
+        let changed: BTreeSet<&'static [u8]> = given.filter_map(|method| list_changed(method)).collect();
         for notification in changed {
-            self.reply(Bytes::from_static(notification)).await;
+            self.tell_of_list(notification).await;
         }
     }
 }

@@ -18,7 +18,7 @@ use super::request::{Ending, Request};
 use super::{Pending, Session, Told, sign_in_tool};
 
 /// The request that stays open for as long as its client listens.
-const LISTEN: &str = "subscriptions/listen";
+pub(super) const LISTEN: &str = "subscriptions/listen";
 
 impl Session {
     pub(super) async fn on_frame(&mut self, line: Bytes) {
@@ -78,10 +78,13 @@ impl Session {
             return;
         }
         self.collector.on_request(&message, self.context.snapshot.generation());
-        if method::list_member(&method).is_some() {
+        if is_due_within_budget(&method, self.era) {
             let budget = Instant::now() + self.context.limits.start_budget;
             let due = self.deadline.filter(|start| *start > Instant::now()).unwrap_or(budget);
-            self.lists_due.push_back((due, id.clone()));
+            self.due.push_back((due, id.clone()));
+        }
+        if self.era == Era::Modern && method == LISTEN {
+            self.listens.ask(&message);
         }
         let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
         let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
@@ -151,13 +154,13 @@ impl Session {
 
     /// A client that starts without `initialize` is a modern one.
     pub(super) fn ensure_link(&mut self, message: &Message) {
-        if message.meta_protocol_version().is_some() && self.initialize.is_none() && !self.told.initialize {
+        if message.meta_protocol_version().is_some() && self.initialize.is_none() && !self.told.introduction {
             self.era = if self.link.is_none() { Era::Modern } else { self.era };
         }
         if self.link.is_none() {
             self.era = Era::Modern;
-            let client = Client::of_request(message).unwrap_or_else(Client::unknown);
-            self.open_link(Opening::Modern(client));
+            self.client = Client::of_request(message).unwrap_or_else(Client::unknown);
+            self.open_link(Opening::Modern(self.client.clone()));
         }
     }
 
@@ -248,4 +251,10 @@ impl Session {
             }
         });
     }
+}
+
+/// Whether a client is answered within the start budget, whatever the server does. `initialize` has a time of its own.
+fn is_due_within_budget(method: &str, era: Era) -> bool {
+    let opens_modern_session = matches!(method, "server/discover" | LISTEN);
+    method::list_member(method).is_some() || (era == Era::Modern && opens_modern_session)
 }

@@ -64,13 +64,10 @@ impl Session {
         }
     }
 
-    async fn tell_of_change(&self, change: &Message) {
-        for (id, filter) in &self.subscriptions {
-            if filter.wants(change)
-                && let Some(tagged) = subscription::tagged(change, id)
-            {
-                self.reply(tagged.line().clone()).await;
-            }
+    /// Tells a modern client of a change, once for each time that it listens for it.
+    pub(super) async fn tell_of_change(&self, change: &Message) {
+        for tagged in self.listens.tagged(change) {
+            self.reply(tagged.line().clone()).await;
         }
     }
 
@@ -85,9 +82,9 @@ impl Session {
         if let Some(own) = self.context.calls.id_of(id) {
             self.post_aside(request::cancelled(&own));
         }
-        let Some(ended) = self.subscriptions.remove(id) else { return };
-        for uri in ended.uris {
-            if !self.subscriptions.values().any(|filter| filter.uris.contains(&uri)) {
+        let ended = self.listens.end(id).filter(|_| self.is_with_legacy_server());
+        for uri in ended.map(|filter| filter.uris).unwrap_or_default() {
+            if !self.listens.uris().contains(&uri) {
                 let own = self.context.questions.next_id();
                 self.post_aside(subscription::subscribe(&own, &uri, false));
             }
@@ -102,8 +99,7 @@ impl Session {
         if std::mem::replace(&mut self.legacy_session, ready.generation) == ready.generation {
             return;
         }
-        let uris: Vec<String> = self.subscriptions.values().flat_map(|filter| filter.uris.clone()).collect();
-        for uri in uris {
+        for uri in self.listens.uris() {
             let own = self.context.questions.next_id();
             self.post_aside(subscription::subscribe(&own, &uri, true));
         }

@@ -5,10 +5,12 @@ use tokio::task::JoinError;
 
 use crate::failure::{Code, Failure};
 use crate::mcp::era::Era;
+use crate::mcp::translate::subscription;
 use crate::mcp::{Kind, Message, RequestId, method};
 use crate::upstream::Incoming;
 
 use super::link::LinkState;
+use super::listens::Acknowledgement;
 use super::request::{Ending, Request};
 use super::{Pending, Session, lists, modern_tools};
 
@@ -31,6 +33,9 @@ impl Session {
             Kind::Request { .. } => {
                 let question = self.crossing().fitted_question(message);
                 self.reply(question.line().clone()).await;
+            }
+            Kind::Notification if message.method() == Some(subscription::ACKNOWLEDGED) => {
+                self.on_acknowledged(&message).await;
             }
             Kind::Notification | Kind::Batch => self.reply(message.line().clone()).await,
         }
@@ -58,6 +63,12 @@ impl Session {
         {
             self.prefetch_page(method, Some(&cursor));
         }
+        let is_error = matches!(message.kind(), Kind::Response { is_error: true, .. });
+        // Nothing changes at a server that tells of no changes.
+        if is_error && self.listens.is_promised(id) {
+            return;
+        }
+        self.listens.end(id);
         if let Some(pending) = self.pending.remove(id) {
             let message = self.crossing().fitted_answer(&pending.method, message);
             let line = match &*pending.method {
@@ -91,7 +102,7 @@ impl Session {
             && told != items.text()
             && let Some(notification) = list_changed(&whole.method)
         {
-            self.reply(Bytes::from_static(notification)).await;
+            self.tell_of_list(notification).await;
         }
         self.context.note_list(whole.asked, &whole.method, items);
     }
@@ -130,10 +141,12 @@ impl Session {
                 answer
             }
             Ending::Listening(filter) => {
-                self.reply(filter.acknowledged(id)).await;
-                self.subscriptions.insert(id.clone(), filter);
+                if let Some(acknowledged) = self.listens.is_told(id, filter) {
+                    self.reply(acknowledged).await;
+                }
                 return;
             }
+            Ending::Introduced { why } => self.stand_in_for_discover(id, why.as_ref()),
             Ending::StandIn { sign_in } => {
                 if sign_in {
                     self.offer_sign_in();
@@ -145,7 +158,32 @@ impl Session {
         };
         self.pending.remove(id);
         self.collector.forget(id);
+        self.listens.end(id);
         self.reply(answer).await;
+    }
+
+    /// A modern server tells of changes from now on. What was acknowledged before may have changed meanwhile.
+    async fn on_acknowledged(&mut self, notification: &Message) {
+        let uris = match self.listens.on_acknowledged(notification) {
+            Some(Acknowledgement::Again(uris)) => uris,
+            Some(Acknowledgement::First) | None => return self.reply(notification.line().clone()).await,
+        };
+        self.compare_given_lists();
+        self.prefetch();
+        for uri in uris {
+            if let Ok(updated) = Message::parse(subscription::updated(&uri)) {
+                self.tell_of_change(&updated).await;
+            }
+        }
+    }
+
+    /// Tells the client of another list than it was given; a modern one where it listens for that.
+    pub(super) async fn tell_of_list(&self, notification: &'static [u8]) {
+        let line = Bytes::from_static(notification);
+        match self.era {
+            Era::Legacy => self.reply(line).await,
+            Era::Modern => self.tell_of_change(&Message::parse(line).expect("a notification of ours")).await,
+        }
     }
 }
 

@@ -8,8 +8,10 @@ use crate::failure::Failure;
 use crate::host::account::{AccountState, SignedOut};
 use crate::host::failures;
 use crate::mcp::era::Era;
+use crate::mcp::translate::request;
 use crate::mcp::{self, Message, RequestId};
 
+use super::from_client::LISTEN;
 use super::link::{Link, LinkState};
 use super::request::Request;
 use super::{Session, sign_in_tool, stand_in};
@@ -18,12 +20,12 @@ impl Session {
     /// When the next answer is due, whatever the server does.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let initialize = self.deadline.filter(|_| self.initialize.is_some());
-        let list = self.lists_due.front().map(|(due, _)| *due);
+        let list = self.due.front().map(|(due, _)| *due);
         let crossing = self.held.deadline().into_iter().chain(self.context.calls.deadline());
         initialize.into_iter().chain(list).chain(crossing).min()
     }
 
-    /// Time is up for `initialize` or a list. The server's own answer may still come; a client
+    /// Time is up for `initialize`, a list or the like. The server's own answer may still come; a client
     /// that was given another one is then told.
     pub(super) async fn on_deadline(&mut self) {
         let now = Instant::now();
@@ -31,17 +33,26 @@ impl Session {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.stand_in_for_initialize(None).await;
         }
-        while let Some((due, id)) = self.lists_due.pop_front() {
+        while let Some((due, id)) = self.due.pop_front() {
             if due > now {
-                self.lists_due.push_front((due, id));
+                self.due.push_front((due, id));
                 return;
             }
             let Some(method) = self.pending.get(&id).map(|pending| pending.method.clone()) else { continue };
             if let Some(later) = self.extended_for_sign_in(&method).filter(|later| *later > now) {
-                self.lists_due.push_back((later, id));
+                self.due.push_back((later, id));
                 continue;
             }
-            let answer = self.stand_in_list(&id, &method, self.sign_in_would_help());
+            let answer = match &*method {
+                "server/discover" => self.stand_in_for_discover(&id, None),
+                LISTEN => {
+                    if let Some(acknowledged) = self.listens.acknowledge(&id) {
+                        self.reply(acknowledged).await;
+                    }
+                    continue;
+                }
+                _ => self.stand_in_list(&id, &method, self.sign_in_would_help()),
+            };
             self.pending.remove(&id);
             self.reply(answer).await;
         }
@@ -49,6 +60,7 @@ impl Session {
 
     /// Where nothing is known yet and somebody is just signing in, the first lists wait for it.
     fn extended_for_sign_in(&self, method: &str) -> Option<Instant> {
+        mcp::method::list_member(method)?;
         let is_signing_in = self.context.account()?.state().borrow().is_signing_in();
         let known = self.context.snapshot.read(|snapshot| snapshot.knows(method));
         let start = self.deadline? - self.context.limits.start_budget;
@@ -186,23 +198,32 @@ impl Session {
             .context
             .snapshot
             .read(|snapshot| stand_in::initialize(snapshot, &server, version.as_deref(), why.as_ref()));
-        self.told.initialize = true;
+        self.told.introduction = true;
         self.answer_initialize(mcp::result_response(&id, &result)).await;
+    }
+
+    /// Introduces the server to a modern client in its stead.
+    pub(super) fn stand_in_for_discover(&mut self, id: &RequestId, why: Option<&Failure>) -> Bytes {
+        let server = self.context.server().to_owned();
+        self.told.introduction = true;
+        let result = self.context.snapshot.read(|snapshot| stand_in::discover(snapshot, &server, why));
+        mcp::result_response(id, &result)
     }
 
     /// What was promised in the server's stead, and the server does not have, is answered empty.
     pub(super) fn answer_for_absent_capability(&self, id: &RequestId, method: &str) -> Option<Bytes> {
-        let capability = stand_in::capability_of(method).filter(|_| self.told.initialize)?;
+        let capability = stand_in::capability_of(method).filter(|_| self.told.introduction)?;
         let absent = self.context.snapshot.read(|snapshot| {
-            let initialize = snapshot.initialize.as_deref()?;
-            Some(mcp::json::member_at(initialize.get(), &["capabilities", capability]).is_none())
+            let own = snapshot.discover.as_deref().filter(|_| self.era == Era::Modern);
+            let said = own.or(snapshot.initialize.as_deref())?;
+            Some(mcp::json::member_at(said.get(), &["capabilities", capability]).is_none())
         });
         absent.filter(|absent| *absent).and_then(|_| stand_in::empty(id, method, self.era))
     }
 
     /// The server may have changed its lists while nobody heard of it: they are asked for again,
     /// and a client that was given another one is told.
-    fn compare_given_lists(&mut self) {
+    pub(super) fn compare_given_lists(&mut self) {
         for method in &self.given_lists {
             let known = self.context.snapshot.read(|snapshot| snapshot.list(method).map(str::to_owned));
             if let Some(known) = known {
@@ -227,6 +248,10 @@ impl Session {
         }
         request["id"] = serde_json::from_str(id.as_raw()).expect("an id is JSON");
         let Ok(message) = Message::parse(request.to_string().into()) else { return };
+        let message = match self.era {
+            Era::Legacy => message,
+            Era::Modern => request::to_modern(&message, &self.client, None).unwrap_or(message),
+        };
         self.collector.on_request(&message, self.context.snapshot.generation());
         if let Some(request) = self.request(message) {
             let request = Request { is_own: true, ..request };

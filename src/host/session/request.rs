@@ -2,6 +2,7 @@
 //! sign in first, wait for that.
 
 mod list;
+mod stand_in;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,6 +43,11 @@ pub(super) enum Ending {
     },
     /// From now on the client is told of changes.
     Listening(Filter),
+    /// A modern client is told who the server is in its stead.
+    Introduced {
+        /// Why the server does not say so itself, as far as that is known.
+        why: Option<Failure>,
+    },
     /// The last known answer has to do.
     StandIn {
         /// Whether our own tool belongs into it.
@@ -87,8 +93,12 @@ pub(super) struct Request {
 impl Request {
     /// Sees the request through.
     pub(super) async fn run(self) -> Ending {
-        let is_list = self.message.method().and_then(method::list_member).is_some();
-        if is_list { self.run_list().await } else { self.run_call().await }
+        match self.message.method() {
+            Some(list) if method::list_member(list).is_some() => self.run_list().await,
+            Some(_) if self.is_discover() => self.run_discover().await,
+            Some(_) if self.is_listen() => self.run_listen().await,
+            Some(_) | None => self.run_call().await,
+        }
     }
 
     /// A call waits for a sign-in, and for a server that is just coming back.

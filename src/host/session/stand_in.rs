@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json as value};
 use crate::failure::Failure;
 use crate::host::snapshot::Snapshot;
 use crate::mcp::era::{self, Era};
+use crate::mcp::translate::handshake;
 use crate::mcp::{RequestId, method, result_response};
 
 /// The tool that starts a sign-in; ours, answered by the Host always.
@@ -37,6 +38,11 @@ pub(super) fn initialize(
         result["instructions"] = instructions.into();
     }
     result.to_string()
+}
+
+/// The `result` of a `server/discover` that the server does not answer in time; it promises as much.
+pub(super) fn discover(snapshot: &Snapshot, server: &str, why: Option<&Failure>) -> String {
+    handshake::discover_result(&initialize(snapshot, server, None, why)).expect("an object of ours")
 }
 
 /// The `result` of a list that the server does not answer in time; `known` is what is known of it.

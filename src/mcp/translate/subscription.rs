@@ -138,6 +138,11 @@ pub fn is_change(method: &str) -> bool {
     matches!(method, TOOLS | PROMPTS | RESOURCES | UPDATED)
 }
 
+/// The `subscriptions/listen` that a modern server's notification belongs to.
+pub fn id_of(notification: &Message) -> Option<RequestId> {
+    notification.raw_at(&["params", "_meta", SUBSCRIPTION_ID]).map(RequestId::from_raw)
+}
+
 /// A change as a modern client gets it, under the id of its `subscriptions/listen`.
 pub fn tagged(notification: &Message, id: &RequestId) -> Option<Message> {
     let params = notification.raw_at(&["params"]).filter(|params| *params != "null").unwrap_or("{}");

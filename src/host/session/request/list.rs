@@ -81,6 +81,6 @@ impl Request {
 }
 
 /// Whether the server was not there at all, so that what was last known has to do.
-fn is_absence(code: Code) -> bool {
+pub(super) fn is_absence(code: Code) -> bool {
     matches!(code, Code::Unreachable | Code::TimedOut | Code::Tls)
 }

@@ -33,6 +33,7 @@ mod subscribed;
 mod to_legacy;
 mod to_modern;
 mod usable_tools;
+mod wishes;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::ready;
@@ -70,7 +71,8 @@ use listens::Listens;
 use lists::Collector;
 use open::{Handshake, Opening};
 use request::Ending;
-use resume::Sealer;
+use resume::{Kept, Sealer};
+use wishes::{Wish, Wishes};
 
 /// Messages from upstream that may wait for this session.
 const INCOMING_QUEUE: usize = 256;
@@ -161,6 +163,8 @@ struct Pending {
     call: Option<Message>,
     /// Counts it until it is answered, unless it has no end.
     _busy: Option<Busy>,
+    /// What the server is to remember once it has answered.
+    wish: Option<Wish>,
 }
 
 /// Messages of the server that are handled before the client gets a word in.
@@ -185,8 +189,10 @@ struct Session {
     /// What a modern client listens for.
     listens: Listens,
     held: HeldRequests,
-    /// The legacy session that was last seen, by its generation.
-    legacy_session: u64,
+    /// What a legacy client has told the server for as long as its session lasts.
+    wishes: Wishes,
+    /// The upstream session that was last told what it has to remember, by its generation.
+    told_session: u64,
     /// The lists that the client got from the server, by method.
     given_lists: BTreeSet<String>,
     /// How often listening upstream was interrupted, as far as it was made up for.
@@ -215,7 +221,8 @@ impl Session {
             told: Told::default(),
             listens: Listens::default(),
             held: HeldRequests::default(),
-            legacy_session: 0,
+            wishes: Wishes::default(),
+            told_session: 0,
             given_lists: BTreeSet::new(),
             interruptions: 0,
             prefetching: HashMap::new(),
@@ -296,10 +303,13 @@ impl Session {
         let Some(initialize) = hello.initialize.filter(|_| hello.initialized) else { return };
         let Ok(initialize) = Message::parse(Bytes::from(initialize.get().to_owned())) else { return };
         self.note_client(&initialize);
-        let resume = hello.resume.and_then(|state| self.sealer.open(&state, &self.key));
+        let kept = hello.resume.and_then(|state| self.sealer.open(&state, &self.key));
+        let Kept { upstream: resume, wishes } = kept.unwrap_or_default();
+        self.wishes = wishes;
         let initialized = Message::parse(Bytes::from_static(INITIALIZED)).ok();
         self.told.introduction = true;
         self.open_link(Opening::Legacy(Box::new(Handshake { initialize, resume, initialized })));
+        self.wish_at_modern_server();
     }
 
     async fn reply(&self, line: Bytes) {

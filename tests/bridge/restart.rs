@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{session, text};
+use demo_server::{Config, DemoServer, Eras};
+
+use crate::support::{Client, Home, session, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_killed_host_is_replaced_and_the_upstream_session_resumed() {
@@ -66,4 +68,92 @@ async fn a_host_outlives_the_client_that_started_it() {
     let mut next = home.connect(&["demo"]);
     next.initialize().await;
     assert_eq!(home.host_pid().await, host);
+}
+
+/// Subscribes to a resource and chooses a log level.
+async fn wish(client: &mut Client) {
+    for (method, params) in [
+        ("resources/subscribe", json!({ "uri": "demo://welcome" })),
+        ("logging/setLevel", json!({ "level": "warning" })),
+    ] {
+        let answer = client.request(method, params).await;
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_the_server_has_to_remember_is_told_to_every_new_session() {
+    let (server, home, mut client) = session().await;
+    wish(&mut client).await;
+    for session in 2..4 {
+        if session == 3 {
+            home.kill_host().await;
+        }
+        server.control().kill_sessions().await;
+        client.call("echo_message", json!({ "message": "anew" })).await;
+        server
+            .control()
+            .wait_for(|stats| {
+                let told = |method| stats.method(method) == session;
+                told("resources/subscribe") && told("logging/setLevel") && stats.open_streams == 1
+            })
+            .await;
+        server.control().set_resource_updated("demo://welcome");
+        client.notification("notifications/resources/updated").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_session_that_goes_on_is_not_told_again() {
+    let (server, home, mut client) = session().await;
+    wish(&mut client).await;
+    home.kill_host().await;
+    client.call("echo_message", json!({ "message": "on" })).await;
+    server.control().wait_for(|stats| stats.open_streams == 1).await;
+    let stats = server.control().stats();
+    assert_eq!((stats.method("resources/subscribe"), stats.method("logging/setLevel")), (1, 1));
+    server.control().set_resource_updated("demo://welcome");
+    client.notification("notifications/resources/updated").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_next_host_tells_a_modern_server_what_the_client_wants() {
+    let server =
+        DemoServer::start(Config { eras: Eras::Modern, ..Config::default() }).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    wish(&mut client).await;
+    home.kill_host().await;
+    server.control().clear_journal();
+    client.call("echo_message", json!({ "message": "x" })).await;
+    let journal = server.control().journal();
+    let call = journal.iter().find(|seen| seen.method.as_deref() == Some("tools/call")).expect("it came");
+    let body: serde_json::Value = serde_json::from_slice(&call.body).expect("JSON");
+    assert_eq!(body["params"]["_meta"]["io.modelcontextprotocol/logLevel"], "warning", "{body}");
+    server.control().wait_for(|stats| stats.open_streams == 1).await;
+    let subscribed = || {
+        let journal = server.control().journal();
+        journal.iter().any(|seen| String::from_utf8_lossy(&seen.body).contains("demo://welcome"))
+    };
+    server.control().wait_for(|stats| stats.open_streams == 1 && subscribed()).await;
+    server.control().set_resource_updated("demo://welcome");
+    client.notification("notifications/resources/updated").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_log_level_is_kept_until_the_server_is_there() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let listen = server.origin().socket_addrs(|| None).expect("an address")[0];
+    server.stop().await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    let set = client.request("logging/setLevel", json!({ "level": "error" })).await;
+    assert_eq!(set["result"], json!({}));
+    let server = DemoServer::start(Config { listen, ..Config::default() }).await.expect("a server");
+    client.call("echo_message", json!({ "message": "x" })).await;
+    server.control().wait_for(|stats| stats.method("logging/setLevel") == 1).await;
 }

@@ -15,6 +15,7 @@ use super::crossing::Crossing;
 use super::link::{Link, LinkState};
 use super::open::{Handshake, Opening};
 use super::request::{Ending, Request};
+use super::wishes::Wish;
 use super::{Pending, Session, Told, sign_in_tool};
 
 /// The request that stays open for as long as its client listens.
@@ -69,6 +70,14 @@ impl Session {
         if self.era == Era::Legacy && method == "ping" && !self.is_open() {
             return self.reply(mcp::result_response(&id, "{}")).await;
         }
+        if self.era == Era::Legacy
+            && self.is_away()
+            && let Some(wish @ Wish::Level(_)) = Wish::of(&message)
+        {
+            self.note_wish(wish).await;
+            self.wish_at_modern_server();
+            return self.reply(mcp::result_response(&id, "{}")).await;
+        }
         if let Some(answer) = self.answer_for_absent_capability(&id, &method) {
             return self.reply(answer).await;
         }
@@ -88,12 +97,14 @@ impl Session {
         }
         let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
         let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
+        let wish = (self.era == Era::Legacy).then(|| Wish::of(&message)).flatten();
         let is_further_page = message.string_at(&["params", "cursor"]).is_some();
         let Some(request) = self.request(message) else { return };
         self.spawn(id.clone(), &method, Request { held: Mutex::new(held), ..request }.run());
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.call = call;
             pending.is_further_page = is_further_page;
+            pending.wish = wish;
         }
     }
 
@@ -118,6 +129,15 @@ impl Session {
         }
     }
 
+    /// Whether the server is known not to be there just now.
+    fn is_away(&self) -> bool {
+        let away = |link: &Link| match &*link.state().borrow() {
+            LinkState::SignedOut | LinkState::StepUpNeeded(_) | LinkState::Down { .. } => true,
+            LinkState::Opening | LinkState::Ready(_) | LinkState::Rejected(_) => false,
+        };
+        self.link.as_ref().is_some_and(away)
+    }
+
     fn is_open(&self) -> bool {
         let open = |link: &Link| matches!(&*link.state().borrow(), LinkState::Ready(ready) if ready.settled);
         self.link.as_ref().is_some_and(open)
@@ -136,6 +156,7 @@ impl Session {
                 is_further_page: false,
                 call: None,
                 _busy: None,
+                wish: None,
             },
         );
         self.initialize = Some(message.clone());
@@ -197,7 +218,14 @@ impl Session {
         let _busy = (method != LISTEN).then(|| self.context.activity.call());
         self.pending.insert(
             id,
-            Pending { method: method.into(), task: Some(task), is_further_page: false, call: None, _busy },
+            Pending {
+                method: method.into(),
+                task: Some(task),
+                is_further_page: false,
+                call: None,
+                wish: None,
+                _busy,
+            },
         );
     }
 

@@ -3,6 +3,7 @@
 
 use tokio::time::Instant;
 
+use crate::endpoint::frame::Control;
 use crate::mcp::translate::{request, subscription};
 use crate::mcp::{self, Kind, Message, RequestId};
 use crate::upstream::Incoming;
@@ -10,7 +11,9 @@ use crate::upstream::Incoming;
 use super::Session;
 use super::calls::Sorted;
 use super::crossing::Crossing;
-use super::link::Ready;
+use super::link::{LinkState, Ready};
+use super::resume::Kept;
+use super::wishes::Wish;
 
 impl Session {
     /// Sorts a message of a legacy server whose client is modern; gives back what takes the usual way.
@@ -91,17 +94,64 @@ impl Session {
         }
     }
 
-    /// A legacy session that was opened anew knows nothing of what the one before was subscribed to.
-    pub(super) fn on_legacy_session(&mut self, ready: &Ready) {
-        if !ready.settled || !matches!(ready.crossing, Crossing::ToLegacy) {
+    /// An upstream session that was opened anew knows nothing of what the one before was told.
+    pub(super) fn on_new_session(&mut self, ready: &Ready) {
+        if !ready.settled || std::mem::replace(&mut self.told_session, ready.generation) == ready.generation {
             return;
         }
-        if std::mem::replace(&mut self.legacy_session, ready.generation) == ready.generation {
-            return;
+        let questions = self.context.clone();
+        let next_id = || questions.questions.next_id();
+        let requests = match &ready.crossing {
+            Crossing::ToLegacy => {
+                let uris = self.listens.uris();
+                uris.iter().map(|uri| subscription::subscribe(&next_id(), uri, true)).collect()
+            }
+            // One of an earlier Host's that goes on has not forgotten.
+            Crossing::None | Crossing::ToVersion(_) if ready.response.is_none() => Vec::new(),
+            Crossing::None | Crossing::ToVersion(_) => self.wishes.requests(next_id),
+            // Its link keeps what it is told.
+            Crossing::ToModern(_) => Vec::new(),
+        };
+        for request in requests {
+            self.post_aside(request);
         }
-        for uri in self.listens.uris() {
-            let own = self.context.questions.next_id();
-            self.post_aside(subscription::subscribe(&own, &uri, true));
+    }
+
+    /// Should the server turn out to be a modern one, it is told on the stream that is kept open, and with every request.
+    pub(super) fn wish_at_modern_server(&mut self) {
+        let Some(link) = &self.link else { return };
+        if let Some(level) = self.wishes.level() {
+            link.set_level(level);
+        }
+        for uri in self.wishes.subscribed().cloned() {
+            let subscribed = link.subscribed().clone();
+            self.tasks.spawn(async move { subscribed.subscribe(uri).await });
+        }
+    }
+
+    /// The server has to remember this, or will once it is there; so has the next Host.
+    pub(super) async fn note_wish(&mut self, wish: Wish) {
+        self.wishes.note(wish);
+        self.give_resume_state().await;
+    }
+
+    /// Gives the shim what the next Host needs to go on with this session.
+    pub(super) async fn give_resume_state(&self) {
+        let state = self.link.as_ref().map(|link| link.state().borrow().clone());
+        let upstream = match state {
+            Some(LinkState::Ready(ready)) => ready.resume.clone(),
+            Some(
+                LinkState::Opening
+                | LinkState::Rejected(_)
+                | LinkState::SignedOut
+                | LinkState::StepUpNeeded(_)
+                | LinkState::Down { .. },
+            )
+            | None => None,
+        };
+        let kept = Kept { upstream, wishes: self.wishes.clone() };
+        if let Some(state) = self.sealer.seal(&kept, &self.key) {
+            let _ = self.context.downstream.control(Control::Resume { state }).await;
         }
     }
 

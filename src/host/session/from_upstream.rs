@@ -69,7 +69,10 @@ impl Session {
             return;
         }
         self.listens.end(id);
-        if let Some(pending) = self.pending.remove(id) {
+        if let Some(mut pending) = self.pending.remove(id) {
+            if let Some(wish) = pending.wish.take().filter(|_| !is_error) {
+                self.note_wish(wish).await;
+            }
             let message = self.crossing().fitted_answer(&pending.method, message);
             let line = match &*pending.method {
                 "tools/list" => self.context.usable_tools(self.server_era()).of_answer(&message),
@@ -133,7 +136,15 @@ impl Session {
         let method = pending.method.clone();
         let answer = match ending {
             Ending::Answered => return,
-            Ending::Answer(line) => line,
+            Ending::Answer(line) => {
+                let is_result = |answer: Message| answer.raw_at(&["result"]).is_some();
+                if let Some(wish) = self.pending.get_mut(id).and_then(|pending| pending.wish.take())
+                    && Message::parse(line.clone()).is_ok_and(is_result)
+                {
+                    self.note_wish(wish).await;
+                }
+                line
+            }
             Ending::Held { answer, held } => {
                 if let Some(given_up) = self.held.hold(*held) {
                     self.tasks.spawn(given_up.give_up());

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::endpoint::frame::Control;
 use crate::failure::Failure;
 use crate::host::account::{AccountState, SignedOut};
 use crate::host::failures;
@@ -107,12 +106,8 @@ impl Session {
         match state {
             LinkState::Opening => {}
             LinkState::Ready(ready) => {
-                if let Some(state) =
-                    ready.resume.as_ref().and_then(|resume| self.sealer.seal(resume, &self.key))
-                {
-                    let _ = self.context.downstream.control(Control::Resume { state }).await;
-                }
-                self.on_legacy_session(&ready);
+                self.give_resume_state().await;
+                self.on_new_session(&ready);
                 if ready.interruptions > std::mem::replace(&mut self.interruptions, ready.interruptions) {
                     self.compare_given_lists();
                 }

@@ -198,7 +198,7 @@ fn resumed(context: &Context, resume: Resume, initialize: &Message) -> Opened {
     let told = handshake_words::version_for(initialize);
     let is_other = resume.protocol_version.as_ref().is_some_and(|agreed| *agreed != told);
     let crossing = if is_other { Crossing::ToVersion(told.into()) } else { Crossing::None };
-    http.set_session(resume.session.clone());
+    http.set_session(Some(resume.session.clone()));
     if let Some(version) = &resume.protocol_version {
         http.set_protocol_version(version);
     }
@@ -389,7 +389,7 @@ fn settle(
         if let Some(version) = &version {
             http.set_protocol_version(version);
         }
-        resume = posted.session.clone().map(|session| Resume::of(session, version));
+        resume = posted.session.clone().map(|session| Resume { session, protocol_version: version });
     }
     context.note_seen(Era::Legacy, seen);
     context.note_initialize(asked, response.raw_at(&["result"]));

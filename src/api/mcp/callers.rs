@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::held::Held;
+use super::held::{self, Held};
 use super::modern::Pipe;
 use super::rate::Bucket;
 use super::session::Open;
@@ -81,8 +82,13 @@ impl Caller {
     }
 
     /// Keeps the session that gave `answer`, if it waits for a retry.
-    pub(super) fn hold(&self, server: &str, answer: &Message, pipe: Pipe) {
-        lock(&self.held).keep(server, answer, pipe);
+    pub(super) fn hold(self: &Arc<Self>, server: &str, answer: &Message, pipe: Pipe) {
+        let Some(state) = lock(&self.held).keep(server, answer, pipe) else { return };
+        let caller = self.clone();
+        tokio::spawn(async move {
+            let _ = caller.revoked.run_until_cancelled(sleep(held::LIFETIME)).await;
+            lock(&caller.held).forget(&state);
+        });
     }
 
     /// The session that a request goes on with, where it is a retry.
@@ -173,6 +179,22 @@ mod tests {
         assert!(caller.revoked.is_cancelled());
         assert!(callers.find(two_token.expose()).is_none());
         assert!(!callers.find(one_token.expose()).expect("still known").revoked.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_nobody_comes_back_to_is_not_held_for_ever() {
+        let (token, client) = client("one");
+        let callers = callers();
+        callers.follow(&table(&[&client]));
+        let caller = callers.find(token.expose()).expect("known");
+        let (near, mut far) = tokio::io::duplex(64);
+        let answer = br#"{"id":1,"result":{"requestState":"drawbridge.x"}}"#;
+        let answer = Message::parse(bytes::Bytes::from_static(answer)).expect("an answer");
+        caller.hold("demo", &answer, Pipe::of(near));
+        let held_for = tokio::time::Instant::now();
+        let ended = tokio::io::AsyncReadExt::read(&mut far, &mut [0]).await;
+        assert!(matches!(ended, Ok(0)), "its session ends: {ended:?}");
+        assert!(held_for.elapsed() >= held::LIFETIME);
     }
 
     #[tokio::test]

@@ -8,8 +8,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::modern::Pipe;
 use crate::host::session::HELD_STATE;
 use crate::mcp::Message;
@@ -17,7 +15,7 @@ use crate::mcp::Message;
 /// The most requests of one client that wait so; the oldest go first.
 const MOST: usize = 16;
 /// How long one waits; the session has given up by then.
-const LIFETIME: Duration = Duration::from_secs(600);
+pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 
 /// The requests of one client that wait.
 #[derive(Default)]
@@ -28,19 +26,24 @@ pub(super) struct Held {
 struct Waiting {
     state: String,
     server: String,
-    since: Instant,
     pipe: Pipe,
 }
 
 impl Held {
-    /// Keeps the session that gave `answer`, if it waits for a retry.
-    pub(super) fn keep(&mut self, server: &str, answer: &Message, pipe: Pipe) {
-        let Some(state) = state_of(answer) else { return };
-        self.waiting.retain(|waiting| waiting.since.elapsed() < LIFETIME);
+    /// Keeps the session that gave `answer`, if it waits for a retry; its state.
+    pub(super) fn keep(&mut self, server: &str, answer: &Message, pipe: Pipe) -> Option<String> {
+        let state = state_of(answer)?;
         if self.waiting.len() >= MOST {
             self.waiting.pop_front();
         }
-        self.waiting.push_back(Waiting { state, server: server.to_owned(), since: Instant::now(), pipe });
+        let (server, kept) = (server.to_owned(), state.clone());
+        self.waiting.push_back(Waiting { state, server, pipe });
+        Some(kept)
+    }
+
+    /// Nobody came back to it.
+    pub(super) fn forget(&mut self, state: &str) {
+        self.waiting.retain(|waiting| waiting.state != state);
     }
 
     /// Takes the session that a request goes on with.

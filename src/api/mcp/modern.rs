@@ -99,9 +99,12 @@ impl Pipe {
         let host = &endpoint.host;
         let (near, far) = tokio::io::duplex(PIPE);
         serve(host, connection, hello(&asking.server), far);
+        Ok(Self::of(near))
+    }
+
+    pub(super) fn of(near: DuplexStream) -> Self {
         let (read, write) = tokio::io::split(near);
-        let frames = LineReader::new(read, frame::LINE_CAP);
-        Ok(Self { frames, write })
+        Self { frames: LineReader::new(read, frame::LINE_CAP), write }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::mcp::{Kind, Message, RequestId};
 
 /// Messages that wait for a stream to be opened.
 const MOST_HELD: usize = 64;
-/// How long a request of the server waits for a stream.
+/// How long a message waits for a stream.
 const HOLD_LIMIT: Duration = Duration::from_secs(60);
 
 /// One message on its way to the client.
@@ -139,12 +139,11 @@ impl Routes {
         }
     }
 
-    /// Requests of the server that no stream was opened for in time.
+    /// Forgets what no stream was opened for in time; the requests of the server among it.
     pub(super) fn given_up(&mut self, now: Instant) -> Vec<RequestId> {
         let mut given_up = Vec::new();
         while let Some(oldest) = self.held.front() {
-            let is_due = oldest.until <= now && oldest.request.is_some();
-            if !is_due && self.held.len() <= MOST_HELD {
+            if oldest.until > now && self.held.len() <= MOST_HELD {
                 break;
             }
             given_up.extend(self.held.pop_front().and_then(|held| held.request));
@@ -290,6 +289,7 @@ mod tests {
         let mut get = streams.listen();
         assert!(next(&mut get).is_some() && next(&mut get).is_some());
         drop(get);
+        assert!(!streams.say(r#"{"method":"notifications/tools/list_changed"}"#), "it holds nothing up");
         assert!(!streams.say(r#"{"id":10,"method":"ping"}"#));
         let given_up = streams.0.given_up(Instant::now() + HOLD_LIMIT);
         assert_eq!(given_up, [RequestId::from_raw("10")]);

@@ -289,10 +289,14 @@ impl Session {
             }
             in_a_row = 0;
         };
+        let under_way = self.under_way_at_legacy_server();
         self.requests.shutdown().await;
         match upstream {
             Upstream::Stays => self.end.pause.cancel(),
-            Upstream::Ends => self.end.leave.cancel(),
+            Upstream::Ends => {
+                self.take_back(under_way).await;
+                self.end.leave.cancel();
+            }
         }
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(END_LIMIT, rest).await;

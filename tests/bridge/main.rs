@@ -19,6 +19,7 @@ mod permission;
 mod restart;
 mod rotation;
 mod security;
+mod sessions;
 mod sign_in;
 mod stand_in;
 mod stand_in_modern;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -260,6 +260,16 @@ impl Context {
         )
     }
 
+    /// What opens sessions has failed itself.
+    pub(super) fn defect(&self) -> Failure {
+        Failure::about(
+            self.server(),
+            Code::Internal,
+            format!("Drawbridge failed to open a session with {}", self.server()),
+            "Please report this",
+        )
+    }
+
     fn credentials_refused(&self) -> Failure {
         Failure::about(
             self.server(),
@@ -306,22 +316,32 @@ impl Context {
     }
 
     /// Takes the answer to `request` out of what comes from upstream, for whoever sent it.
-    pub(super) fn expect_answer(&self, request: &Message) -> impl Future<Output = Option<Message>> + use<> {
+    /// Who stops waiting leaves nothing behind.
+    pub(super) fn expect_answer(&self, request: &Message) -> impl Future<Output = Option<Message>> {
+        let id = request.request_id().cloned();
         let (answer, waits) = oneshot::channel();
-        if let (Some(id), Ok(mut awaited)) = (request.request_id(), self.awaited.lock()) {
-            awaited.insert(id.clone(), answer);
+        if let Some(id) = &id {
+            self.awaited().insert(id.clone(), answer);
         }
-        async move { waits.await.ok() }
+        let awaited = id.map(|id| Awaited { context: self, id });
+        async move {
+            let _awaited = awaited;
+            waits.await.ok()
+        }
     }
 
     /// Hands an answer to whoever awaits it; gives it back where nobody does.
     pub(super) fn hand_over(&self, message: Message) -> Option<Message> {
         let Kind::Response { id: Some(id), .. } = message.kind() else { return Some(message) };
-        let awaited = self.awaited.lock().ok().and_then(|mut awaited| awaited.remove(id));
-        match awaited {
+        let waiter = self.awaited().remove(id);
+        match waiter {
             Some(waiter) => waiter.send(message).err(),
             None => Some(message),
         }
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Message>>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the server was seen to take `initialize` of a client of that version. One that said
@@ -428,6 +448,18 @@ impl Context {
             }
             is_new
         });
+    }
+}
+
+/// An answer that somebody waits for.
+struct Awaited<'a> {
+    context: &'a Context,
+    id: RequestId,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.context.awaited().remove(&self.id);
     }
 }
 

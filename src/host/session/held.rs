@@ -112,6 +112,11 @@ impl HeldRequests {
         if self.held.len() > MOST { self.held.pop_front() } else { None }
     }
 
+    /// Takes all of them: their client has left.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Held> {
+        std::mem::take(&mut self.held).into_iter()
+    }
+
     /// When the oldest has waited long enough.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.held.front().map(|held| held.until)

@@ -164,7 +164,7 @@ impl Session {
         }
         // The sign-out made us forget them, and every client has asked for tools.
         self.told.lists.entry("tools/list".to_owned()).or_default();
-        self.tasks.spawn(async move { link.gone(ready.generation).await });
+        self.tasks.spawn(async move { link.left(ready.generation).await });
     }
 
     pub(super) fn on_signed_in(&mut self) {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use super::context::{Context, Refused};
 use super::crossing::Crossing;
 use super::listening::{Heard, Listening};
 use super::open::{self, OpenError, Opened, Opening, Transport};
+use super::resume::Resume;
 use super::subscribed::Subscribed;
 
 /// A server that takes longer than this for the handshake counts as down.
@@ -63,7 +64,7 @@ pub(super) struct Ready {
     /// Whether `notifications/initialized` has been taken by the server.
     pub(super) settled: bool,
     /// What a later Host needs to go on with this session.
-    pub(super) resume: Option<super::resume::Resume>,
+    pub(super) resume: Option<Resume>,
     /// How messages are written for this server.
     pub(super) crossing: Crossing,
     /// How often listening was interrupted, so that changes may have been missed.
@@ -72,6 +73,8 @@ pub(super) struct Ready {
     pub(super) level: Arc<watch::Sender<Option<Level>>>,
     /// Whether it was opened in somebody's name.
     pub(super) is_signed_in: bool,
+    /// Says for as long as there is a copy that something may be under way in it.
+    pub(super) _in_use: watch::Receiver<()>,
 }
 
 impl Ready {
@@ -103,8 +106,20 @@ pub(super) struct End {
 
 #[derive(Debug)]
 enum Command {
+    /// The server no longer knows this session.
     Gone(u64),
+    /// This session is of no use any more.
+    Left(u64),
     Retry,
+}
+
+/// How an open session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The server knows nothing of it any more.
+    There,
+    /// Nothing new is sent in it, and the server still has it.
+    Here,
 }
 
 impl std::fmt::Debug for Ready {
@@ -125,14 +140,22 @@ pub(super) struct Link {
 
 impl Link {
     /// Starts opening. The task runs until `end` says so.
-    pub(super) fn spawn(context: Arc<Context>, opening: Opening, end: End, tasks: &mut JoinSet<()>) -> Self {
+    pub(super) fn spawn(
+        context: Arc<Context>,
+        mut opening: Opening,
+        end: End,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
         let (state, watched) = watch::channel(LinkState::Opening);
         let (commands, received) = mpsc::channel(64);
         let (initialized, client_is_initialized) = watch::channel(opening.initialized());
         let subscribed = Subscribed::default();
         let keeper = Keeper {
             context,
-            opening,
+            resume: opening.take_resume(),
+            opening: Arc::new(opening),
+            end: end.clone(),
+            aside: JoinSet::new(),
             state,
             commands: received,
             initialized: client_is_initialized,
@@ -142,7 +165,7 @@ impl Link {
             backoff: Backoff::new(&upstream::Limits::default()),
             was_brief: false,
         };
-        tasks.spawn(keeper.run(end));
+        tasks.spawn(keeper.run());
         let level = Arc::new(watch::Sender::new(None));
         Self { state: watched, commands, initialized: Arc::new(initialized), level, subscribed }
     }
@@ -189,6 +212,11 @@ impl Link {
         let _ = self.commands.send(Command::Gone(generation)).await;
     }
 
+    /// Has another session opened in this one's place; the server is told that it is over once nothing is under way in it.
+    pub(super) async fn left(&self, generation: u64) {
+        let _ = self.commands.send(Command::Left(generation)).await;
+    }
+
     /// Asks for another attempt now, where one is being waited for.
     pub(super) fn retry(&self) {
         let _ = self.commands.try_send(Command::Retry);
@@ -197,7 +225,12 @@ impl Link {
 
 struct Keeper {
     context: Arc<Context>,
-    opening: Opening,
+    opening: Arc<Opening>,
+    /// The session of an earlier Host, until it was taken up.
+    resume: Option<Resume>,
+    end: End,
+    /// What opens sessions, and ends those that are of no use any more.
+    aside: JoinSet<()>,
     state: watch::Sender<LinkState>,
     commands: mpsc::Receiver<Command>,
     initialized: watch::Receiver<Option<Message>>,
@@ -210,8 +243,9 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(mut self, end: End) {
+    async fn run(mut self) {
         let mut transport: Option<Arc<Transport>> = None;
+        let end = self.end.clone();
         tokio::select! {
             // First, because who leaves also lets go of the link's handle.
             biased;
@@ -219,16 +253,19 @@ impl Keeper {
             () = end.pause.cancelled() => return,
             () = self.keep_open(&mut transport) => {}
         }
-        if let Some(transport) = transport {
-            let _ = timeout(FAREWELL_LIMIT, transport.delete()).await;
-        }
+        let farewell = async {
+            if let Some(transport) = transport {
+                transport.delete().await;
+            }
+            while self.aside.join_next().await.is_some() {}
+        };
+        let _ = timeout(FAREWELL_LIMIT, farewell).await;
     }
 
     async fn keep_open(&mut self, current: &mut Option<Arc<Transport>>) {
         loop {
             self.state.send_replace(LinkState::Opening);
-            let opening = timeout(OPEN_LIMIT, open::open(&self.context, &mut self.opening)).await;
-            match opening.unwrap_or_else(|_| Err(OpenError::Failed(self.context.no_handshake()))) {
+            match self.open().await {
                 Ok(opened) => {
                     if opened.response.is_some() {
                         self.context.note_attempt(Ok(()));
@@ -240,8 +277,11 @@ impl Keeper {
                     // What the one before would have told of is made up for.
                     self.interruptions += u64::from(self.generation > 1);
                     *current = Some(opened.transport.clone());
-                    let opened_at = Instant::now();
-                    self.serve(opened).await;
+                    let (opened_at, transport) = (Instant::now(), opened.transport.clone());
+                    let (uses, in_use) = watch::channel(());
+                    if self.serve(opened, in_use).await == Ended::Here {
+                        self.end_once_unused(transport, uses);
+                    }
                     *current = None;
                     self.rest_after(opened_at.elapsed()).await;
                 }
@@ -267,6 +307,33 @@ impl Keeper {
         }
     }
 
+    /// Opens a session in a task of its own, which ends it again where nobody waits for it any more.
+    async fn open(&mut self) -> Result<Opened, OpenError> {
+        while self.aside.try_join_next().is_some() {}
+        let (give, opened) = oneshot::channel();
+        let (context, opening, resume) = (self.context.clone(), self.opening.clone(), self.resume.take());
+        self.aside.spawn(async move {
+            let opening = timeout(OPEN_LIMIT, open::open(&context, &opening, resume)).await;
+            let opened = opening.unwrap_or_else(|_| Err(OpenError::Failed(context.no_handshake())));
+            if let Err(Ok(unwanted)) = give.send(opened) {
+                unwanted.transport.delete().await;
+            }
+        });
+        opened.await.unwrap_or_else(|_| Err(OpenError::Failed(self.context.defect())))
+    }
+
+    /// A DELETE breaks what is under way in a session, so it waits for that.
+    fn end_once_unused(&mut self, transport: Arc<Transport>, uses: watch::Sender<()>) {
+        let leave = self.end.leave.clone();
+        self.aside.spawn(async move {
+            tokio::select! {
+                () = uses.closed() => {}
+                () = leave.cancelled() => {}
+            }
+            transport.delete().await;
+        });
+    }
+
     /// A server that loses one session after the other is not asked for the next in a tight loop.
     async fn rest_after(&mut self, lasted: Duration) {
         let was_brief = std::mem::replace(&mut self.was_brief, lasted < BRIEF);
@@ -289,7 +356,7 @@ impl Keeper {
     }
 
     /// Keeps an open session until it ends.
-    async fn serve(&mut self, opened: Opened) {
+    async fn serve(&mut self, opened: Opened, in_use: watch::Receiver<()>) -> Ended {
         let transport = opened.transport.clone();
         let mut ready = Ready {
             generation: self.generation,
@@ -301,11 +368,12 @@ impl Keeper {
             interruptions: self.interruptions,
             level: Arc::new(watch::Sender::new(None)),
             is_signed_in: self.context.has_tokens(),
+            _in_use: in_use,
         };
         if !ready.settled && self.initialized.borrow().is_none() {
             self.publish(&ready);
-            if !self.client_is_initialized().await {
-                return;
+            if let Some(ended) = self.client_is_initialized().await {
+                return ended;
             }
         }
         if !ready.settled {
@@ -317,7 +385,7 @@ impl Keeper {
         loop {
             tokio::select! {
                 heard = listening.next() => match heard {
-                    Heard::SessionGone => return,
+                    Heard::SessionGone => return Ended::There,
                     Heard::NotOffered => {}
                     Heard::Resumed => {
                         self.interruptions += 1;
@@ -325,9 +393,9 @@ impl Keeper {
                         self.publish(&ready);
                     }
                 },
-                () = transport.closed() => return,
-                command = self.commands.recv() => if self.is_ended_by(command) {
-                    return;
+                () = transport.closed() => return Ended::There,
+                command = self.commands.recv() => if let Some(ended) = self.ended_by(command) {
+                    return ended;
                 },
             }
         }
@@ -337,24 +405,25 @@ impl Keeper {
         self.state.send_replace(LinkState::Ready(Arc::new(ready.clone())));
     }
 
-    /// Waits for the client's `initialized`; `false` when the session ended before.
-    async fn client_is_initialized(&mut self) -> bool {
+    /// Waits for the client's `initialized`; how the session ended where it did before.
+    async fn client_is_initialized(&mut self) -> Option<Ended> {
         loop {
             tokio::select! {
-                changed = self.initialized.changed() => return changed.is_ok(),
-                command = self.commands.recv() => if self.is_ended_by(command) {
-                    return false;
+                changed = self.initialized.changed() => return changed.is_err().then_some(Ended::Here),
+                command = self.commands.recv() => if let Some(ended) = self.ended_by(command) {
+                    return Some(ended);
                 },
             }
         }
     }
 
-    /// Whether a command ends the session that is open.
-    fn is_ended_by(&self, command: Option<Command>) -> bool {
+    /// How a command ends the session that is open, if it does.
+    fn ended_by(&self, command: Option<Command>) -> Option<Ended> {
         match command {
-            Some(Command::Gone(generation)) => generation == self.generation,
-            Some(Command::Retry) => false,
-            None => true,
+            Some(Command::Gone(generation)) => (generation == self.generation).then_some(Ended::There),
+            Some(Command::Left(generation)) => (generation == self.generation).then_some(Ended::Here),
+            Some(Command::Retry) => None,
+            None => Some(Ended::Here),
         }
     }
 
@@ -381,7 +450,7 @@ impl Keeper {
                 }
                 command = self.commands.recv() => match command {
                     Some(Command::Retry) => return,
-                    Some(Command::Gone(_)) => {}
+                    Some(Command::Gone(_) | Command::Left(_)) => {}
                     None => return std::future::pending().await,
                 },
             }
@@ -402,7 +471,7 @@ impl Keeper {
                 () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return,
                 command = self.commands.recv() => match command {
                     Some(Command::Retry) if not_before.is_none_or(|at| at <= Instant::now()) => return,
-                    Some(Command::Retry | Command::Gone(_)) => {}
+                    Some(Command::Retry | Command::Gone(_) | Command::Left(_)) => {}
                     None => return std::future::pending().await,
                 },
             }

@@ -110,6 +110,14 @@ pub(super) struct Handshake {
 }
 
 impl Opening {
+    /// Takes out the session of an earlier Host, which is gone on with once.
+    pub(super) fn take_resume(&mut self) -> Option<Resume> {
+        match self {
+            Self::Legacy(handshake) => handshake.resume.take(),
+            Self::Modern(_) => None,
+        }
+    }
+
     pub(super) fn initialized(&self) -> Option<Message> {
         match self {
             Self::Legacy(handshake) => handshake.initialized.clone(),
@@ -155,11 +163,15 @@ impl OpenError {
     }
 }
 
-/// Opens the session.
-pub(super) async fn open(context: &Arc<Context>, opening: &mut Opening) -> Result<Opened, OpenError> {
+/// Opens the session, or goes on with one of an earlier Host.
+pub(super) async fn open(
+    context: &Arc<Context>,
+    opening: &Opening,
+    resume: Option<Resume>,
+) -> Result<Opened, OpenError> {
     match opening {
         Opening::Modern(client) => for_modern_client(context, client).await,
-        Opening::Legacy(legacy) => match legacy.resume.take() {
+        Opening::Legacy(legacy) => match resume {
             Some(resume) => Ok(resumed(context, resume, &legacy.initialize)),
             None => handshake(context, &legacy.initialize, None).await,
         },
@@ -321,9 +333,14 @@ async fn over_streamable_http(
 
 async fn legacy(context: &Arc<Context>, initialize: &Message) -> Result<Opened, HandshakeError> {
     let transport = Transport::Http(context.streamable_http());
-    let answered = answer_to_initialize(context, &transport, initialize).await;
-    let answered = answered.map_err(HandshakeError::of)?;
-    settle(context, transport, initialize, answered, SeenTransport::StreamableHttp)
+    match answer_to_initialize(context, &transport, initialize).await {
+        Ok(answered) => settle(context, transport, initialize, answered, SeenTransport::StreamableHttp),
+        Err(refused) => {
+            // The head of the answer may have named a session before the rest was lost.
+            transport.delete().await;
+            Err(HandshakeError::of(refused))
+        }
+    }
 }
 
 /// A modern server needs no session; its client is told in `initialize` what it said of itself.

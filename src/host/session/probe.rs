@@ -1,7 +1,7 @@
 //! A look at a server without a client: says what is there or the first thing that is wrong, and
 //! fills the snapshot, so that the first client start is full.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::mcp::{Kind, Message, json, method};
 use super::context::Context;
 use super::crossing::ask_across;
 use super::downstream::Downstream;
-use super::open::{self, Handshake, OpenError, Opened, Opening};
+use super::open::{self, Handshake, OpenError, Opened, Opening, Transport};
 use super::{INCOMING_QUEUE, INITIALIZED, SessionDeps};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -54,7 +54,11 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
             reader.hand_over(incoming.message);
         }
     });
-    let looked = timeout(LIMIT, look(&context)).await;
+    let session = OnceLock::new();
+    let looked = timeout(LIMIT, look(&context, &session)).await;
+    if let Some(transport) = session.get() {
+        transport.delete().await;
+    }
     snapshots.flush().await;
     let probe = looked.unwrap_or_else(|_| {
         let sentence = format!("{} did not answer within {} s", context.server(), LIMIT.as_secs());
@@ -74,10 +78,12 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
     probe
 }
 
-async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
-    let mut opening =
+async fn look(context: &Arc<Context>, session: &OnceLock<Arc<Transport>>) -> Result<Probe, Failure> {
+    let opening =
         Opening::Legacy(Box::new(Handshake { initialize: initialize(), resume: None, initialized: None }));
-    let opened = open::open(context, &mut opening).await.map_err(|error| failure(context, error))?;
+    let opened = open::open(context, &opening, None).await;
+    let opened = opened.map_err(|error| failure(context, error))?;
+    let _ = session.set(opened.transport.clone());
     if opened.needs_initialized {
         let initialized = Message::parse(Bytes::from_static(INITIALIZED)).expect("a message");
         let post = || opened.transport.post(initialized.clone(), context.incoming.clone());
@@ -109,7 +115,6 @@ async fn look(context: &Arc<Context>) -> Result<Probe, Failure> {
             }
         }
     }
-    opened.transport.delete().await;
     Ok(probe)
 }
 

@@ -44,7 +44,7 @@ impl Serving {
     /// Works until nobody can wish any more.
     pub(crate) async fn run(mut self, mut wished: mpsc::Receiver<Wish>) {
         let (mut servers, mut approvals) = (self.host.views(), self.approvals.views());
-        let mut changes = self.host.changes();
+        tokio::spawn(tell_status(self.app.clone(), self.host.clone()));
         loop {
             tokio::select! {
                 wish = wished.recv() => match wish {
@@ -59,7 +59,6 @@ impl Serving {
                         tray.update(&self.app, &views);
                     }
                 }
-                Some(()) = changes.next() => self.tell(StatusChanged(self.host.status().await)),
                 Ok(()) = approvals.changed() => {
                     let views = approvals.borrow_and_update().clone();
                     self.ask(views);
@@ -88,13 +87,7 @@ impl Serving {
         if !views.is_empty() {
             self.show(&View::Approvals.route());
         }
-        self.tell(ApprovalsChanged(views));
-    }
-
-    fn tell(&self, event: impl tauri_specta::Event + serde::Serialize + Clone) {
-        if let Err(error) = event.emit_to(&self.app, window::MAIN) {
-            tracing::warn!(%error, "the window was not told");
-        }
+        tell(&self.app, ApprovalsChanged(views));
     }
 
     fn click(&self, action: Action) {
@@ -160,5 +153,20 @@ impl Serving {
             }
             host.shutdown().cancel();
         });
+    }
+}
+
+/// Tells the window how everything stands after every change, for as long as the Host is there. It works beside
+/// the tray, because a keychain that is slow to answer makes this slow; what changes meanwhile is told at once.
+async fn tell_status(app: AppHandle, host: HostHandle) {
+    let mut changes = host.changes();
+    while changes.next().await.is_some() {
+        tell(&app, StatusChanged(host.status().await));
+    }
+}
+
+fn tell(app: &AppHandle, event: impl tauri_specta::Event + serde::Serialize + Clone) {
+    if let Err(error) = event.emit_to(app, window::MAIN) {
+        tracing::warn!(%error, "the window was not told");
     }
 }

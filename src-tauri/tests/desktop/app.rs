@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::LIMIT;
@@ -39,11 +39,16 @@ impl App {
     }
 }
 
-/// Runs the command to its end.
-pub(crate) async fn drawbridge(session: &Session, arguments: &[&str]) -> Output {
+/// The command beside it, without arguments yet.
+pub(crate) fn command_line(session: &Session) -> Command {
     let program = PathBuf::from(APP).with_file_name("drawbridge");
     assert!(program.exists(), "build the `drawbridge` command first: cargo build");
-    let output = session.command(&program).args(arguments).output();
+    session.command(&program)
+}
+
+/// Runs the command to its end.
+pub(crate) async fn drawbridge(session: &Session, arguments: &[&str]) -> Output {
+    let output = command_line(session).args(arguments).output();
     timeout(LIMIT, output).await.expect("it ends").unwrap()
 }
 

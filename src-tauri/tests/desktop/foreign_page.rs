@@ -1,6 +1,5 @@
 //! A sign-in service whose page tries to get out of its window. It reports what it could do.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
@@ -17,7 +16,7 @@ use crate::until;
 pub(crate) struct ForeignPage {
     origin: String,
     script: Arc<str>,
-    reports: Arc<Mutex<HashMap<String, String>>>,
+    reports: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl ForeignPage {
@@ -36,10 +35,14 @@ impl ForeignPage {
         format!("{}/mcp", self.origin)
     }
 
-    /// What it reports of this, once it does.
+    /// What it reports of this, once it does; every report is told once.
     pub(crate) async fn report(&self, what: &str) -> String {
-        until(&format!("the report of {what:?}"), async || self.reports.lock().unwrap().get(what).cloned())
-            .await
+        until(&format!("the report of {what:?}"), async || {
+            let mut reports = self.reports.lock().unwrap();
+            let place = reports.iter().position(|(reported, _)| reported == what)?;
+            Some(reports.remove(place).1)
+        })
+        .await
     }
 
     fn document(&self) -> String {
@@ -71,7 +74,7 @@ async fn answer(State(page): State<ForeignPage>, request: Request) -> Response {
         "/report" => {
             let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
             let (what, outcome): (String, String) = serde_json::from_slice(&body).unwrap();
-            page.reports.lock().unwrap().insert(what, outcome);
+            page.reports.lock().unwrap().push((what, outcome));
             StatusCode::NO_CONTENT.into_response()
         }
         path if path.starts_with("/.well-known/oauth-protected-resource") => {

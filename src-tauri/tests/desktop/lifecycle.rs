@@ -2,7 +2,8 @@
 
 use demo_server::{Config, DemoServer};
 
-use crate::app::{App, add_server, drawbridge, log};
+use crate::app::{App, add_server, command_line, drawbridge, log};
+use crate::client::Client;
 use crate::screen::Screen;
 use crate::session::Session;
 use crate::tray::Panel;
@@ -28,7 +29,17 @@ async fn the_app_lives_in_the_tray_and_a_second_start_shows_its_window() {
     screen.close(window);
     screen.no_window("Drawbridge").await;
     panel.click("Open Drawbridge").await;
-    screen.window("Drawbridge").await;
+    let window = screen.window("Drawbridge").await;
+    screen.stands_still(window).await;
+    screen.close(window);
+    screen.no_window("Drawbridge").await;
+
+    let link = "drawbridge://add?name=linked&url=https://192.0.2.1/mcp";
+    assert!(App::start(&session, &[link]).ended().await.success());
+    let window = screen.window("Drawbridge").await;
+    screen.stands_still(window).await;
+    let list = drawbridge(&session, &["list", "--json"]).await;
+    assert_eq!(String::from_utf8_lossy(&list.stdout).trim(), "[]", "a link shows the form and adds nothing");
 
     panel.click("Quit").await;
     assert!(app.ended().await.success());
@@ -54,4 +65,28 @@ async fn quit_lets_calls_come_to_their_end() {
 
     assert!(call.status.success(), "{}", String::from_utf8_lossy(&call.stderr));
     assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_app_takes_over_from_a_host_without_a_window_and_hands_back() {
+    let (session, server) = (Session::start().await, DemoServer::start(Config::default()).await.unwrap());
+    let panel = Panel::start(session.bus()).await;
+    let url = server.url();
+    let add = ["add", "open", url.as_str()];
+    let added = command_line(&session).args(add).env_remove("DISPLAY").output().await.unwrap();
+    assert!(added.status.success());
+    let mut client =
+        Client::start(command_line(&session).args(["connect", "open"]).env_remove("DISPLAY")).await;
+    assert!(client.call("hello_world").await.contains("Hello"));
+    assert_eq!(panel.labels().await, None, "a Host without a window");
+
+    let app = App::start(&session, &["--background"]);
+    panel.shows("Copy client entry").await;
+    assert!(client.call("hello_world").await.contains("Hello"), "the session goes on in the app");
+
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+    assert!(client.call("hello_world").await.contains("Hello"), "and after it");
+    drop(client);
+    assert!(drawbridge(&session, &["serve", "--stop"]).await.status.success());
 }

@@ -7,7 +7,10 @@
     reason = "a test that is surprised should say so and end"
 )]
 
+mod accounts;
 mod app;
+mod client;
+mod desk;
 mod foreign_page;
 mod keychain;
 mod lifecycle;

@@ -57,7 +57,7 @@ const ELSEWHERE: [&str; 14] = [
 ];
 
 /// Shows a foreign page in the sign-in window of an app.
-async fn show(page: &ForeignPage) -> (Session, Screen, App, Panel) {
+pub(crate) async fn show(page: &ForeignPage) -> (Session, Screen, App, Panel) {
     let session = Session::start().await;
     let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
     let app = App::start(&session, &["--background"]);

@@ -70,6 +70,7 @@ impl Session {
             .env("NO_AT_BRIDGE", "1")
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .env("BROWSER", "true")
+            .env("DRAWBRIDGE_IDLE_EXIT", "20s")
             .env("DRAWBRIDGE_HOME", self.drawbridge_home())
             .env("DRAWBRIDGE_LOG", "drawbridge=debug,warn")
             .stdin(Stdio::null())

@@ -1,46 +1,22 @@
 //! Signing in to the demo server in the app's own window, as a person does: by keys.
 
-use demo_server::{Config, DemoServer};
-
-use crate::app::{App, add_server, drawbridge, log};
+use crate::app::{App, drawbridge};
+use crate::client::Client;
+use crate::desk::{Desk, WINDOW};
+use crate::foreign_page::ForeignPage;
 use crate::keychain::number_of_items;
-use crate::screen::{Key, Screen};
-use crate::session::Session;
-use crate::tray::Panel;
+use crate::remote_pages::show;
 use crate::until;
 
-const WINDOW: &str = "Sign in to demo";
-
-/// The app in the tray, with the demo server added and nobody signed in.
-struct Desk {
-    session: Session,
-    server: DemoServer,
-    screen: Screen,
-    panel: Panel,
-    app: App,
-}
-
-impl Desk {
-    async fn new() -> Self {
-        let (session, server) = (Session::start().await, DemoServer::start(Config::oauth()).await.unwrap());
-        let screen = Screen::of(session.display());
-        let panel = Panel::start(session.bus()).await;
-        let app = App::start(&session, &["--background"]);
-        panel.shows("No servers yet").await;
-        add_server(&session, "demo", server.url().as_str()).await;
-        Self { session, server, screen, panel, app }
-    }
-
-    /// Opens the window from the tray, and waits for the page in it.
-    async fn open_window(&self) -> u32 {
-        self.panel.shows("demo – signed out").await;
-        self.panel.click("Sign in…").await;
-        let window = self.screen.window(WINDOW).await;
-        self.screen.focus(window);
-        until("the sign-in page", async || log(&self.session).contains("site=127.0.0.1").then_some(())).await;
-        window
-    }
-}
+/// Reports what this page kept here before, and keeps something.
+const REMEMBER: &str = "
+    report('kept', document.cookie + localStorage.known).then(() => {
+      if (document.cookie) return;
+      document.cookie = 'known=1; max-age=3600';
+      localStorage.known = 1;
+      location.reload();
+    });
+";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_signs_in_in_the_window_and_stays_signed_in() {
@@ -49,22 +25,18 @@ async fn somebody_signs_in_in_the_window_and_stays_signed_in() {
     assert_eq!(desk.app.ports(), Vec::<u16>::new(), "the window takes the redirect, so nothing listens");
     let before = number_of_items(desk.session.bus()).await;
 
-    desk.screen.cursor_blinks(window).await;
-    desk.screen.type_text("demo");
-    desk.screen.press(Key::Tab);
-    desk.screen.type_text("demo123");
-    desk.screen.press(Key::Return);
+    desk.fill_in(window, "demo", "demo123").await;
 
     desk.panel.shows("Sign out").await;
-    desk.screen.no_window(WINDOW).await;
     assert!(number_of_items(desk.session.bus()).await > before, "the tokens are in the keychain");
-    let call = drawbridge(&desk.session, &["call", "demo", "user_profile"]).await;
-    let said = String::from_utf8_lossy(&call.stdout);
-    assert!(
-        call.status.success() && said.contains("Demo User"),
-        "{said} {:?}",
-        String::from_utf8_lossy(&call.stderr)
-    );
+    let mut client = Client::connect(&desk.session, "demo").await;
+    let said = client.call("user_profile").await;
+    assert!(said.contains("Demo User"), "{said}");
+    desk.server.control().expire_access_tokens();
+    let said = client.call("user_profile").await;
+    assert!(said.contains("Demo User"), "with a new token: {said}");
+    assert_eq!(desk.server.control().stats().grant("refresh_token"), 1);
+    drop(client);
 
     desk.panel.click("Quit").await;
     assert!(desk.app.ended().await.success());
@@ -84,6 +56,31 @@ async fn somebody_signs_in_in_the_window_and_stays_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_opens_a_sign_in_on_a_page_of_ours_and_waits_for_it() {
+    let desk = Desk::new().await;
+    let window = desk.open_window().await;
+    desk.fill_in(window, "demo", "demo123").await;
+    let mut client = Client::connect(&desk.session, "demo").await;
+    client.call("user_profile").await;
+    desk.server.control().revoke_tokens(None);
+    let pages = desk.server.control().stats().authorize_pages;
+
+    let person = async {
+        let window = desk.screen.window(WINDOW).await;
+        desk.screen.stands_still(window).await;
+        let now = desk.server.control().stats().authorize_pages;
+        assert_eq!(now, pages, "nothing is loaded before the person agrees");
+        desk.go_on(window).await;
+        desk.fill_in(window, "inspector", "inspector123").await;
+    };
+    let (said, ()) = tokio::join!(client.call("user_profile"), person);
+
+    assert!(said.contains("inspector@example.com"), "{said}");
+    drop(client);
+    desk.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_the_window_calls_the_sign_in_off() {
     let desk = Desk::new().await;
     let window = desk.open_window().await;
@@ -98,7 +95,21 @@ async fn closing_the_window_calls_the_sign_in_off() {
     let call = drawbridge(&desk.session, &["status", "--json"]).await;
     let said = String::from_utf8_lossy(&call.stdout);
     assert!(said.contains("sign_in_failed"), "{said}");
+    desk.quit().await;
+}
 
-    desk.panel.click("Quit").await;
-    assert!(desk.app.ended().await.success());
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_page_keeps_outlives_its_window() {
+    let page = ForeignPage::start(REMEMBER).await;
+    let (_session, screen, app, panel) = show(&page).await;
+    assert_eq!(page.report("kept").await, "undefined");
+    assert_eq!(page.report("kept").await, "known=11", "as long as the window is there");
+
+    screen.close(screen.window("Sign in to foreign").await);
+    screen.no_window("Sign in to foreign").await;
+    panel.click("Sign in…").await;
+
+    assert_eq!(page.report("kept").await, "undefined");
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
 }

@@ -2,7 +2,7 @@
 //! fulfils the wishes, in order.
 
 use drawbridge::host::Front;
-use drawbridge::host::account::WindowSignIn;
+use drawbridge::host::account::{CodeSignIn, WindowSignIn};
 use tokio::sync::mpsc;
 
 use crate::menu::Action;
@@ -16,6 +16,8 @@ pub(crate) enum Wish {
     Show(String),
     /// Show a sign-in.
     SignIn(Box<WindowSignIn>),
+    /// Show the code of a sign-in.
+    Code(Box<CodeSignIn>),
     /// What a click in the tray means.
     Click(Action),
 }

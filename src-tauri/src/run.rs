@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use drawbridge::endpoint::Place;
 use drawbridge::failure::Failure;
-use drawbridge::host::account::WindowSignIn;
+use drawbridge::host::account::{CodeSignIn, WindowSignIn};
 use drawbridge::host::{AccountRef, HostHandle};
 use drawbridge::paths::Paths;
 use drawbridge::registry::AccountLabel;
@@ -50,6 +50,7 @@ impl Serving {
                 wish = wished.recv() => match wish {
                     Some(Wish::Show(route)) => self.show(&route),
                     Some(Wish::SignIn(sign_in)) => self.show_sign_in(*sign_in),
+                    Some(Wish::Code(sign_in)) => self.show_code(*sign_in),
                     Some(Wish::Click(action)) => self.click(action),
                     None => return,
                 },
@@ -79,6 +80,14 @@ impl Serving {
         if let Err(error) = sign_in::show(&self.app, sign_in) {
             tracing::error!(%error, "the sign-in window cannot be shown");
             tokio::spawn(async move { handle.decline().await });
+        }
+    }
+
+    fn show_code(&self, sign_in: CodeSignIn) {
+        let declining = sign_in.clone();
+        if let Err(error) = sign_in::code::show(&self.app, sign_in) {
+            tracing::error!(%error, "the window with the code cannot be shown");
+            declining.decline();
         }
     }
 

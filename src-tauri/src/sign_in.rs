@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use drawbridge::host::account::{OpenError, PageOpener as _, SignInWindows, SystemBrowser, WindowSignIn};
+use drawbridge::host::account::{
+    CodeSignIn, OpenError, PageOpener as _, SignInWindows, SystemBrowser, WindowSignIn,
+};
 use drawbridge::oauth::login::Next;
 use drawbridge::oauth::window::{Navigation, shown_site};
 use tauri::webview::{NewWindowResponse, PageLoadEvent, PermissionResponse};
@@ -16,6 +18,7 @@ use crate::front::{Wish, Wishes};
 
 #[cfg(target_os = "linux")]
 mod bar;
+pub(crate) mod code;
 #[cfg(target_os = "linux")]
 mod facts;
 mod frame;
@@ -26,6 +29,11 @@ const LABEL: &str = "sign-in-";
 impl SignInWindows for Wishes {
     fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError> {
         self.wish(Wish::SignIn(Box::new(sign_in)));
+        Ok(())
+    }
+
+    fn show_code(&self, sign_in: CodeSignIn) -> Result<(), OpenError> {
+        self.wish(Wish::Code(Box::new(sign_in)));
         Ok(())
     }
 }

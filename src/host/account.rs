@@ -41,7 +41,7 @@ pub use handle::{AccountHandle, Credential};
 pub use refusal::{Operation, Refusal, Retry};
 pub use sign_in::{OpenWith, Prompt, SecretUrl, SignIn, SignInRequest};
 pub use state::{AccountState, SignedOut};
-pub use window::{SignInWindows, WindowSignIn};
+pub use window::{CodeSignIn, SignInWindows, WindowSignIn};
 
 /// Which account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use demo_server::OAuthConfig;
-use drawbridge::host::account::{OpenError, OpenWith, SignInRequest, SignInWindows, WindowSignIn};
+use drawbridge::host::account::{
+    CodeSignIn, OpenError, OpenWith, SignInRequest, SignInWindows, WindowSignIn,
+};
 use drawbridge::oauth::login::Next;
 use drawbridge::oauth::window::Navigation;
 use drawbridge::registry::SignInChoice;
@@ -19,6 +21,10 @@ struct Windows(mpsc::Sender<WindowSignIn>);
 impl SignInWindows for Windows {
     fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError> {
         self.0.try_send(sign_in).map_err(|_| OpenError::NoBrowser)
+    }
+
+    fn show_code(&self, _: CodeSignIn) -> Result<(), OpenError> {
+        Err(OpenError::NoBrowser)
     }
 }
 

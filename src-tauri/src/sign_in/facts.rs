@@ -1,6 +1,7 @@
 //! Our own page before a sign-in that the person did not start, or that is unusual (security rule 1):
 //! what it is about, and whether to go on. Nothing is loaded before.
 
+use drawbridge::host::account::SignInFacts;
 use drawbridge::redact::plain;
 use gtk::prelude::*;
 use webkit2gtk::WebView;
@@ -15,7 +16,7 @@ pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
     page.hide();
     let panel = gtk::Box::new(gtk::Orientation::Vertical, GAP);
     panel.set_border_width(GAP.unsigned_abs() * 2);
-    for (term, text) in rows(shown) {
+    for (term, text) in rows(&shown.sign_in.facts) {
         panel.pack_start(&row(term, &text), false, false, 0);
     }
     for warning in &shown.sign_in.facts.warnings {
@@ -39,8 +40,8 @@ pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
     cancel.grab_focus();
 }
 
-fn rows(shown: &Shown) -> [(&'static str, String); 4] {
-    let facts = &shown.sign_in.facts;
+/// What a sign-in is about.
+pub(super) fn rows(facts: &SignInFacts) -> [(&'static str, String); 4] {
     let scopes = match facts.scopes.as_slice() {
         [] => "what the server gives by default".to_owned(),
         scopes => scopes.join(", "),
@@ -53,7 +54,8 @@ fn rows(shown: &Shown) -> [(&'static str, String); 4] {
     ]
 }
 
-fn row(term: &str, text: &str) -> gtk::Box {
+/// A fact and its name.
+pub(super) fn row(term: &str, text: &str) -> gtk::Box {
     let row = gtk::Box::new(gtk::Orientation::Vertical, 2);
     let name = line();
     name.set_text(term);
@@ -64,7 +66,8 @@ fn row(term: &str, text: &str) -> gtk::Box {
     row
 }
 
-fn wrapped(text: &str) -> gtk::Label {
+/// Text of any length.
+pub(super) fn wrapped(text: &str) -> gtk::Label {
     let label = gtk::Label::new(Some(text));
     label.set_xalign(0.0);
     label.set_line_wrap(true);

@@ -1,20 +1,17 @@
-//! Several accounts of one server, and a browser in the window's place.
+//! Several accounts of one server, and a browser in the window's place: for another account, and for a code.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::time::timeout;
-use url::Url;
 
-use crate::app::command_line;
+use crate::app::{App, command_line, drawbridge};
 use crate::client::Client;
 use crate::desk::Desk;
+use crate::foreign_page::ForeignPage;
+use crate::screen::{Key, Screen};
 use crate::session::Session;
+use crate::tray::Panel;
 use crate::{LIMIT, until};
-
-/// A browser that writes the address it should show into a file, which nobody sees half written.
-const BROWSER: &str = "#!/bin/sh\nprintf %s \"$1\" >\"$0.part\" && mv \"$0.part\" \"$0.page\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_accounts_of_one_server_are_signed_in_side_by_side() {
@@ -23,11 +20,9 @@ async fn two_accounts_of_one_server_are_signed_in_side_by_side() {
     desk.fill_in(window, "demo", "demo123").await;
     desk.panel.shows("Sign out").await;
 
-    let browser = browser(&desk.session);
     let mut login = command_line(&desk.session);
-    login.args(["login", "demo@work"]).env("BROWSER", &browser).stdout(Stdio::null());
-    let mut login = login.spawn().unwrap();
-    let page = page_of(&browser).await;
+    let mut login = login.args(["login", "demo@work"]).stderr(Stdio::null()).spawn().unwrap();
+    let page = until("a page in the browser", async || desk.session.page_in_browser()).await;
     let redirect = demo_server::sign_in_with_form(&page, "inspector", "inspector123").await.unwrap();
     let end = demo_server::browser().unwrap().get(redirect).send().await.unwrap();
     assert!(end.status().is_success());
@@ -43,15 +38,27 @@ async fn two_accounts_of_one_server_are_signed_in_side_by_side() {
     desk.quit().await;
 }
 
-fn browser(session: &Session) -> PathBuf {
-    let path = session.drawbridge_home().with_file_name("browser");
-    std::fs::write(&path, BROWSER).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_shown_before_its_page_opens() {
+    let (session, server) = (Session::start().await, ForeignPage::start("").await);
+    let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
+    let app = App::start(&session, &["--background"]);
+    panel.shows("No servers yet").await;
+    let added = drawbridge(&session, &["add", "coded", &server.url(), "--grant", "device"]).await;
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
 
-/// The address that the browser was given.
-async fn page_of(browser: &Path) -> Url {
-    let file = browser.with_extension("page");
-    until("a page in the browser", async || Url::parse(&std::fs::read_to_string(&file).ok()?).ok()).await
+    panel.click("Sign in…").await;
+    let window = screen.window("Sign in to coded").await;
+    screen.focus(window);
+    screen.stands_still(window).await;
+    assert_eq!(session.page_in_browser(), None);
+    screen.press(Key::Return);
+    let page = until("the page in the browser", async || session.page_in_browser()).await;
+    assert_eq!(page.query(), Some("user_code=WDJB-MJHT"));
+
+    screen.close(window);
+    screen.no_window("Sign in to coded").await;
+    panel.shows("coded – sign-in not finished").await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
 }

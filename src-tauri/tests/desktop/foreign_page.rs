@@ -70,6 +70,10 @@ async fn answer(State(page): State<ForeignPage>, request: Request) -> Response {
             Html("<script>fetch('/report', { method: 'POST', body: '[\"elsewhere\", \"shown\"]' })</script>")
                 .into_response()
         }
+        "/device" => Json(code(origin)).into_response(),
+        "/token" => {
+            (StatusCode::BAD_REQUEST, Json(json!({ "error": "authorization_pending" }))).into_response()
+        }
         "/register" => (StatusCode::CREATED, Json(json!({ "client_id": "c" }))).into_response(),
         "/report" => {
             let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
@@ -93,9 +97,21 @@ fn server(origin: &str) -> Value {
     json!({
         "issuer": origin,
         "authorization_endpoint": format!("{origin}/authorize"),
+        "device_authorization_endpoint": format!("{origin}/device"),
         "token_endpoint": format!("{origin}/token"),
         "registration_endpoint": format!("{origin}/register"),
         "response_types_supported": ["code"],
         "code_challenge_methods_supported": ["S256"],
+    })
+}
+
+fn code(origin: &str) -> Value {
+    json!({
+        "device_code": "d",
+        "user_code": "WDJB-MJHT",
+        "verification_uri": format!("{origin}/activate"),
+        "verification_uri_complete": format!("{origin}/activate?user_code=WDJB-MJHT"),
+        "expires_in": 600,
+        "interval": 1,
     })
 }

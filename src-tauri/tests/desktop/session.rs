@@ -1,6 +1,7 @@
 //! A desktop session of a test's own: display, session bus, keyring and home. It ends with the test.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,6 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+use url::Url;
 use zbus::fdo::DBusProxy;
 
 use crate::app::log;
@@ -28,6 +30,9 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 </busconfig>
 "#;
 
+/// A browser that writes the address it should show into a file, which nobody sees half written.
+const BROWSER: &str = "#!/bin/sh\nprintf %s \"$1\" >\"$0.part\" && mv \"$0.part\" \"$0.page\"\n";
+
 /// A running desktop session.
 pub(crate) struct Session {
     folder: TempDir,
@@ -44,6 +49,9 @@ impl Session {
         for name in ["run", "home", "data", "config", "cache", "state"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
+        let browser = folder.path().join("browser");
+        std::fs::write(&browser, BROWSER).unwrap();
+        std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
         let (bus_daemon, bus) = start_bus(folder.path()).await;
         let (screen, display) = start_display().await;
         let mut session = Self { folder, display, bus, _services: vec![bus_daemon, screen] };
@@ -69,7 +77,7 @@ impl Session {
             .env("GDK_BACKEND", "x11")
             .env("NO_AT_BRIDGE", "1")
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
-            .env("BROWSER", "true")
+            .env("BROWSER", self.folder("browser"))
             .env("DRAWBRIDGE_IDLE_EXIT", "20s")
             .env("DRAWBRIDGE_HOME", self.drawbridge_home())
             .env("DRAWBRIDGE_LOG", "drawbridge=debug,warn")
@@ -91,6 +99,12 @@ impl Session {
     /// The name of the display.
     pub(crate) fn display(&self) -> &str {
         &self.display
+    }
+
+    /// What the browser shows, if it was started.
+    pub(crate) fn page_in_browser(&self) -> Option<Url> {
+        let page = std::fs::read_to_string(self.folder("browser.page")).ok()?;
+        Some(Url::parse(&page).expect("a browser gets an address"))
     }
 
     fn folder(&self, name: &str) -> PathBuf {

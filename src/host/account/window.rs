@@ -1,8 +1,9 @@
 //! A sign-in that is shown in a window of this program instead of a browser.
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::{AccountKey, OpenError, Outcome, SecretUrl, SignInFacts};
+use super::{AccountKey, DevicePrompt, OpenError, Outcome, SecretUrl, SignInFacts};
 use crate::oauth::login::LoginHandle;
 use crate::oauth::registration::RedirectUri;
 
@@ -13,6 +14,12 @@ pub trait SignInWindows: Send + Sync {
     /// # Errors
     /// [`OpenError`]; nothing is shown then.
     fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError>;
+
+    /// Shows the code of one, or brings its window to the front. Returns at once.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is shown then.
+    fn show_code(&self, sign_in: CodeSignIn) -> Result<(), OpenError>;
 }
 
 /// What a window shows, and whom it tells.
@@ -35,10 +42,39 @@ pub struct WindowSignIn {
 
 impl WindowSignIn {
     /// Resolves once the sign-in has ended; whether somebody is signed in now.
-    pub async fn ended(mut self) -> bool {
-        match self.outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => matches!(*outcome, Some(Ok(()))),
-            Err(_) => false,
-        }
+    pub async fn ended(self) -> bool {
+        ended(self.outcome).await
+    }
+}
+
+/// A sign-in with a code that the person enters on a page (RFC 8628).
+#[derive(Clone)]
+pub struct CodeSignIn {
+    /// Whose sign-in it is; each account has one window at most.
+    pub account: AccountKey,
+    /// What it is about. With a warning among it, the person agrees before the code is shown.
+    pub facts: SignInFacts,
+    /// The code and its page.
+    pub prompt: DevicePrompt,
+    pub(super) cancel: CancellationToken,
+    pub(super) outcome: watch::Receiver<Option<Outcome>>,
+}
+
+impl CodeSignIn {
+    /// Calls it off, unless it has ended.
+    pub fn decline(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Resolves once the sign-in has ended; whether somebody is signed in now.
+    pub async fn ended(self) -> bool {
+        ended(self.outcome).await
+    }
+}
+
+async fn ended(mut outcome: watch::Receiver<Option<Outcome>>) -> bool {
+    match outcome.wait_for(Option::is_some).await {
+        Ok(outcome) => matches!(*outcome, Some(Ok(()))),
+        Err(_) => false,
     }
 }

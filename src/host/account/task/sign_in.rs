@@ -10,8 +10,8 @@ use super::renewal::Pause;
 use super::saving::{Change, SaveWaiter};
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
-    AccountDeps, AccountSpec, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl, SignIn,
-    SignInRequest, SignedOut, WindowSignIn,
+    AccountDeps, AccountSpec, CodeSignIn, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl,
+    SignIn, SignInRequest, SignedOut, WindowSignIn,
 };
 use crate::oauth;
 use crate::oauth::challenge;
@@ -48,6 +48,8 @@ pub(super) struct Pages {
     pub(super) facts: SignInFacts,
     /// For a window of ours, which shows the facts itself.
     window: Option<WindowSignIn>,
+    /// The same where there is a code.
+    code: Option<CodeSignIn>,
 }
 
 impl Pages {
@@ -60,9 +62,14 @@ impl Pages {
 
     /// Opens the page for the first one who wants the Host to.
     fn open(&self, request: &SignInRequest, deps: &AccountDeps) -> Result<(), OpenError> {
-        match (&self.window, &deps.windows) {
-            (Some(window), Some(windows)) if request.open == OpenWith::Host => windows.show(window.clone()),
-            (Some(_) | None, _) => deps.opener.open(self.for_request(request).expose()),
+        match (&self.window, &self.code, &deps.windows) {
+            (_, Some(code), Some(windows)) => windows.show_code(code.clone()),
+            (Some(window), _, Some(windows)) if request.open == OpenWith::Host => {
+                windows.show(window.clone())
+            }
+            // The page may have the code filled in, and nobody could be warned before it.
+            (_, Some(code), None) if !code.facts.warnings.is_empty() => Err(OpenError::NoBrowser),
+            (Some(_) | None, Some(_) | None, _) => deps.opener.open(self.for_request(request).expose()),
         }
     }
 
@@ -222,6 +229,13 @@ impl Task {
                 page: SecretUrl(login.sign_in_page().clone()),
                 redirect,
                 handle: login.handle(),
+                outcome: under_way.outcome.subscribe(),
+            }),
+            code: login.prompt().map(|prompt| CodeSignIn {
+                account: self.spec.key.clone(),
+                facts: login.facts().clone(),
+                prompt: prompt.clone(),
+                cancel: under_way.cancel.clone(),
                 outcome: under_way.outcome.subscribe(),
             }),
         };

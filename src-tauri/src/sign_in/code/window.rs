@@ -1,0 +1,102 @@
+//! The window of a code: first what the sign-in is about, where anything about it is unusual, then the
+//! code. The page opens with a click and not before.
+
+use drawbridge::host::account::CodeSignIn;
+use drawbridge::redact::plain;
+use gtk::glib;
+use gtk::prelude::*;
+
+use crate::sign_in::bar::button;
+use crate::sign_in::facts::{row, rows, wrapped};
+use crate::sign_in::open_in_browser;
+
+const GAP: i32 = 12;
+const SIZE: (i32, i32) = (440, 360);
+
+/// Shows it, or brings it to the front.
+pub(super) fn show(sign_in: CodeSignIn) {
+    let name = format!("code {} {}", sign_in.account.entry, sign_in.account.label);
+    let windows = gtk::Window::list_toplevels().into_iter();
+    let mut windows = windows.filter_map(|window| window.downcast::<gtk::Window>().ok());
+    match windows.find(|window| window.widget_name() == name.as_str()) {
+        Some(window) => window.present(),
+        None => build(&name, sign_in),
+    }
+}
+
+fn build(name: &str, sign_in: CodeSignIn) {
+    let window = gtk::Window::new(gtk::WindowType::Toplevel);
+    window.set_widget_name(name);
+    window.set_title(&format!("Sign in to {}", plain(&sign_in.facts.server_name, 60)));
+    window.set_default_size(SIZE.0, SIZE.1);
+    let closing = sign_in.clone();
+    window.connect_delete_event(move |_, _| {
+        closing.decline();
+        glib::Propagation::Proceed
+    });
+    if sign_in.facts.warnings.is_empty() {
+        show_code(&window, &sign_in);
+    } else {
+        ask_first(&window, &sign_in);
+    }
+    window.show_all();
+    glib::MainContext::default().spawn_local(async move {
+        sign_in.ended().await;
+        window.close();
+    });
+}
+
+/// A code that was given out cannot be taken back, so the warnings come before it.
+fn ask_first(window: &gtk::Window, sign_in: &CodeSignIn) {
+    let panel = panel(window);
+    for (term, text) in rows(&sign_in.facts) {
+        panel.pack_start(&row(term, &text), false, false, 0);
+    }
+    for warning in &sign_in.facts.warnings {
+        panel.pack_start(&wrapped(&plain(warning, 300)), false, false, 0);
+    }
+    let (going, behind) = (sign_in.clone(), window.clone());
+    let go_on = button("Continue", move || show_code(&behind, &going));
+    answers(&panel, window, &go_on).grab_focus();
+}
+
+fn show_code(window: &gtk::Window, sign_in: &CodeSignIn) {
+    let panel = panel(window);
+    let prompt = &sign_in.prompt;
+    let code = wrapped("");
+    let text = glib::markup_escape_text(&prompt.user_code);
+    code.set_markup(&format!("<span size=\"xx-large\" weight=\"bold\">{text}</span>"));
+    code.set_selectable(true);
+    panel.pack_start(&row("Enter this code", ""), false, false, 0);
+    panel.pack_start(&code, false, false, 0);
+    panel.pack_start(&row("on this page", prompt.verification_uri.as_str()), false, false, 0);
+    let same = "Go on there only if the page shows the same code.";
+    panel.pack_start(&wrapped(same), false, false, 0);
+    let page = prompt.verification_uri_complete.clone().unwrap_or_else(|| prompt.verification_uri.clone());
+    let open = button("Open the page", move || open_in_browser(&page));
+    answers(&panel, window, &open);
+    panel.show_all();
+    open.grab_focus();
+}
+
+/// A window's empty inside, in place of what it has shown.
+fn panel(window: &gtk::Window) -> gtk::Box {
+    for shown in window.children() {
+        window.remove(&shown);
+    }
+    let panel = gtk::Box::new(gtk::Orientation::Vertical, GAP);
+    panel.set_border_width(GAP.unsigned_abs() * 2);
+    window.add(&panel);
+    panel
+}
+
+/// The two buttons; returns the one that cancels.
+fn answers(panel: &gtk::Box, window: &gtk::Window, go_on: &gtk::Button) -> gtk::Button {
+    let row = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
+    let closing = window.clone();
+    let cancel = button("Cancel", move || closing.close());
+    row.pack_start(&cancel, false, false, 0);
+    row.pack_start(go_on, false, false, 0);
+    panel.pack_start(&row, false, false, 0);
+    cancel
+}

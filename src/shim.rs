@@ -8,12 +8,13 @@
 pub(crate) mod link;
 mod pending;
 mod stdio;
+mod to_host;
 
 use std::future::{Future, pending as never};
 use std::io;
 use std::pin::Pin;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Duration, Instant, sleep_until};
@@ -27,6 +28,7 @@ use crate::mcp::{self, Kind, Message, RequestId};
 use link::{Link, NoLink};
 use pending::Pending;
 use stdio::{Input, Output};
+use to_host::ToHost;
 
 /// Reading stops while this much waits to be written to the other side.
 const MOST_WAITING: usize = 1024 * 1024;
@@ -77,7 +79,7 @@ struct Shim {
     pending: Pending,
     resume: Option<String>,
     to_client: BytesMut,
-    to_host: BytesMut,
+    to_host: ToHost,
     oversized: Option<IdScanner>,
 }
 
@@ -103,7 +105,7 @@ impl Shim {
             pending: Pending::default(),
             resume: None,
             to_client: BytesMut::new(),
-            to_host: BytesMut::new(),
+            to_host: ToHost::default(),
             oversized: None,
         }
     }
@@ -114,7 +116,7 @@ impl Shim {
         }
         let mut end: Option<Instant> = None;
         loop {
-            let finished = self.pending.is_empty() && self.to_client.is_empty() && self.to_host.is_empty();
+            let finished = self.pending.is_empty() && self.to_client.is_empty() && !self.to_host.has_remaining();
             if end.is_some_and(|end| finished || Instant::now() >= end) {
                 return Ok(());
             }
@@ -131,7 +133,7 @@ impl Shim {
     }
 
     async fn next(&mut self, input: &mut LineReader<Input>, end: Option<Instant>) -> io::Result<Event> {
-        let client_may_send = end.is_none() && self.to_host.len() < MOST_WAITING;
+        let client_may_send = end.is_none() && self.to_host.remaining() < MOST_WAITING;
         let host_may_send = self.to_client.len() < MOST_WAITING;
         tokio::select! {
             biased;
@@ -193,18 +195,15 @@ impl Shim {
             let response = failure.response(id);
             return self.say(&response);
         }
-        self.pending.note_sent(&message);
-        let cancelled = cancelled(&message);
-        if let Some(id) = &cancelled {
-            self.pending.note_cancelled(id);
+        let order = self.pending.note_sent(&message);
+        if let Some(id) = pending::cancelled(&message) {
+            self.pending.note_cancelled(&id);
         }
         match &self.host {
-            Host::Open(_) => frame::put_message(&mut self.to_host, message.line()),
+            Host::Open(_) => self.to_host.put(order, message.line().clone()),
             Host::Refusing(_) => {}
             Host::Away { .. } | Host::Opening(_) => {
-                if *message.kind() == Kind::Notification && cancelled.is_none() {
-                    self.pending.hold(message.line().clone());
-                }
+                self.pending.hold(order, &message);
                 if matches!(self.host, Host::Away { .. }) {
                     self.open(true);
                 }
@@ -219,7 +218,8 @@ impl Shim {
                 self.pending.note_dispatched(&RequestId::from_raw(id.get()));
             }
             Ok(Frame::Control(Control::Resume { state })) => self.resume = Some(state),
-            Ok(Frame::Control(Control::Refused { failure })) => self.refuse(failure),
+            Ok(Frame::Control(Control::Refused { failure })) if failure.is_lasting() => self.refuse(failure),
+            Ok(Frame::Control(Control::Refused { failure })) => self.on_no_session(&failure),
             Ok(Frame::Control(Control::Hello(_) | Control::Welcome)) | Err(_) => self.on_host_lost(),
         }
     }
@@ -236,12 +236,8 @@ impl Shim {
         match result {
             Ok(link) => {
                 self.host = Host::Open(Box::new(link));
-                let recovery = self.pending.recover();
-                for line in recovery.again {
-                    frame::put_message(&mut self.to_host, &line);
-                }
-                for line in self.pending.take_held() {
-                    frame::put_message(&mut self.to_host, &line);
+                for (order, line) in self.pending.take_waiting() {
+                    self.to_host.put(order, line);
                 }
             }
             Err(NoLink::NotRunning | NoLink::Vanished) if !self.pending.is_empty() => self.open(true),
@@ -249,17 +245,25 @@ impl Shim {
                 self.host = Host::Away { look_at: Some(Instant::now() + LOOK_AGAIN) }
             }
             Err(NoLink::Refused(failure)) => self.refuse(failure),
-            Err(NoLink::Failed(failure)) => {
-                self.abandon(&failure);
-                self.host = Host::Away { look_at: Some(Instant::now() + LOOK_AGAIN) };
-            }
+            Err(NoLink::Failed(failure)) => self.on_no_session(&failure),
         }
+    }
+
+    /// There is no session just now, and there may be one later.
+    fn on_no_session(&mut self, failure: &Failure) {
+        self.abandon(failure);
+        self.to_host = ToHost::default();
+        self.host = Host::Away { look_at: Some(Instant::now() + LOOK_AGAIN) };
     }
 
     /// The Host went away: what may have run is told so, the rest goes to the next Host.
     fn on_host_lost(&mut self) {
-        self.to_host.clear();
-        let uncertain = self.pending.recover().uncertain;
+        for (order, line) in self.to_host.take_back() {
+            if let Ok(message) = Message::parse(line) {
+                self.pending.hold(order, &message);
+            }
+        }
+        let uncertain = self.pending.recover();
         let failure = Failure::new(
             Code::MayHaveRun,
             "The session was opened anew while this request was under way, so it may or may not have run",
@@ -277,7 +281,7 @@ impl Shim {
 
     fn refuse(&mut self, failure: Failure) {
         self.abandon(&failure);
-        self.to_host.clear();
+        self.to_host = ToHost::default();
         self.host = Host::Refusing(failure);
     }
 
@@ -308,25 +312,19 @@ impl Shim {
     }
 }
 
-/// The request that a notification cancels.
-fn cancelled(message: &Message) -> Option<RequestId> {
-    let cancels = message.method() == Some("notifications/cancelled");
-    message.raw_at(&["params", "requestId"]).filter(|_| cancels).map(RequestId::from_raw)
-}
-
 fn raw(line: &Bytes) -> Option<Box<RawValue>> {
     let text = std::str::from_utf8(line).ok()?;
     RawValue::from_string(text.to_owned()).ok()
 }
 
-async fn host_event(host: &mut Host, to_host: &mut BytesMut, may_read: bool) -> Event {
+async fn host_event(host: &mut Host, to_host: &mut ToHost, may_read: bool) -> Event {
     match host {
         Host::Opening(opening) => Event::Opened(opening.await),
         Host::Open(link) => {
             let Link { frames, writer, is_deaf } = &mut **link;
             tokio::select! {
                 biased;
-                written = writer.write_buf(to_host), if !to_host.is_empty() && !*is_deaf => {
+                written = writer.write_buf(to_host), if to_host.has_remaining() && !*is_deaf => {
                     // What the Host has said before it went still counts, so it is read to its end.
                     *is_deaf = written.is_err();
                     Event::Written

@@ -1,13 +1,14 @@
-//! The requests a client waits for, so that none is lost or answered twice when the Host goes.
+//! The requests a client waits for, so that none is lost or answered twice when the Host goes, and what else it
+//! sent while none was there.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
 use crate::mcp::{Kind, Message, RequestId, method};
 
-/// Notifications kept while no Host is there; older ones go first.
-const MOST_HELD_NOTIFICATIONS: usize = 256;
+/// Notifications and answers kept while no Host is there; older ones go first.
+const MOST_HELD: usize = 256;
 
 /// One request that has no answer yet.
 #[derive(Debug)]
@@ -18,36 +19,28 @@ struct Open {
     line: Option<Bytes>,
 }
 
-/// What is to be done with the open requests after a Host was lost.
-#[derive(Debug, Default)]
-pub(super) struct Recovery {
-    /// To be sent to the next Host, in their order.
-    pub(super) again: Vec<Bytes>,
-    /// May have run; to be told so.
-    pub(super) uncertain: Vec<RequestId>,
-}
-
 /// Open requests and what waits for a Host.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     open: HashMap<RequestId, Open>,
     next: u64,
-    held: VecDeque<Bytes>,
+    held: BTreeMap<u64, Bytes>,
     initialize: Option<(RequestId, Bytes)>,
     initialized: bool,
 }
 
 impl Pending {
-    /// Notes a line the client sent.
-    pub(super) fn note_sent(&mut self, message: &Message) {
-        let Kind::Request { id } = message.kind() else { return };
+    /// Notes a line the client sent; its place among all of them.
+    pub(super) fn note_sent(&mut self, message: &Message) -> u64 {
+        self.next += 1;
+        let Kind::Request { id } = message.kind() else { return self.next };
         if message.method() == Some("initialize") {
             self.initialize = Some((id.clone(), message.line().clone()));
             self.initialized = false;
         }
-        self.next += 1;
         let line = Some(message.line().clone());
         self.open.insert(id.clone(), Open { order: self.next, dispatched: false, line });
+        self.next
     }
 
     /// Notes that a request is about to leave the Host; only a harmless one is kept to be sent again.
@@ -75,17 +68,30 @@ impl Pending {
         self.open.remove(id).is_some()
     }
 
-    /// Keeps a notification until a Host is there.
-    pub(super) fn hold(&mut self, line: Bytes) {
-        if self.held.len() == MOST_HELD_NOTIFICATIONS {
-            self.held.pop_front();
+    /// Keeps a notification or an answer until a Host is there. Requests are kept as they are open, and what the client
+    /// cancelled is not.
+    pub(super) fn hold(&mut self, order: u64, message: &Message) {
+        let is_kept = match message.kind() {
+            Kind::Notification => cancelled(message).is_none(),
+            Kind::Response { .. } => true,
+            Kind::Request { .. } | Kind::Batch => false,
+        };
+        if is_kept {
+            self.held.insert(order, message.line().clone());
         }
-        self.held.push_back(line);
+        if self.held.len() > MOST_HELD {
+            self.held.pop_first();
+        }
     }
 
-    /// Takes the notifications that wait.
-    pub(super) fn take_held(&mut self) -> impl Iterator<Item = Bytes> + '_ {
-        self.held.drain(..)
+    /// What the next Host is sent, in the order in which the client sent it.
+    pub(super) fn take_waiting(&mut self) -> BTreeMap<u64, Bytes> {
+        let mut waiting = std::mem::take(&mut self.held);
+        for open in self.open.values_mut() {
+            open.dispatched = false;
+            waiting.extend(open.line.clone().map(|line| (open.order, line)));
+        }
+        waiting
     }
 
     /// The client's `initialize`, for the next Host, and whether it was answered.
@@ -93,21 +99,11 @@ impl Pending {
         (self.initialize.as_ref().map(|(_, line)| line), self.initialized)
     }
 
-    /// Sorts the open requests after a Host was lost. What may have run is no longer open.
-    pub(super) fn recover(&mut self) -> Recovery {
-        let mut open: Vec<_> = self.open.drain().collect();
-        open.sort_by_key(|(_, request)| request.order);
-        let mut recovery = Recovery::default();
-        for (id, request) in open {
-            match request.line.clone() {
-                Some(line) => {
-                    recovery.again.push(line);
-                    self.open.insert(id, Open { dispatched: false, ..request });
-                }
-                None => recovery.uncertain.push(id),
-            }
-        }
-        recovery
+    /// Gives up on the open requests that may have run when a Host was lost; they are to be told so.
+    pub(super) fn recover(&mut self) -> Vec<RequestId> {
+        let mut uncertain: Vec<_> = self.open.extract_if(|_, open| open.line.is_none()).collect();
+        uncertain.sort_by_key(|(_, open)| open.order);
+        uncertain.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Gives up on every open request.
@@ -125,6 +121,12 @@ impl Pending {
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
+}
+
+/// The request that a notification cancels.
+pub(super) fn cancelled(message: &Message) -> Option<RequestId> {
+    let cancels = message.method() == Some("notifications/cancelled");
+    message.raw_at(&["params", "requestId"]).filter(|_| cancels).map(RequestId::from_raw)
 }
 
 fn is_harmless(line: &Bytes) -> bool {
@@ -156,10 +158,9 @@ mod tests {
         assert!(pending.note_answered(&answered, false));
         assert!(!pending.note_answered(&answered, false), "an answer counts once");
 
-        let recovery = pending.recover();
-        assert_eq!(recovery.uncertain, [call.clone(), unknown]);
-        let again: Vec<_> = recovery.again.iter().map(|line| &line[..7]).collect();
-        assert_eq!(again, [br#"{"id":1"#, br#"{"id":3"#]);
+        assert_eq!(pending.recover(), [call.clone(), unknown]);
+        let again: Vec<_> = pending.take_waiting().into_values().map(|line| line.slice(..7)).collect();
+        assert_eq!(again, [&br#"{"id":1"#[..], br#"{"id":3"#]);
         assert!(!pending.note_answered(&call, false), "told once, never answered again");
         assert_eq!(pending.abandon().len(), 2);
         assert!(pending.is_empty());
@@ -171,7 +172,29 @@ mod tests {
         let id = sent(&mut pending, r#"{"id":1,"method":"tools/call"}"#);
         assert!(pending.note_cancelled(&id));
         assert!(pending.is_empty());
-        assert!(pending.recover().again.is_empty());
+        assert!(pending.recover().is_empty() && pending.take_waiting().is_empty());
+    }
+
+    #[test]
+    fn the_next_host_hears_everything_in_its_order() {
+        let mut pending = Pending::default();
+        let said = [
+            r#"{"id":1,"method":"tools/list"}"#,
+            r#"{"method":"notifications/roots/list_changed"}"#,
+            r#"{"method":"notifications/cancelled","params":{"requestId":0}}"#,
+            r#"{"id":"drawbridge-1","result":{}}"#,
+            r#"{"id":2,"method":"tools/call"}"#,
+        ];
+        let messages = said.map(|text| Message::parse(Bytes::from_static(text.as_bytes())).expect(text));
+        let orders: Vec<u64> = messages.iter().map(|message| pending.note_sent(message)).collect();
+        // What was on its way is taken back after what came later.
+        for at in [3, 4, 0, 1, 2] {
+            pending.hold(orders[at], &messages[at]);
+        }
+        let waiting: Vec<_> = pending.take_waiting().into_values().collect();
+        assert_eq!(waiting, [said[0], said[1], said[3], said[4]]);
+        let again: Vec<_> = pending.take_waiting().into_values().collect();
+        assert_eq!(again, [said[0], said[4]], "notifications and answers are sent once");
     }
 
     #[test]

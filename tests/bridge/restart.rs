@@ -70,6 +70,28 @@ async fn a_host_outlives_the_client_that_started_it() {
     assert_eq!(home.host_pid().await, host);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_answer_to_the_server_gets_there_through_the_next_host() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize_with(json!({ "elicitation": {} })).await;
+    let call = client.ask("tools/call", json!({ "name": "elicit", "arguments": {} })).await;
+    let question = client.message().await;
+    assert_eq!(question["method"], "elicitation/create", "{question}");
+    home.kill_host().await;
+    assert_eq!(client.answer_to(call).await.0["error"]["data"]["code"], "may_have_run");
+    let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": { "action": "cancel" } });
+    client.send(&answer.to_string()).await;
+    client.tools().await;
+    let arrived = || {
+        let journal = server.control().journal();
+        journal.iter().any(|seen| seen.body == answer.to_string().as_bytes())
+    };
+    server.control().wait_for(|_| arrived()).await;
+}
+
 /// Subscribes to a resource and chooses a log level.
 async fn wish(client: &mut Client) {
     for (method, params) in [

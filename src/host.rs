@@ -140,7 +140,7 @@ impl Host {
             opener,
             windows,
             front,
-            approvals: Approvals { rule: settings.connect_url(has_display), approver },
+            approvals: Approvals::new(settings.connect_url(has_display), approver),
             sessions: SessionDeps {
                 network: network.clone(),
                 snapshots,

@@ -16,7 +16,7 @@ use crate::endpoint::frame::{self, Control, Frame, Hello};
 use crate::endpoint::{Line, LineReader, Stream};
 use crate::failure::{Code, Failure};
 use crate::host::HostHandle;
-use crate::host::session::{self, HostEnd};
+use crate::host::session::{self, Early, HostEnd};
 
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
 
@@ -49,15 +49,21 @@ async fn greet(host: HostHandle, stream: Stream, early: BytesMut) {
     if hello.protocol != frame::PROTOCOL {
         return refuse(&mut writer, version_skew(&hello)).await;
     }
-    let connection = match host.connection(&hello.target, &hello.options).await {
-        Ok(connection) => connection,
-        Err(failure) => return refuse(&mut writer, failure).await,
-    };
-    if say(&mut writer, &Control::Welcome).await.is_ok() {
-        let _open = host.activity().session();
-        let host_end = HostEnd::Pause(host.shutdown().clone());
-        session::serve(host.session_deps(), connection, hello, frames, writer, host_end).await;
+    if say(&mut writer, &Control::Welcome).await.is_err() {
+        return;
     }
+    let _open = host.activity().session();
+    let deps = host.session_deps();
+    let mut early = Early::new(&hello.target, deps.limits.start_budget);
+    // A person may have to be asked first, who takes the time that it takes.
+    let connecting = early.until(host.connection(&hello.target, &hello.options), &mut frames, &mut writer);
+    let connection = match host.shutdown().run_until_cancelled(connecting).await.flatten() {
+        Some(Ok(connection)) => connection,
+        Some(Err(failure)) => return refuse(&mut writer, failure).await,
+        None => return,
+    };
+    let host_end = HostEnd::Pause(host.shutdown().clone());
+    session::serve(deps, connection, hello, early, frames, writer, host_end).await;
 }
 
 async fn read_hello<R: tokio::io::AsyncRead + Unpin>(frames: &mut LineReader<R>) -> Option<Hello> {

@@ -99,7 +99,8 @@ impl McpClient {
         self.next_id += 1;
         let id = RequestId::from_raw(&self.next_id.to_string());
         let request = json!({ "jsonrpc": "2.0", "id": self.next_id, "method": method, "params": params });
-        self.send(request.to_string().as_bytes()).await?;
+        // What the Host has said before it hung up still counts.
+        let _ = self.send(request.to_string().as_bytes()).await;
         loop {
             let message = self.next_message().await?;
             match message.kind() {

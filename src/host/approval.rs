@@ -1,9 +1,11 @@
 //! Whether a program's configuration may bring an address, or send a secret, that nobody
 //! approved (security rule 4).
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use url::Url;
 
 use super::Error;
@@ -13,7 +15,7 @@ use crate::redact::{SafeUrl, plain};
 use crate::registry::ServerName;
 
 /// What a program wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Wanted {
     /// The address.
     pub url: SafeUrl,
@@ -29,13 +31,21 @@ pub trait Approver: Send + Sync {
     fn approve(&self, wanted: Wanted) -> BoxFuture<'_, bool>;
 }
 
+type Question = WeakShared<BoxFuture<'static, bool>>;
+
 /// How approvals are given.
 pub(super) struct Approvals {
-    pub(super) rule: ConnectUrl,
-    pub(super) approver: Option<Arc<dyn Approver>>,
+    rule: ConnectUrl,
+    approver: Option<Arc<dyn Approver>>,
+    /// The questions that wait, by all that they are about.
+    asked: Mutex<HashMap<(Url, Wanted), Question>>,
 }
 
 impl Approvals {
+    pub(super) fn new(rule: ConnectUrl, approver: Option<Arc<dyn Approver>>) -> Self {
+        Self { rule, approver, asked: Mutex::default() }
+    }
+
     /// Decides; returns when it is fine.
     ///
     /// # Errors
@@ -46,10 +56,29 @@ impl Approvals {
                 tracing::info!(url = %wanted.url, new = wanted.is_new, references = ?shown(&wanted), "allowed without asking");
                 true
             }
-            (ConnectUrl::Ask, Some(approver)) => approver.approve(wanted.clone()).await,
+            (ConnectUrl::Ask, Some(approver)) => self.ask(approver, url, &wanted).await,
             (ConnectUrl::Ask, None) | (ConnectUrl::Never, _) => false,
         };
         if agreed { Ok(()) } else { Err(refusal(url, name, &wanted)) }
+    }
+
+    /// Asks once, however many programs want the same; the question goes with the last of them.
+    fn ask(
+        &self,
+        approver: &Arc<dyn Approver>,
+        url: &Url,
+        wanted: &Wanted,
+    ) -> Shared<BoxFuture<'static, bool>> {
+        let key = (url.clone(), wanted.clone());
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, question| question.upgrade().is_some_and(|question| question.peek().is_none()));
+        if let Some(question) = asked.get(&key).and_then(WeakShared::upgrade) {
+            return question;
+        }
+        let (approver, new) = (approver.clone(), wanted.clone());
+        let question = async move { approver.approve(new).await }.boxed().shared();
+        asked.extend(question.downgrade().map(|question| (key, question)));
+        question
     }
 }
 
@@ -88,4 +117,57 @@ pub(super) fn only_harmless(url: &Url, name: &ServerName, given: &ServerOptions)
 
 fn shown(wanted: &Wanted) -> Vec<String> {
     wanted.references.iter().map(|reference| plain(reference, 120)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::poll_immediate;
+    use tokio::sync::{Semaphore, mpsc};
+
+    use super::*;
+
+    /// Shows every question that is asked, and agrees to each once it may.
+    struct Person {
+        shown: mpsc::Sender<Arc<()>>,
+        agrees: Semaphore,
+    }
+
+    impl Approver for Person {
+        fn approve(&self, _: Wanted) -> BoxFuture<'_, bool> {
+            let question = Arc::new(());
+            self.shown.try_send(question.clone()).expect("room");
+            async move {
+                let agreed = self.agrees.acquire().await.is_ok();
+                drop(question);
+                agreed
+            }
+            .boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_question_is_asked_once_and_goes_with_the_last_who_wants_it() {
+        let (shown, mut questions) = mpsc::channel(8);
+        let person = Arc::new(Person { shown, agrees: Semaphore::new(0) });
+        let approvals = Approvals::new(ConnectUrl::Ask, Some(person.clone()));
+        let (name, url) = ("demo".parse().expect("a name"), Url::parse("https://x.example/mcp").expect("a URL"));
+        let decide = |reference: &str| {
+            let wanted = Wanted { url: (&url).into(), is_new: true, references: vec![reference.to_owned()] };
+            Box::pin(approvals.decide(&url, &name, wanted))
+        };
+        let (mut one, mut two, mut other) = (decide("env:A"), decide("env:A"), decide("env:B"));
+        for waiting in [&mut one, &mut two, &mut other] {
+            assert!(poll_immediate(waiting).await.is_none());
+        }
+        let first = questions.recv().await.expect("asked");
+        assert!(questions.recv().await.is_some() && questions.try_recv().is_err(), "one for each");
+
+        drop(one);
+        assert_eq!(Arc::strong_count(&first), 2, "somebody still waits");
+        drop(two);
+        assert_eq!(Arc::strong_count(&first), 1, "nobody does");
+        person.agrees.add_permits(8);
+        assert!(other.await.is_ok() && decide("env:A").await.is_ok());
+        assert!(questions.recv().await.is_some(), "asked anew");
+    }
 }

@@ -10,6 +10,7 @@ mod context;
 mod crossing;
 mod detect;
 mod downstream;
+mod early;
 mod ending;
 mod fresh;
 mod from_client;
@@ -62,6 +63,7 @@ use crate::upstream::Incoming;
 
 use context::{Context, Shared};
 use downstream::Downstream;
+pub use early::Early;
 pub use ending::HostEnd;
 use ending::Upstream;
 pub use held::HELD_STATE;
@@ -125,6 +127,7 @@ pub async fn serve<R, W>(
     deps: SessionDeps,
     connection: Connection,
     hello: Hello,
+    early: Early,
     frames: LineReader<R>,
     writer: W,
     host_end: HostEnd,
@@ -139,7 +142,7 @@ pub async fn serve<R, W>(
     let sealer = deps.sealer.clone();
     let context = Context::new(connection, deps, downstream, sender).await;
     let session = Session::new(Arc::new(context), sealer, key);
-    session.run(hello, frames, incoming, host_end).await;
+    session.run((hello, early), frames, incoming, host_end).await;
     let _ = tokio::time::timeout(END_LIMIT, writing).await;
 }
 
@@ -234,12 +237,13 @@ impl Session {
 
     async fn run<R: AsyncRead + Unpin>(
         mut self,
-        hello: Hello,
+        (hello, early): (Hello, Early),
         mut frames: LineReader<R>,
         mut incoming: mpsc::Receiver<Incoming>,
         host_end: HostEnd,
     ) {
         self.resume(hello);
+        self.take_up(early).await;
         let mut account = self.context.account().map(AccountHandle::state);
         let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
         let mut standing = self.context.connection.standing.clone();
@@ -314,6 +318,21 @@ impl Session {
         self.told.introduction = true;
         self.open_link(Opening::Legacy(Box::new(Handshake { initialize, resume, initialized })));
         self.wish_at_modern_server();
+    }
+
+    /// Goes on with a client that was answered before its connection was made.
+    async fn take_up(&mut self, early: Early) {
+        let Early { waiting, initialize, introduced, lists, .. } = early;
+        if let Some(initialize) = initialize {
+            self.note_client(&initialize);
+            let initialized = Message::parse(Bytes::from_static(INITIALIZED)).ok();
+            self.open_link(Opening::Legacy(Box::new(Handshake { initialize, resume: None, initialized })));
+        }
+        self.told.introduction |= introduced;
+        self.told.lists.extend(lists.into_iter().map(|list| (list, "[]".to_owned())));
+        for message in waiting {
+            self.on_client(message).await;
+        }
     }
 
     async fn reply(&self, line: Bytes) {

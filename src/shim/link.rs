@@ -12,7 +12,7 @@ use crate::failure::{Code, Failure};
 /// Hosts that may vanish in a row before this is an error.
 const MOST_VANISHING_HOSTS: usize = 20;
 const VANISHED_PAUSE: Duration = Duration::from_millis(50);
-/// The Host may have to look up a name and ask the keychain first.
+/// The Host answers at once; a busy computer does not.
 const GREETING_LIMIT: Duration = Duration::from_secs(25);
 const LONGEST_HEAD: usize = 8 * 1024;
 

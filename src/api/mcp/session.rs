@@ -17,7 +17,7 @@ use crate::endpoint::frame::{self, Frame, Hello};
 use crate::endpoint::{Line, LineReader};
 use crate::host::HostHandle;
 use crate::host::connection::Connection;
-use crate::host::session::{self, HostEnd};
+use crate::host::session::{self, Early, HostEnd};
 use crate::mcp::{self, Message, RequestId};
 
 /// Bytes between this task and the Host's session.
@@ -220,7 +220,7 @@ pub(super) fn serve(host: &HostHandle, connection: Connection, hello: Hello, pip
     let host_end = HostEnd::Leave(host.shutdown().clone());
     host.tasks().spawn(async move {
         let _open = open;
-        session::serve(deps, connection, hello, frames, write, host_end).await;
+        session::serve(deps, connection, hello, Early::default(), frames, write, host_end).await;
     });
 }
 

@@ -116,7 +116,8 @@ impl Shim {
         }
         let mut end: Option<Instant> = None;
         loop {
-            let finished = self.pending.is_empty() && self.to_client.is_empty() && !self.to_host.has_remaining();
+            let finished =
+                self.pending.is_empty() && self.to_client.is_empty() && !self.to_host.has_remaining();
             if end.is_some_and(|end| finished || Instant::now() >= end) {
                 return Ok(());
             }

@@ -150,7 +150,8 @@ mod tests {
         let (shown, mut questions) = mpsc::channel(8);
         let person = Arc::new(Person { shown, agrees: Semaphore::new(0) });
         let approvals = Approvals::new(ConnectUrl::Ask, Some(person.clone()));
-        let (name, url) = ("demo".parse().expect("a name"), Url::parse("https://x.example/mcp").expect("a URL"));
+        let (name, url) =
+            ("demo".parse().expect("a name"), Url::parse("https://x.example/mcp").expect("a URL"));
         let decide = |reference: &str| {
             let wanted = Wanted { url: (&url).into(), is_new: true, references: vec![reference.to_owned()] };
             Box::pin(approvals.decide(&url, &name, wanted))

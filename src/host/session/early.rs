@@ -57,7 +57,8 @@ impl Early {
         tokio::pin!(connected);
         loop {
             let due = self.due.filter(|_| self.waiting.iter().any(is_answered_here));
-            let has_room = self.waiting.iter().map(|message| message.line().len()).sum::<usize>() < MOST_BYTES;
+            let has_room =
+                self.waiting.iter().map(|message| message.line().len()).sum::<usize>() < MOST_BYTES;
             tokio::select! {
                 biased;
                 connected = &mut connected => return Some(connected),

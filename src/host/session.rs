@@ -18,6 +18,7 @@ mod from_legacy;
 mod from_upstream;
 mod held;
 mod in_its_stead;
+mod known;
 mod link;
 mod listening;
 mod listens;

@@ -1,11 +1,10 @@
-//! What every task of one session shares: where it connects, what it may spend, what is known.
+//! What every task of one session shares: where it connects, what it may spend, whose answers are awaited.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::failure::{Code, Failure};
@@ -14,9 +13,8 @@ use crate::host::activity::Activity;
 use crate::host::connection::Connection;
 use crate::host::failures;
 use crate::host::reach::Reach;
-use crate::host::snapshot::{Generation, SeenTransport, SharedSnapshot};
-use crate::mcp::era::Era;
-use crate::mcp::{Kind, Message, RequestId, json};
+use crate::host::snapshot::SharedSnapshot;
+use crate::mcp::{Kind, Message, RequestId};
 use crate::net::Network;
 use crate::oauth::scope::Scopes;
 use crate::redact::plain;
@@ -26,9 +24,7 @@ use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
 use super::calls::Calls;
 use super::downstream::Downstream;
 use super::fresh::FreshLists;
-use super::open::raw_result;
 use super::questions::Questions;
-use super::usable_tools::{UsableList, UsableTools};
 use super::{Limits, SessionDeps, sign_in_tool};
 
 /// A 401 is answered with a new token this often for one request.
@@ -342,112 +338,6 @@ impl Context {
 
     fn awaited(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Message>>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the server was seen to take `initialize` of a client of that version. One that said
-    /// which versions it speaks has to have named it.
-    pub(super) fn is_known_as_legacy_for(&self, version: &str) -> bool {
-        self.snapshot.read(|snapshot| {
-            let named = snapshot.discover.as_deref().and_then(|discovered| {
-                let versions = json::member(discovered.get(), "supportedVersions")?;
-                let versions: Vec<String> = serde_json::from_str(versions).ok()?;
-                Some(versions.iter().any(|named| named == version))
-            });
-            snapshot.era == Some(Era::Legacy) && named.unwrap_or(true)
-        })
-    }
-
-    /// Whether the server speaks to modern clients in their own words, once there was evidence.
-    pub(super) fn is_known_as_modern(&self) -> Option<bool> {
-        self.snapshot.read(|snapshot| match snapshot.era {
-            Some(Era::Modern) => Some(true),
-            Some(Era::Legacy) => Some(snapshot.discover.is_some()),
-            None => None,
-        })
-    }
-
-    /// The transport the server was seen to speak.
-    pub(super) fn seen_transport(&self) -> Option<SeenTransport> {
-        self.snapshot.read(|snapshot| snapshot.transport)
-    }
-
-    /// Remembers era and transport.
-    pub(super) fn note_seen(&self, era: Era, transport: SeenTransport) {
-        self.snapshot.change(self.snapshot.generation(), |snapshot| {
-            let seen = (Some(era), Some(transport));
-            let is_new = (snapshot.era, snapshot.transport) != seen;
-            (snapshot.era, snapshot.transport) = seen;
-            is_new
-        });
-    }
-
-    /// Forgets what proved wrong of the server's era, so that it is asked for again.
-    pub(super) fn forget_era(&self) {
-        self.snapshot.change(self.snapshot.generation(), |snapshot| {
-            let was_known = snapshot.era.is_some() || snapshot.discover.is_some();
-            (snapshot.era, snapshot.discover) = (None, None);
-            was_known
-        });
-    }
-
-    /// Forgets which transport the server was seen to speak; it may have moved to the newer one.
-    pub(super) fn forget_transport(&self) {
-        self.snapshot.change(self.snapshot.generation(), |snapshot| snapshot.transport.take().is_some());
-    }
-
-    /// Remembers what a server said, when it was asked at `asked`, that knows modern clients.
-    pub(super) fn note_discover(&self, asked: Generation, result: Option<&str>, speaks_legacy_too: bool) {
-        let era = if speaks_legacy_too { Era::Legacy } else { Era::Modern };
-        self.note_seen(era, SeenTransport::StreamableHttp);
-        let Some(result) = result.and_then(|result| RawValue::from_string(result.to_owned()).ok()) else {
-            return;
-        };
-        self.snapshot.change(asked, |snapshot| {
-            let is_new = snapshot.discover.as_ref().is_none_or(|known| known.get() != result.get());
-            snapshot.discover = Some(result);
-            is_new
-        });
-    }
-
-    /// Remembers the server's identity and capabilities, which were asked for at `asked`.
-    pub(super) fn note_initialize(&self, asked: Generation, result: Option<&str>) {
-        let Some(result) = raw_result(result) else { return };
-        self.snapshot.change(asked, |snapshot| {
-            let is_new = snapshot.initialize.as_ref().is_none_or(|known| known.get() != result.get());
-            snapshot.initialize = Some(result);
-            is_new
-        });
-    }
-
-    /// What a client may get of a tool list.
-    pub(super) fn usable_tools(&self, era: Era) -> UsableTools<'_> {
-        UsableTools { server: self.server(), era, visible: &self.connection.tools }
-    }
-
-    /// A list without what a client must not get.
-    pub(super) fn usable(&self, method: &str, items: Box<RawValue>, era: Era) -> UsableList {
-        match method {
-            "tools/list" => self.usable_tools(era).of_list(items),
-            _ => UsableList::of_no_tools(items),
-        }
-    }
-
-    /// The list that was last known. It may be older than the rules for tools.
-    pub(super) fn known_list(&self, method: &str, era: Era) -> UsableList {
-        let empty = || RawValue::from_string("[]".to_owned()).expect("an empty array");
-        let items = self.snapshot.read(|snapshot| snapshot.lists.get(method).cloned());
-        self.usable(method, items.unwrap_or_else(empty), era)
-    }
-
-    /// Remembers a whole list, which was asked for at `asked`.
-    pub(super) fn note_list(&self, asked: Generation, method: &str, items: UsableList) {
-        self.snapshot.change(asked, |snapshot| {
-            let is_new = snapshot.list(method) != Some(items.text());
-            if is_new {
-                snapshot.lists.insert(method.to_owned(), items.into_raw());
-            }
-            is_new
-        });
     }
 }
 

@@ -58,6 +58,8 @@ async fn options_of_one_connection_never_meet_stored_credentials() {
     let with_token = honest.control().journal().iter().any(|entry| entry.authorization.is_some());
     assert!(with_token, "the entry's own token is used for the entry");
 
+    // Its session sends no more by itself.
+    honest.control().wait_for(|stats| stats.open_streams == 1).await;
     honest.control().clear_journal();
     let mut other = home.connect(&["demo", "--header", "X-Other: 1"]);
     other.initialize().await;

@@ -120,8 +120,9 @@ async fn what_the_server_has_to_remember_is_told_to_every_new_session() {
                 told("resources/subscribe") && told("logging/setLevel") && stats.open_streams == 1
             })
             .await;
-        server.control().set_resource_updated("demo://welcome");
-        client.notification("notifications/resources/updated").await;
+        let journal = server.control().journal();
+        let told = journal.iter().rev().find(|seen| seen.method.as_deref() == Some("resources/subscribe"));
+        assert!(String::from_utf8_lossy(&told.expect("it was told").body).contains("demo://welcome"));
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -26,6 +27,8 @@ const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event
 const EVENTS_ONLY: HeaderValue = HeaderValue::from_static(EVENTS);
 const JSON_TYPE: HeaderValue = HeaderValue::from_static(JSON);
 
+/// How long calls wait for the server's own stream.
+const STREAM_LIMIT: Duration = Duration::from_secs(1);
 /// How long a stream may go on behind its response before it is closed.
 const TAIL: Duration = Duration::from_secs(2);
 
@@ -35,6 +38,8 @@ pub struct StreamableHttp {
     state: Mutex<State>,
     /// Reads answers to their end after their response was delivered.
     tails: Mutex<JoinSet<()>>,
+    /// Whether the server has answered the first question for its own stream.
+    stream_known: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -55,7 +60,12 @@ struct Heard {
 impl StreamableHttp {
     /// A link without an upstream session.
     pub fn new(upstream: Upstream) -> Self {
-        Self { upstream, state: Mutex::default(), tails: Mutex::default() }
+        Self {
+            upstream,
+            state: Mutex::default(),
+            tails: Mutex::default(),
+            stream_known: watch::Sender::new(false),
+        }
     }
 
     /// Sends `session` with everything from now on, or none. An answer to `initialize` sets it
@@ -123,12 +133,26 @@ impl StreamableHttp {
         }
     }
 
+    /// Returns once the server's own stream is open or is known not to be had, or after a moment. What a server asks
+    /// in the midst of a call may come on that stream, and without one it is lost.
+    pub async fn stream_settled(&self) {
+        if self.session().is_none() {
+            return;
+        }
+        let mut known = self.stream_known.subscribe();
+        if timeout(STREAM_LIMIT, known.wait_for(|known| *known)).await.is_err() {
+            // Nobody waits a second time.
+            self.stream_known.send_replace(true);
+        }
+    }
+
     async fn keep_listening(&self, sink: Sink, new_session: bool) -> Result<ListenEnd, Error> {
         let mut position = Position::start(&self.upstream.limits);
         position.last_event = self.state().heard.last_event.clone();
         let mut delivery = Delivery { awaited: Awaited::default(), sink };
         loop {
             let opened = self.open_stream(position.last_event.as_deref()).await;
+            self.stream_known.send_replace(true);
             let was_open = self.state().heard.was_open;
             let wait = match opened {
                 Ok(Some(response)) => {

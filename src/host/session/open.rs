@@ -63,6 +63,14 @@ impl Transport {
         }
     }
 
+    /// Returns once what the server asks meanwhile has a way here.
+    pub(super) async fn is_heard(&self) {
+        match self {
+            Self::Http(http) => http.stream_settled().await,
+            Self::Sse(_) => {}
+        }
+    }
+
     /// Whether answers come on the response to the POST itself.
     pub(super) fn answers_posts(&self) -> bool {
         matches!(self, Self::Http(_))

@@ -145,6 +145,9 @@ impl Request {
     }
 
     async fn attempt(&self, ready: &Arc<Ready>) -> Attempt {
+        if ready.settled && self.message.method() == Some("tools/call") {
+            ready.transport.is_heard().await;
+        }
         match &ready.crossing {
             Crossing::None | Crossing::ToVersion(_) => self.attempt_as_it_is(ready).await,
             Crossing::ToModern(client) => self.attempt_to_modern(ready, client).await,

@@ -201,11 +201,13 @@ impl Login {
                 }
                 Err(error) => return self.fail(error, reply).await,
             };
-            let exchanged = tokio::select! {
-                () = cancel.cancelled() => Err(Error::Cancelled),
-                exchanged = self.exchange(&code) => exchanged,
-            };
-            match exchanged {
+            // Not cut short: tokens that come after a Cancel must be given back, and for that they must come.
+            match self.exchange(&code).await {
+                Ok(tokens) if cancel.is_cancelled() => {
+                    self.token_client().give_back(&tokens).await;
+                    return self.fail(Error::Cancelled, reply).await;
+                }
+                Err(_) if cancel.is_cancelled() => return self.fail(Error::Cancelled, reply).await,
                 Ok(tokens) => {
                     let end = async {
                         tokio::select! {
@@ -257,8 +259,11 @@ impl Login {
             }
             identity.ok()
         });
-        self.choice().bind(&self.registration).await?;
         let tokens = TokenSet::issued(answer, &self.discovered, &self.registration, self.dpop.as_ref(), now);
+        if let Err(error) = self.choice().bind(&self.registration).await {
+            client.give_back(&tokens).await;
+            return Err(error);
+        }
         Ok(TokenSet { identity, ..tokens })
     }
 

@@ -115,12 +115,19 @@ impl DeviceLogin {
     /// # Errors
     /// [`Error::Cancelled`], [`Error::CodeExpired`], [`Error::Denied`] and those of the token endpoint.
     pub async fn finish(self, cancel: CancellationToken) -> Result<Finished, Error> {
-        let deadline = Instant::now() + self.answer.prompt.expires_in;
-        let answer = tokio::select! {
-            () = cancel.cancelled() => return Err(Error::Cancelled),
-            () = tokio::time::sleep_until(deadline) => return Err(Error::CodeExpired),
-            answer = self.poll() => answer?,
-        };
+        let tokens = self.poll(&cancel).await.map(|answer| self.tokens(answer))?;
+        if let Err(error) = self.take(&tokens, &cancel).await {
+            self.client().give_back(&tokens).await;
+            return Err(error);
+        }
+        Ok(Finished { tokens, farewell: Farewell::without_page() })
+    }
+
+    /// Why tokens that came cannot be kept.
+    async fn take(&self, tokens: &TokenSet, cancel: &CancellationToken) -> Result<(), Error> {
+        if cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
         let choice = Choice {
             network: &self.network,
             settings: &self.request.settings,
@@ -129,13 +136,11 @@ impl DeviceLogin {
             discovered: &self.discovered,
         };
         choice.bind(&self.registration).await?;
-        let tokens = self.tokens(answer);
         // The browser is elsewhere, so nobody can be asked.
-        if let Some(doubt) = doubt::about(&tokens, &self.request).first() {
-            self.client().give_back(&tokens).await;
-            return Err(doubt.to_error(&self.request));
+        match doubt::about(tokens, &self.request).first() {
+            Some(doubt) => Err(doubt.to_error(&self.request)),
+            None => Ok(()),
         }
-        Ok(Finished { tokens, farewell: Farewell::without_page() })
     }
 
     fn tokens(&self, answer: TokenResponse) -> TokenSet {
@@ -156,12 +161,18 @@ impl DeviceLogin {
         }
     }
 
-    async fn poll(&self) -> Result<TokenResponse, Error> {
+    /// Asks until there are tokens. A question under way is not cut short: what it brings must be given back then.
+    async fn poll(&self, cancel: &CancellationToken) -> Result<TokenResponse, Error> {
         let client = self.client();
         let Discovered { server, resource, .. } = &self.discovered;
+        let deadline = Instant::now() + self.answer.prompt.expires_in;
         let mut interval = self.answer.interval;
         loop {
-            tokio::time::sleep(interval).await;
+            tokio::select! {
+                () = cancel.cancelled() => return Err(Error::Cancelled),
+                () = tokio::time::sleep_until(deadline) => return Err(Error::CodeExpired),
+                () = tokio::time::sleep(interval) => {}
+            }
             let mut form =
                 vec![("grant_type", DEVICE_CODE), ("device_code", self.answer.device_code.expose())];
             form.extend(resource.as_deref().map(|resource| ("resource", resource)));

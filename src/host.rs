@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,9 +33,12 @@ mod error;
 pub mod failures;
 mod front;
 mod handle;
+mod live;
 mod options;
+mod pages;
 pub mod reach;
 mod secrets;
+mod servers;
 mod serving;
 pub mod session;
 pub mod settings;
@@ -61,6 +63,7 @@ use approval::Approvals;
 use clients::Clients;
 use controller::Controller;
 use handle::Inner;
+use pages::Pages;
 use reach::Reach;
 use session::SessionDeps;
 use session::resume::Sealer;
@@ -146,7 +149,7 @@ impl Host {
                 snapshots,
                 sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
                 limits: session::Limits { start_budget: start_budget(), ..session::Limits::default() },
-                pages: Arc::new(Semaphore::new(1)),
+                pages: Pages::new(&tasks),
                 reach,
                 activity: activity.clone(),
             },

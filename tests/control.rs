@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use demo_server::{Auth, Config, DemoServer, OAuthConfig, sign_in_with_form};
+use axum::routing::get;
+use axum::{Json, Router};
+use demo_server::{Auth, Config, DemoServer, OAuthConfig, TokenFault, sign_in_with_form};
 use drawbridge::api::control;
-use drawbridge::host::{Host, HostConfig, HostHandle};
+use drawbridge::api::types::{AccountStateView, Changes, ServerView};
+use drawbridge::host::account::{OpenWith, Operation, Refusal};
+use drawbridge::host::{AccountRef, Host, HostConfig, HostHandle};
 use drawbridge::oauth::browser::SystemBrowser;
 use drawbridge::paths::Paths;
 use drawbridge::secret::StoreKind;
@@ -208,4 +211,82 @@ async fn an_account_that_was_removed_is_gone_while_the_others_stay() {
     let accounts = window.get("/servers/demo").await["accounts"].clone();
     let labels: Vec<_> = accounts.as_array().into_iter().flatten().map(|account| &account["label"]).collect();
     assert_eq!(labels, [&json!("home")]);
+}
+
+fn account() -> AccountRef {
+    AccountRef { server: "demo".to_owned(), label: None }
+}
+
+fn changes(changes: Value) -> Changes {
+    serde_json::from_value(changes).expect("changes")
+}
+
+/// An MCP server at another origin that sends people to the same authorization server.
+async fn newcomer(issuer: &str) -> Url {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+    let metadata = json!({ "resource": url, "authorization_servers": [issuer] });
+    let router = Router::new()
+        .route("/.well-known/oauth-protected-resource/mcp", get(move || async move { Json(metadata) }))
+        .fallback(|| async { (StatusCode::UNAUTHORIZED, [("www-authenticate", "Bearer")]) });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url.parse().expect("a URL")
+}
+
+#[tokio::test]
+async fn a_server_at_a_new_origin_gets_no_client_that_consent_was_given_to() {
+    let (window, server) = (Window::open(), demo(Auth::OAuth(OAuthConfig::default())).await);
+    window.add("demo", server.url().as_str()).await;
+    window.sign_in("demo", "default").await;
+    assert_eq!(server.control().stats().registrations, 1);
+    let elsewhere = newcomer(&server.control().issuer()).await;
+    window.host.edit("demo", changes(json!({ "url": elsewhere }))).await.expect("changed");
+    window.host.sign_in(&account(), OpenWith::Caller).await.expect("a page");
+    assert_eq!(server.control().stats().registrations, 2);
+}
+
+#[tokio::test]
+async fn no_account_starts_while_the_one_before_still_renews_its_tokens() {
+    let (window, server) = (Window::open(), demo(Auth::OAuth(OAuthConfig::default())).await);
+    window.add("demo", server.url().as_str()).await;
+    window.sign_in("demo", "default").await;
+    let before = window.host.account(&account()).await.expect("an account");
+    let used = before.access_token().await.expect("read").expect("signed in");
+    server.control().revoke_access_tokens();
+    server.control().token_endpoint_fault(TokenFault::Stall);
+    let refusal = Refusal {
+        used: Some(used),
+        status: StatusCode::UNAUTHORIZED,
+        challenge: Vec::new(),
+        operation: Operation::default(),
+    };
+    let renewing = before.clone();
+    let renewing = tokio::spawn(async move { renewing.refused(refusal).await });
+    server.control().wait_for(|stats| stats.grant("refresh_token") == 1).await;
+
+    let host = window.host.clone();
+    let edit = changes(json!({ "options": { "scope": "mcp" } }));
+    let editing = tokio::spawn(async move { host.edit("demo", edit).await });
+    let is_ending = |servers: &Arc<Vec<ServerView>>| {
+        servers
+            .iter()
+            .flat_map(|server| &server.accounts)
+            .all(|account| account.state == AccountStateView::Unknown)
+    };
+    timeout(LIMIT, window.host.views().wait_for(is_ending))
+        .await
+        .expect("in time")
+        .expect("the Host goes on");
+    let account = account();
+    let after = window.host.account(&account);
+    tokio::pin!(after);
+    assert!(timeout(Duration::from_millis(100), &mut after).await.is_err(), "two tasks have one token");
+
+    server.control().release_stalled();
+    timeout(LIMIT, editing).await.expect("in time").expect("no panic").expect("changed");
+    renewing.await.expect("no panic").ok();
+    let after = timeout(LIMIT, after).await.expect("in time").expect("an account");
+    let state = after.look().await.expect("read");
+    assert!(state.is_signed_in(), "{state:?}");
+    assert_eq!(server.control().stats().grant("refresh_token"), 1);
 }

@@ -57,6 +57,8 @@ pub struct AccountKey {
 pub struct AccountSpec {
     /// Which account.
     pub key: AccountKey,
+    /// The entry's name in the names of what is stored.
+    pub stored_as: String,
     /// What the person calls the server.
     pub server_name: String,
     /// The MCP server.

@@ -9,18 +9,23 @@ use super::account::{
 };
 use super::activity::Busy;
 use super::connection::ConnectionKey;
-use super::controller::Live;
+use super::live::{Closed, Found, Live};
 use super::options::Server;
 use super::session::probe::{Probe, probe};
 use super::{Error, HostHandle, dialling, failures};
 use crate::api::types::{PastedRedirect, ProbeView, ServerOptions};
 use crate::failure::Failure;
 use crate::oauth;
+use crate::oauth::registration::Registrations;
 use crate::redact::plain;
 use crate::registry::{AccountLabel, ServerEntry, ServerId};
 
 /// How long a sign-out at the server may hold up the one here.
 const SIGN_OUT_LIMIT: Duration = Duration::from_secs(15);
+/// How long an account may take to end: a little more than it gives itself for its last words.
+const END_LIMIT: Duration = Duration::from_secs(8);
+/// How long those who want an account wait for others to be ended: a little more than all of that takes.
+const CLOSED_LIMIT: Duration = Duration::from_secs(30);
 /// How long a list of servers waits for accounts that have just been started.
 const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -188,20 +193,37 @@ impl HostHandle {
         let _ = tokio::time::timeout(SETTLE_LIMIT, waking.wait_for(|count| *count == 0)).await;
     }
 
-    /// The task of an account, started if need be.
+    /// The task of an account, started if need be. While accounts of its server are being ended, it waits.
     pub(super) async fn live(&self, entry: &ServerEntry, label: &AccountLabel) -> Result<Live, Error> {
         let key = AccountKey { entry: entry.id.clone(), label: label.to_string() };
-        let wanted = key.clone();
-        if let Some(live) = self.inner.controller.ask(move |state| state.live(&wanted)).await? {
-            return Ok(live);
-        }
+        let found = async {
+            loop {
+                let wanted = key.clone();
+                let opened = match self.inner.controller.ask(move |state| state.find(&wanted)).await? {
+                    Found::Live(live) => return Ok(live),
+                    Found::Closed(opened) => opened,
+                    Found::Nothing => match self.start(key.clone(), entry).await? {
+                        Found::Live(live) => return Ok(live),
+                        Found::Closed(opened) => opened,
+                        Found::Nothing => return Err(Error::Stopped),
+                    },
+                };
+                opened.cancelled().await;
+            }
+        };
+        tokio::time::timeout(CLOSED_LIMIT, found)
+            .await
+            .unwrap_or_else(|_| Err(Error::Conflict { name: entry.name.clone() }))
+    }
+
+    async fn start(&self, key: AccountKey, entry: &ServerEntry) -> Result<Found, Error> {
         let server = self.stored(entry.clone()).await?;
         let spec = spec_of(&server, key.clone()).await?;
         let stop = self.inner.end.child_token();
         let deps = self.account_deps(stop.clone());
         let entry = entry.clone();
         let start = move || Live { handle: AccountHandle::spawn(spec, deps), stop };
-        self.inner.controller.ask(move |state| state.live_or_start(key, &entry, start)).await?
+        self.inner.controller.ask(move |state| state.start(key, &entry, start)).await?
     }
 
     /// An account of one connection alone, which needs nobody: it ends with the connection, and nothing of it is
@@ -242,8 +264,15 @@ impl HostHandle {
         }
     }
 
-    /// Ends the tasks of a server's accounts; `for_good` signs them out first.
-    pub(super) async fn end_accounts(&self, entry: &ServerEntry, for_good: bool) {
+    /// Lets nobody have accounts of a server, until the answer is dropped.
+    pub(super) async fn close_accounts(&self, entry: &ServerEntry) -> Result<Closed, Error> {
+        let id = entry.id.clone();
+        self.inner.controller.ask(move |state| state.close(&id)).await
+    }
+
+    /// Ends the tasks of a server's accounts, which are closed, and returns when the last has ended. `for_good` signs
+    /// them out first, and forgets the clients that were registered for them.
+    pub(super) async fn end_accounts(&self, entry: &ServerEntry, for_good: bool, closed: Closed) {
         if for_good {
             for account in &entry.accounts {
                 self.forget_answers(&entry.id, &account.label).await;
@@ -251,15 +280,14 @@ impl HostHandle {
         }
         let id = entry.id.clone();
         let all = self.inner.controller.ask(move |state| state.take_live(&id)).await.unwrap_or_default();
-        for Live { handle, stop } in all {
-            if for_good {
-                let signed_out = tokio::time::timeout(SIGN_OUT_LIMIT, handle.sign_out()).await;
-                if !matches!(signed_out, Ok(Ok(()))) {
-                    tracing::warn!(server = %entry.name, "an account may still be signed in at the server");
-                }
+        futures_util::future::join_all(all.into_iter().map(|live| end(entry, live, for_good))).await;
+        if for_good {
+            let registrations = Registrations::new(self.inner.vault.clone(), entry.stored_as());
+            if let Err(error) = registrations.forget_all().await {
+                tracing::warn!(server = %entry.name, %error, "its clients could not be deleted");
             }
-            stop.cancel();
         }
+        drop(closed);
     }
 
     /// Deletes what the server last said to an account.
@@ -269,10 +297,26 @@ impl HostHandle {
     }
 }
 
+/// Ends the task of one account.
+async fn end(entry: &ServerEntry, live: Live, for_good: bool) {
+    let Live { handle, stop } = live;
+    if for_good {
+        let signed_out = tokio::time::timeout(SIGN_OUT_LIMIT, handle.sign_out()).await;
+        if !matches!(signed_out, Ok(Ok(()))) {
+            tracing::warn!(server = %entry.name, "an account may still be signed in at the server");
+        }
+    }
+    stop.cancel();
+    if tokio::time::timeout(END_LIMIT, handle.ended()).await.is_err() {
+        tracing::warn!(server = %entry.name, "an account did not end in time");
+    }
+}
+
 /// What an account of this server is about.
 async fn spec_of(server: &Server, key: AccountKey) -> Result<AccountSpec, Error> {
     Ok(AccountSpec {
         key,
+        stored_as: server.entry.stored_as(),
         server_name: server.entry.name.to_string(),
         server_url: server.entry.url.clone(),
         settings: dialling::settings(server).await?,

@@ -3,14 +3,15 @@
 //! It never waits for the network or the secret store: a [`HostHandle`](super::HostHandle) does
 //! that on its caller's time and comes back with the result.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::account::{AccountHandle, AccountKey, AccountState, Elsewhere, Served};
+use super::account::{AccountKey, AccountState, Elsewhere, Served};
+use super::live::{Closed, Found, Live, LiveAccounts};
 use super::reach::{Attempt, Reach};
 use super::standing::{Leaving, Standing, Standings, Watched};
 use super::{Error, view};
@@ -34,21 +35,13 @@ pub(super) struct Controller {
 /// What the controller owns.
 pub(super) struct State {
     registry: Registry,
-    accounts: HashMap<AccountKey, Live>,
+    accounts: LiveAccounts,
     standings: Standings,
     reach: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
     views: watch::Sender<Arc<Vec<ServerView>>>,
     served: watch::Sender<Arc<Vec<Served>>>,
     jobs: mpsc::WeakSender<Job>,
     tasks: TaskTracker,
-}
-
-/// An account whose task runs.
-#[derive(Debug, Clone)]
-pub(super) struct Live {
-    pub(super) handle: AccountHandle,
-    /// Ends the task.
-    pub(super) stop: CancellationToken,
 }
 
 impl Controller {
@@ -64,7 +57,7 @@ impl Controller {
         let (served, seen) = watch::channel(Arc::default());
         let mut state = State {
             registry,
-            accounts: HashMap::new(),
+            accounts: LiveAccounts::default(),
             standings: Standings::default(),
             reach: reach.watch(),
             views,
@@ -171,23 +164,24 @@ impl State {
         Ok(())
     }
 
-    /// The running task of an account.
-    pub(super) fn live(&self, key: &AccountKey) -> Option<Live> {
-        self.accounts.get(key).cloned()
+    /// An account, for those who want to use it.
+    pub(super) fn find(&self, key: &AccountKey) -> Found {
+        self.accounts.find(key)
     }
 
-    /// The running task of an account; starts it unless somebody else did so meanwhile.
+    /// Starts an account's task, unless somebody else did so meanwhile or its server is closed.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the entry is no longer what `start` was made from.
-    pub(super) fn live_or_start(
+    pub(super) fn start(
         &mut self,
         key: AccountKey,
         entry: &ServerEntry,
         start: impl FnOnce() -> Live,
-    ) -> Result<Live, Error> {
-        if let Some(live) = self.accounts.get(&key) {
-            return Ok(live.clone());
+    ) -> Result<Found, Error> {
+        let found = self.accounts.find(&key);
+        if !matches!(found, Found::Nothing) {
+            return Ok(found);
         }
         let now = self.registry.by_id(&entry.id);
         if !now.is_some_and(|now| same_but_for_accounts(now, entry)) {
@@ -196,12 +190,17 @@ impl State {
         let live = start();
         self.follow(key.clone(), &live);
         self.accounts.insert(key, live.clone());
-        Ok(live)
+        Ok(Found::Live(live))
+    }
+
+    /// Lets nobody have accounts of a server, until the answer is dropped.
+    pub(super) fn close(&mut self, id: &ServerId) -> Closed {
+        self.accounts.close(id)
     }
 
     /// Takes the running tasks of a server's accounts out; the caller ends them.
     pub(super) fn take_live(&mut self, id: &ServerId) -> Vec<Live> {
-        let taken = self.accounts.extract_if(|key, _| key.entry == *id).map(|(_, live)| live).collect();
+        let taken = self.accounts.take(id);
         self.publish();
         taken
     }
@@ -317,7 +316,7 @@ impl State {
     }
 
     fn view(&self, entry: &ServerEntry) -> ServerView {
-        let live = self.accounts.iter().filter(|(key, _)| key.entry == entry.id);
+        let live = self.accounts.of(&entry.id);
         let further = live.filter_map(|(key, live)| {
             let label = key.label.parse::<AccountLabel>().ok()?;
             let is_worth_showing = !matches!(*live.handle.state().borrow(), AccountState::Unknown);

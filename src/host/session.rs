@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
@@ -53,6 +53,7 @@ use crate::endpoint::{Line, LineReader};
 use crate::host::account::{AccountHandle, AccountState};
 use crate::host::activity::{Activity, Busy};
 use crate::host::connection::Connection;
+use crate::host::pages::Pages;
 use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
 use crate::host::standing;
@@ -115,7 +116,7 @@ pub struct SessionDeps {
     /// What a session may spend.
     pub limits: Limits,
     /// One sign-in page at a time opens by itself.
-    pub pages: Arc<Semaphore>,
+    pub pages: Pages,
     /// Remembers which servers could be reached.
     pub reach: Reach,
     /// Counts what is under way.

@@ -131,6 +131,9 @@ pub struct ServerEntry {
     /// The account a bare name means, where it is not the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_account: Option<AccountLabel>,
+    /// How often what was stored for its accounts was dropped, since it could have gone elsewhere.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub times_dropped: u32,
     /// Fields of other versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -254,7 +257,17 @@ impl ServerEntry {
             tools: ToolRules::default(),
             accounts: Vec::new(),
             default_account: None,
+            times_dropped: 0,
             other: Map::new(),
+        }
+    }
+
+    /// Its name in the names of what is stored for its accounts. Another one after each drop, so that what the secret
+    /// store would not delete is not used either.
+    pub fn stored_as(&self) -> String {
+        match self.times_dropped {
+            0 => self.id.to_string(),
+            times => format!("{}.{times}", self.id),
         }
     }
 

@@ -140,6 +140,28 @@ impl Vault {
         self.call(true, move |store| parts::write(store, &name, value.expose_secret().as_bytes())).await
     }
 
+    /// Changes a secret in one step, so that nobody writes in between. What `change` gives back is stored; nothing is
+    /// done where it gives nothing.
+    ///
+    /// # Errors
+    /// Any [`Error`]. After [`Error::TimedOut`] the change may still happen.
+    pub async fn change(
+        &self,
+        name: &ItemName,
+        change: impl FnOnce(Option<&str>) -> Option<SecretString> + Send + 'static,
+    ) -> Result<(), Error> {
+        let name = self.full(name);
+        self.call(true, move |store| {
+            let known = parts::read(store, &name)?;
+            let known = known.as_ref().and_then(|value| std::str::from_utf8(value).ok());
+            match change(known) {
+                Some(value) => parts::write(store, &name, value.expose_secret().as_bytes()),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
     /// Deletes a secret; one that is not there is fine.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod authority;
+mod by_itself;
 mod clients;
 mod counterfeit;
 mod discovery;
@@ -18,6 +19,9 @@ mod refresh;
 mod renewal;
 mod rotating;
 mod sign_in;
+mod sign_out;
+mod slow;
 mod step_up;
 mod support;
+mod under_way;
 mod window;

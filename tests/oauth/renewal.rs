@@ -4,15 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use demo_server::{OAuthConfig, RefreshTokens, TokenFault};
-use drawbridge::host::account::{AccountHandle, AccountState, Clock, Error, Retry, SignedOut};
+use drawbridge::host::account::{AccountState, Clock, Error, Retry, SignedOut};
 use http::StatusCode;
-use serde_json::json;
-use tokio::sync::{Notify, mpsc};
 
-use crate::support::{Fixture, by_person, param, person_signs_in, refusal, spec, state_where};
+use crate::support::{Fixture, by_person, person_signs_in, refusal, state_where};
 
 const LIFETIME: Duration = Duration::from_secs(300);
 
@@ -169,80 +165,6 @@ async fn a_token_that_is_still_alive_serves_while_renewal_fails() {
     assert_eq!(fixture.refreshes(), 1);
 }
 
-/// An authorization server that answers a refresh only when told to.
-struct SlowRefresh {
-    origin: String,
-    refreshing: Arc<Notify>,
-    go_on: Arc<Notify>,
-    revoked: mpsc::Receiver<String>,
-}
-
-impl SlowRefresh {
-    async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let metadata = json!({
-            "issuer": origin,
-            "authorization_endpoint": format!("{origin}/authorize"),
-            "token_endpoint": format!("{origin}/token"),
-            "registration_endpoint": format!("{origin}/register"),
-            "revocation_endpoint": format!("{origin}/revoke"),
-            "code_challenge_methods_supported": ["S256"],
-        });
-        let (refreshing, go_on) = (Arc::<Notify>::default(), Arc::<Notify>::default());
-        let (revocations, revoked) = mpsc::channel(8);
-        let (begun, wait) = (refreshing.clone(), go_on.clone());
-        let token = move |form: String| async move {
-            let generation = if form.contains("grant_type=refresh_token") {
-                begun.notify_one();
-                wait.notified().await;
-                2
-            } else {
-                1
-            };
-            let (access, refresh) = (format!("at{generation}"), format!("rt{generation}"));
-            Json(
-                json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": 300}),
-            )
-        };
-        let revoke = move |form: String| async move {
-            revocations.send(form).await.unwrap();
-        };
-        let router = Router::new()
-            .route("/.well-known/oauth-authorization-server", get(move || async move { Json(metadata) }))
-            .route("/register", post(|| async { Json(json!({"client_id": "c"})) }))
-            .route("/token", post(token))
-            .route("/revoke", post(revoke));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { origin, refreshing, go_on, revoked }
-    }
-}
-
-impl SlowRefresh {
-    async fn signed_in(&self, fixture: &Fixture) -> AccountHandle {
-        let url = format!("{}/mcp", self.origin).parse().unwrap();
-        let account = AccountHandle::spawn(spec(url), fixture.deps.clone());
-        let sign_in = account.sign_in(by_person()).await.unwrap();
-        let state = param(sign_in.url.expose(), "state").unwrap();
-        account.sign_in_redirect(&format!("http://127.0.0.1/callback?code=c&state={state}")).await.unwrap();
-        sign_in.outcome().await.unwrap();
-        account
-    }
-}
-
-#[tokio::test]
-async fn a_new_refresh_token_is_saved_before_anybody_gets_the_access_token() {
-    let fixture = Fixture::start().await;
-    let server = SlowRefresh::start().await;
-    let account = server.signed_in(&fixture).await;
-    assert!(fixture.store.holds("rt1") && !fixture.store.holds("at1"));
-    fixture.let_time_pass(LIFETIME);
-    server.go_on.notify_one();
-    let token = account.access_token().await.unwrap().unwrap();
-    assert!(fixture.store.holds("rt2") && !fixture.store.holds("rt1"), "not saved before it was handed out");
-    assert_eq!(token.expose(), "at2");
-}
-
 #[tokio::test]
 async fn a_client_forgotten_at_a_refresh_means_a_new_registration() {
     let fixture = Fixture::start().await;
@@ -255,48 +177,6 @@ async fn a_client_forgotten_at_a_refresh_means_a_new_registration() {
     person_signs_in(account.sign_in(by_person()).await.unwrap()).await;
     assert_eq!(fixture.demo.control().stats().registrations, 2);
     assert!(account.access_token().await.unwrap().is_some());
-}
-
-#[tokio::test]
-async fn a_refresh_that_ends_after_the_sign_out_is_given_back() {
-    let fixture = Fixture::start().await;
-    let mut server = SlowRefresh::start().await;
-    let account = server.signed_in(&fixture).await;
-    fixture.let_time_pass(LIFETIME);
-    let waiting = account.clone();
-    let call = tokio::spawn(async move { waiting.access_token().await });
-    server.refreshing.notified().await;
-    account.sign_out().await.unwrap();
-    assert!(matches!(call.await.unwrap(), Err(Error::SignedOut { why: SignedOut::ByPerson })));
-    server.go_on.notify_one();
-    for token in ["rt1", "at1", "rt2", "at2"] {
-        let form =
-            tokio::time::timeout(Duration::from_secs(20), server.revoked.recv()).await.unwrap().unwrap();
-        assert!(form.contains(&format!("token={token}&")), "{form} instead of {token}");
-    }
-    assert!(!fixture.store.names().iter().any(|name| name.contains("account/")));
-    assert!(account.access_token().await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn a_refresh_under_way_is_saved_when_the_host_stops() {
-    let fixture = Fixture::start().await;
-    let (account, _) = fixture.signed_in().await;
-    fixture.let_time_pass(LIFETIME);
-    fixture.demo.control().token_endpoint_fault(TokenFault::Stall);
-    let waiting = account.clone();
-    let call = tokio::spawn(async move { waiting.access_token().await });
-    fixture.demo.control().wait_for(|stats| stats.grant("refresh_token") == 1).await;
-    fixture.deps.shutdown.cancel();
-    fixture.demo.control().release_stalled();
-    fixture.deps.tasks.close();
-    fixture.deps.tasks.wait().await;
-    call.await.unwrap().ok();
-    let mut fresh = fixture.deps.clone();
-    fresh.shutdown = tokio_util::sync::CancellationToken::new();
-    fresh.tasks = tokio_util::task::TaskTracker::new();
-    let account = drawbridge::host::account::AccountHandle::spawn(fixture.spec.clone(), fresh);
-    assert!(account.access_token().await.unwrap().is_some(), "the rotated token was lost");
 }
 
 #[tokio::test]

@@ -137,6 +137,7 @@ pub(crate) fn network() -> Network {
 pub(crate) fn spec(server_url: Url) -> AccountSpec {
     AccountSpec {
         key: AccountKey { entry: "e1".to_owned().try_into().unwrap(), label: "default".to_owned() },
+        stored_as: "e1".to_owned(),
         server_name: "demo".to_owned(),
         server_url,
         settings: ConnectionSettings { class: AddressClass::Loopback, ..ConnectionSettings::default() },

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::clock::{Age, Clock, Life};
@@ -27,6 +28,7 @@ pub struct AccountHandle {
     state: watch::Receiver<AccountState>,
     clock: Clock,
     is_unattended: bool,
+    ended: CancellationToken,
 }
 
 /// An access token, and how it may be used.
@@ -79,9 +81,14 @@ impl AccountHandle {
             state: state_seen,
             clock: deps.clock.clone(),
             is_unattended: spec.oauth.grant.is_unattended(),
+            ended: CancellationToken::new(),
         };
-        let tasks = deps.tasks.clone();
-        tasks.spawn(task::Task::new(spec, deps, current, state).run(received));
+        let (tasks, ended) = (deps.tasks.clone(), handle.ended.clone().drop_guard());
+        let task = task::Task::new(spec, deps, current, state);
+        tasks.spawn(async move {
+            task.run(received).await;
+            drop(ended);
+        });
         handle
     }
 
@@ -89,6 +96,11 @@ impl AccountHandle {
     /// while the entry is just being given another one.
     pub fn is_for(&self, url: &Url) -> bool {
         self.server.origin() == url.origin()
+    }
+
+    /// Resolves once its task has ended: from then on it saves and renews nothing.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Which account this is.

@@ -9,9 +9,11 @@ mod renewal;
 mod saving;
 mod self_opened;
 mod sign_in;
+mod sign_out;
 mod step_up;
 mod tokens;
 mod unattended;
+mod under_way;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,9 +26,9 @@ use tokio::time::Instant;
 use self::renewal::Pause;
 use self::saving::Saving;
 use self::self_opened::SelfOpened;
-use self::sign_in::{Stage, UnderWay};
 use self::step_up::StepUps;
 use self::tokens::Waiter;
+use self::under_way::{Stage, UnderWay};
 use super::clock::Age;
 use super::{
     AccountDeps, AccountSpec, AccountState, Current, Error, Reply, Request, SignIn, SignInRequest, SignedOut,
@@ -125,8 +127,8 @@ impl Task {
     ) -> Self {
         let is_unattended = spec.oauth.grant.is_unattended();
         Self {
-            item: ItemName::new("account", spec.key.entry.as_str(), &spec.key.label),
-            registrations: Registrations::new(deps.vault.clone(), spec.key.entry.as_str()),
+            item: ItemName::new("account", &spec.stored_as, &spec.key.label),
+            registrations: Registrations::new(deps.vault.clone(), spec.stored_as.as_str()),
             spec: Arc::new(spec),
             deps,
             current,
@@ -172,14 +174,17 @@ impl Task {
         self.end().await;
     }
 
-    /// A rotated refresh token that is on its way must still reach the vault.
+    /// A rotated refresh token that is on its way must still reach the vault, and the tokens of a sign-in that is
+    /// called off their server.
     async fn end(mut self) {
-        if let Some(login) = self.login.take() {
+        let mut finishing = self.login.take().is_some_and(|login| {
             login.cancel.cancel();
-        }
+            matches!(login.stage, Stage::Waiting { .. })
+        });
         let last_words = async {
-            while self.refreshing || self.saving.running {
+            while finishing || self.refreshing || self.saving.running {
                 let Some(done) = self.jobs.join_next().await else { break };
+                finishing &= !matches!(done, Ok(Done::Finished { .. }) | Err(_));
                 self.done(done);
             }
         };

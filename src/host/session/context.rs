@@ -5,13 +5,14 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, AccountState, Operation, Refusal, Retry, SignedOut};
 use crate::host::activity::Activity;
 use crate::host::connection::Connection;
 use crate::host::failures;
+use crate::host::pages::Pages;
 use crate::host::reach::Reach;
 use crate::host::snapshot::SharedSnapshot;
 use crate::mcp::{Kind, Message, RequestId};
@@ -49,7 +50,7 @@ pub(super) struct Context {
     pub(super) network: Network,
     pub(super) downstream: Downstream,
     pub(super) limits: Limits,
-    pub(super) pages: Arc<Semaphore>,
+    pub(super) pages: Pages,
     /// Where every message from upstream goes.
     pub(super) incoming: mpsc::Sender<Incoming>,
     /// What is known of the server, shared with all sessions of this connection's key.

@@ -99,7 +99,7 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
     let signed_out = || failures::signed_out(context.server());
     let account = context.account().filter(|_| may_ask(context)).ok_or_else(signed_out)?;
     let before = account.current_token();
-    let _page = context.pages.acquire().await.map_err(|_| signed_out())?;
+    let page = context.pages.turn().await;
     let now = account.current_token();
     let has_changed = match (&before, &now) {
         (Some(before), Some(now)) => !before.same_as(now),
@@ -128,7 +128,8 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
         }
         return Err(signed_out());
     }
-    sign_in.outcome().await.map_err(|error| failures::of_oauth(context.server(), &error))
+    let outcome = page.until(sign_in.outcome()).await.ok_or_else(signed_out)?;
+    outcome.map_err(|error| failures::of_oauth(context.server(), &error))
 }
 
 fn was_cancelled(error: &account::Error) -> bool {

@@ -11,6 +11,10 @@ use crate::oauth::signing_key::{Algorithm, SigningKey};
 use crate::oauth::{CallbackHost, Error, Issuer};
 use crate::secret::{self, ClientSecret, ItemName, PrivateKey, Vault};
 
+/// Purposes of items: a registration, and the issuer that a client from the options worked with.
+const CLIENT: &str = "client";
+const GIVEN: &str = "given";
+
 /// The registrations of one server entry, in the vault. Each entry registers for itself: a consent given to one
 /// server's client is then never silently good for another server.
 #[derive(Clone)]
@@ -30,7 +34,7 @@ impl Registrations {
     /// # Errors
     /// Those of the vault; a damaged item counts as none.
     pub async fn load(&self, issuer: &Issuer) -> Result<Option<ClientRegistration>, secret::Error> {
-        let stored = self.vault.read(&self.item("client", issuer.as_str())).await?;
+        let stored = self.vault.read(&self.item(CLIENT, issuer.as_str())).await?;
         let registration = stored.and_then(|text| StoredRegistration::parse(&text)?.restore());
         Ok(registration.filter(|registration| registration.issuer == *issuer))
     }
@@ -40,8 +44,8 @@ impl Registrations {
     /// # Errors
     /// Those of the vault.
     pub async fn save(&self, registration: &ClientRegistration) -> Result<(), secret::Error> {
-        let name = self.item("client", registration.issuer.as_str());
-        self.vault.write(&name, StoredRegistration::from(registration).text()).await
+        let text = StoredRegistration::from(registration).text();
+        self.write(CLIENT, registration.issuer.as_str(), text).await
     }
 
     /// Forgets the registration with this issuer.
@@ -49,7 +53,7 @@ impl Registrations {
     /// # Errors
     /// Those of the vault.
     pub async fn forget(&self, issuer: &Issuer) -> Result<(), secret::Error> {
-        self.vault.delete(&self.item("client", issuer.as_str())).await
+        self.vault.delete(&self.item(CLIENT, issuer.as_str())).await
     }
 
     /// Checks that a client id from the options meets the issuer it was first used with.
@@ -57,7 +61,7 @@ impl Registrations {
     /// # Errors
     /// [`Error::ForeignCredentials`], or [`Error::NotSaved`] where the vault does not answer.
     pub async fn check_given(&self, client_id: &str, issuer: &Issuer) -> Result<(), Error> {
-        let bound = self.vault.read(&self.item("given", client_id)).await.map_err(Error::NotSaved)?;
+        let bound = self.vault.read(&self.item(GIVEN, client_id)).await.map_err(Error::NotSaved)?;
         match bound {
             Some(bound) if bound.expose_secret() != issuer.as_str() => Err(Error::ForeignCredentials {
                 expected: Issuer::new(bound.expose_secret()).to_string(),
@@ -72,17 +76,54 @@ impl Registrations {
     /// # Errors
     /// Those of the vault.
     pub async fn bind_given(&self, client_id: &str, issuer: &Issuer) -> Result<(), secret::Error> {
-        self.vault.write(&self.item("given", client_id), SecretString::from(issuer.as_str())).await
+        self.write(GIVEN, client_id, SecretString::from(issuer.as_str())).await
+    }
+
+    /// Forgets all of them, and with whom clients from the options worked: the server is gone, or another one.
+    ///
+    /// # Errors
+    /// Those of the vault; what could not be deleted is still on the list then.
+    pub async fn forget_all(&self) -> Result<(), secret::Error> {
+        let list = self.vault.read(&self.list()).await?;
+        for (purpose, label) in listed(list.as_ref().map(ExposeSecret::expose_secret)) {
+            self.vault.delete(&ItemName::new(&purpose, &self.entry, &label)).await?;
+        }
+        self.vault.delete(&self.list()).await
+    }
+
+    /// Puts an item on the list of all, then stores it.
+    async fn write(&self, purpose: &str, key: &str, text: SecretString) -> Result<(), secret::Error> {
+        let new = (purpose.to_owned(), label(key));
+        let add = move |known: Option<&str>| {
+            let mut all = listed(known);
+            if all.contains(&new) {
+                return None;
+            }
+            all.push(new);
+            Some(serde_json::to_string(&all).expect("text always serializes").into())
+        };
+        self.vault.change(&self.list(), add).await?;
+        self.vault.write(&self.item(purpose, key), text).await
     }
 
     fn item(&self, purpose: &str, key: &str) -> ItemName {
-        let digest = Sha256::digest(key.as_bytes());
-        ItemName::new(
-            purpose,
-            &self.entry,
-            &base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&digest[..12]),
-        )
+        ItemName::new(purpose, &self.entry, &label(key))
     }
+
+    fn list(&self) -> ItemName {
+        ItemName::new("clients", &self.entry, "all")
+    }
+}
+
+/// What stands for an issuer or a client id in the name of an item.
+fn label(key: &str) -> String {
+    let digest = Sha256::digest(key.as_bytes());
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&digest[..12])
+}
+
+/// The purposes and labels on a list.
+fn listed(list: Option<&str>) -> Vec<(String, String)> {
+    list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
 }
 
 /// A registration as it rests in the vault.
@@ -192,6 +233,26 @@ mod tests {
         assert!(Registrations::new(vault, "other").load(&registration.issuer).await.unwrap().is_none());
         ours.forget(&registration.issuer).await.unwrap();
         assert!(ours.load(&registration.issuer).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn all_are_forgotten_at_once_and_those_of_others_stay() {
+        let (vault, control) = Vault::memory("h");
+        let (ours, others) = (Registrations::new(vault.clone(), "e"), Registrations::new(vault, "e.1"));
+        for issuer in ["https://a.example", "https://b.example", "https://a.example"] {
+            let auth = ClientAuth::SecretPost(ClientSecret::new("marked"));
+            ours.save(&ClientRegistration { issuer: Issuer::new(issuer), ..registration(auth) })
+                .await
+                .unwrap();
+        }
+        ours.bind_given("c", &Issuer::new("https://c.example")).await.unwrap();
+        others.save(&registration(ClientAuth::None)).await.unwrap();
+        control.fail_deletes(true);
+        ours.forget_all().await.unwrap_err();
+        control.fail_deletes(false);
+        ours.forget_all().await.unwrap();
+        assert!(!control.holds("marked"));
+        assert!(control.names().iter().all(|name| name.contains("/e.1/")), "{:?}", control.names());
     }
 
     #[test]

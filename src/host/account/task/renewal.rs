@@ -6,7 +6,7 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::saving::Change;
-use super::tokens::{Waiter, credential};
+use super::tokens::{JUST_RENEWED, Waiter, credential};
 use super::unattended::AFTER_REFUSAL;
 use super::{Done, Held, Task, answer};
 use crate::host::account::clock::Age;
@@ -69,7 +69,22 @@ impl Task {
 
     pub(super) fn lost(&mut self, epoch: u64, why: SignedOut) {
         self.refreshing = false;
-        if epoch == self.epoch { self.lose(why) } else { self.serve_waiters() }
+        if epoch != self.epoch {
+            return self.serve_waiters();
+        }
+        if why == SignedOut::Moved {
+            self.self_opened.moved();
+        } else if self.has_just_come() {
+            self.self_opened.was_in_vain();
+        }
+        self.lose(why);
+    }
+
+    /// Whether somebody has just signed in for the tokens.
+    fn has_just_come(&self) -> bool {
+        let Held::Tokens(tokens) = &self.held else { return false };
+        let since = self.deps.clock.now().wall.duration_since(tokens.issued_at);
+        since.is_ok_and(|since| since < JUST_RENEWED)
     }
 
     pub(super) fn refreshed(&mut self, epoch: u64, outcome: Result<Box<TokenSet>, oauth::Error>) {
@@ -109,8 +124,6 @@ impl Task {
 
     fn renewed(&mut self, mut tokens: Box<TokenSet>) {
         tracing::debug!(account = %self.item, "access token renewed");
-        self.pause = Pause::default();
-        self.last_failure = None;
         let sites = tokens.access.as_ref().map_or_else(Vec::new, |access| {
             audience::foreign_sites(access, &self.spec.server_url, tokens.resource.as_deref())
         });
@@ -122,6 +135,9 @@ impl Task {
             self.pause.extend(&self.deps.limits, None);
             self.pause.error = Some(error.clone());
             self.last_failure = Some(error);
+        } else {
+            self.pause = Pause::default();
+            self.last_failure = None;
         }
         match self.is_unattended() {
             true => self.hold_unstored(tokens),
@@ -248,4 +264,100 @@ async fn refresh(
     };
     let answer = client.refresh(&tokens.token_endpoint, token, tokens.resource.as_deref()).await?;
     Ok(tokens.renewed(answer, deps.clock.now().wall))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::host::account::{AccountKey, AccountState, Clock, GivingBack, SystemBrowser};
+    use crate::net::{ConnectionSettings, Limits, Network};
+    use crate::oauth::client_auth::ClientAuth;
+    use crate::oauth::registration::ClientRegistration;
+    use crate::oauth::scope::Scopes;
+    use crate::oauth::{Issuer, OAuthOptions};
+    use crate::registry::{ServerId, SignInChoice};
+    use crate::secret::{AccessToken, RefreshToken, Vault};
+
+    fn task() -> Task {
+        let (network, vault) = (Network::new(Limits::default()), Vault::memory("home").0);
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let spec = AccountSpec {
+            key: AccountKey { entry: ServerId::random(), label: "default".to_owned() },
+            stored_as: "entry".to_owned(),
+            server_name: "server".to_owned(),
+            server_url: "https://mcp.server.example".parse().unwrap(),
+            settings: ConnectionSettings::default(),
+            oauth: OAuthOptions::default(),
+            sign_in: SignInChoice::Browser,
+        };
+        let deps = AccountDeps {
+            giving_back: GivingBack::spawn(network.clone(), vault.clone(), &tasks, shutdown.clone()),
+            network,
+            vault,
+            opener: Arc::new(SystemBrowser::from_environment()),
+            windows: None,
+            shutdown,
+            tasks,
+            limits: AccountLimits::default(),
+            clock: Clock::system(),
+            served: watch::channel(Arc::default()).1,
+        };
+        Task::new(spec, deps, watch::Sender::new(None), watch::Sender::new(AccountState::Unknown))
+    }
+
+    fn tokens_for(audience: &str) -> Box<TokenSet> {
+        let claims = format!(r#"{{"aud":"{audience}"}}"#);
+        let token = format!(
+            "{}.{}.c2ln",
+            URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
+        let issuer = Issuer::new("https://as.example");
+        Box::new(TokenSet {
+            issuer: issuer.clone(),
+            token_endpoint: "https://as.example/token".parse().unwrap(),
+            revocation_endpoint: None,
+            registration: ClientRegistration {
+                issuer,
+                client_id: "c".to_owned(),
+                auth: ClientAuth::None,
+                secret_expires_at: None,
+                redirect: None,
+                kind: ClientKind::Dynamic,
+            },
+            access: Some(AccessToken::new(token)),
+            refresh: Some(RefreshToken::new("r")),
+            scopes: Scopes::default(),
+            requested: Scopes::default(),
+            resource: None,
+            issued_at: std::time::SystemTime::now(),
+            expires_at: None,
+            identity: None,
+            dpop: None,
+            accepted_sites: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn tokens_for_somebody_else_are_asked_for_more_and_more_seldom() {
+        let mut task = task();
+        let mut lengths = Vec::new();
+        for _ in 0..4 {
+            task.renewed(tokens_for("https://api.other.example"));
+            assert!(task.pause.holds());
+            lengths.push(task.pause.length);
+        }
+        let first = AccountLimits::default().retry_first;
+        assert_eq!(lengths, [first, first * 2, first * 4, first * 8]);
+        task.renewed(tokens_for("https://mcp.server.example"));
+        assert!(!task.pause.holds());
+    }
 }

@@ -13,6 +13,7 @@ pub(super) struct SelfOpened {
     last: Option<Instant>,
     was_worth_it: bool,
     was_declined: bool,
+    has_moved: bool,
 }
 
 impl SelfOpened {
@@ -24,7 +25,8 @@ impl SelfOpened {
 
     /// One opens.
     pub(super) fn opens(&mut self) {
-        *self = Self { last: Some(Instant::now()), was_worth_it: false, was_declined: self.was_declined };
+        self.last = Some(Instant::now());
+        self.was_worth_it = false;
     }
 
     /// Somebody signed in.
@@ -36,6 +38,14 @@ impl SelfOpened {
     /// Somebody signed in, and the server does not take it.
     pub(super) fn was_in_vain(&mut self) {
         self.was_worth_it = false;
+    }
+
+    /// The server names another authorization server now. Once that is a reason for a page; a server that goes on so
+    /// plays with its people.
+    pub(super) fn moved(&mut self) {
+        if std::mem::replace(&mut self.has_moved, true) {
+            self.was_in_vain();
+        }
     }
 
     /// The person said no.
@@ -62,6 +72,17 @@ mod tests {
         assert!(pages.may_open(), "the next reason is another one");
         pages.was_in_vain();
         assert!(!pages.may_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_moves_on_and_on_gets_one_page_more() {
+        let mut pages = SelfOpened::default();
+        for may_open in [true, false] {
+            pages.opens();
+            pages.signed_in();
+            pages.moved();
+            assert_eq!(pages.may_open(), may_open);
+        }
     }
 
     #[tokio::test(start_paused = true)]

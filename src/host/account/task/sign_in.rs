@@ -1,112 +1,24 @@
-//! Signing in and out.
+//! Signing in, from the wish to the tokens.
 
 use std::sync::Arc;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::renewal::Pause;
-use super::saving::{Change, SaveWaiter};
+use super::saving::SaveWaiter;
+use super::under_way::{Pages, Stage, UnderWay};
 use super::{Done, Held, Task, answer};
 use crate::host::account::{
-    AccountDeps, AccountSpec, CodeSignIn, Error, OpenError, OpenWith, Outcome, Prompt, Reply, SecretUrl,
-    SignIn, SignInRequest, SignedOut, WindowSignIn,
+    CodeSignIn, Error, OpenWith, Prompt, Reply, SecretUrl, SignIn, SignInRequest, SignedOut, WindowSignIn,
 };
 use crate::oauth;
 use crate::oauth::challenge;
 use crate::oauth::grant::Grant;
-use crate::oauth::grant::device::DevicePrompt;
-use crate::oauth::login::{
-    AskedBy, Elsewhere, Farewell, Finished, Former, LoginHandle, LoginRequest, Prepared, SignInFacts,
-};
-use crate::oauth::token::TokenSet;
+use crate::oauth::login::{AskedBy, Elsewhere, Farewell, Finished, Former, LoginRequest, Prepared};
 
 /// Finding the authorization server is not cut shorter than this by a short limit.
 const LEAST_PREPARATION: std::time::Duration = std::time::Duration::from_secs(60);
-
-pub(super) struct UnderWay {
-    pub(super) id: u64,
-    pub(super) cancel: CancellationToken,
-    pub(super) outcome: watch::Sender<Option<Outcome>>,
-    pub(super) stage: Stage,
-}
-
-pub(super) enum Stage {
-    Preparing { waiting: Vec<(SignInRequest, Reply<SignIn>)> },
-    Waiting { pages: Box<Pages>, handle: Option<LoginHandle> },
-}
-
-/// Where a sign-in can be begun.
-#[derive(Clone)]
-pub(super) struct Pages {
-    /// For the person's own wish.
-    direct: SecretUrl,
-    /// Our own page, for everything that was not the person's own wish.
-    ours: SecretUrl,
-    prompt: Option<DevicePrompt>,
-    pub(super) facts: SignInFacts,
-    /// For a window of ours, which shows the facts itself.
-    window: Option<WindowSignIn>,
-    /// The same where there is a code.
-    code: Option<CodeSignIn>,
-}
-
-impl Pages {
-    fn for_request(&self, request: &SignInRequest) -> &SecretUrl {
-        match request.asked_by {
-            AskedBy::Person => &self.direct,
-            AskedBy::Client(_) => &self.ours,
-        }
-    }
-
-    /// Opens the page for the first one who wants the Host to.
-    fn open(&self, request: &SignInRequest, deps: &AccountDeps) -> Result<(), OpenError> {
-        match (&self.window, &self.code, &deps.windows) {
-            (_, Some(code), Some(windows)) => windows.show_code(code.clone()),
-            (Some(window), _, Some(windows)) if request.open == OpenWith::Host => {
-                windows.show(window.clone())
-            }
-            // The page may have the code filled in, and nobody could be warned before it.
-            (_, Some(code), None) if !code.facts.warnings.is_empty() => Err(OpenError::NoBrowser),
-            (Some(_) | None, Some(_) | None, _) => deps.opener.open(self.for_request(request).expose()),
-        }
-    }
-
-    /// A person who asks again has lost the page; a program that joins opens nothing. Whoever brings
-    /// a browser to a sign-in in a window needs its listener.
-    async fn open_again(
-        &self,
-        request: &SignInRequest,
-        handle: Option<&LoginHandle>,
-        deps: &AccountDeps,
-    ) -> Result<(), OpenError> {
-        let by_person = request.asked_by == AskedBy::Person;
-        match (request.open, handle) {
-            (OpenWith::HostInBrowser, Some(handle)) if by_person => {
-                let page = handle.hand_over().await.ok_or(OpenError::NoBrowser)?;
-                deps.opener.open(&page)
-            }
-            (OpenWith::Host | OpenWith::HostInBrowser, _) if by_person => self.open(request, deps),
-            (OpenWith::Caller, Some(handle)) => {
-                handle.hand_over().await;
-                Ok(())
-            }
-            (OpenWith::Host | OpenWith::HostInBrowser | OpenWith::Caller, _) => Ok(()),
-        }
-    }
-
-    fn sign_in(
-        &self,
-        request: &SignInRequest,
-        not_opened: Option<OpenError>,
-        outcome: &watch::Sender<Option<Outcome>>,
-    ) -> SignIn {
-        let url = self.for_request(request).clone();
-        let (facts, prompt) = (self.facts.clone(), self.prompt.clone());
-        SignIn { url, prompt, facts, not_opened, outcome: outcome.subscribe() }
-    }
-}
 
 impl Task {
     pub(super) fn sign_in(&mut self, request: SignInRequest, reply: Reply<SignIn>) {
@@ -306,44 +218,6 @@ impl Task {
         }
     }
 
-    pub(super) fn sign_out(&mut self, reply: Reply<()>) {
-        // Tokens that were never read must be, to be given back.
-        match &self.held {
-            Held::Unread => {
-                self.signing_out.push(reply);
-                self.start_reading();
-            }
-            Held::Reading => self.signing_out.push(reply),
-            Held::Nothing(_) | Held::Tokens(_) => self.sign_out_now(reply),
-        }
-    }
-
-    pub(super) fn sign_out_now(&mut self, reply: Reply<()>) {
-        self.epoch += 1;
-        self.drop_sign_in();
-        let held = std::mem::replace(&mut self.held, Held::Nothing(SignedOut::ByPerson));
-        self.current.send_replace(None);
-        self.former = None;
-        self.last_failure = None;
-        self.pause = Pause::default();
-        self.fail_waiters(&Error::SignedOut { why: SignedOut::ByPerson });
-        self.fail_obtaining(&Error::SignedOut { why: SignedOut::ByPerson });
-        let (deleted, wait) = oneshot::channel();
-        let number = self.save(Change::Delete);
-        self.saving.waiters.push((number, SaveWaiter::Deleted(deleted)));
-        let (spec, deps) = (self.spec.clone(), self.deps.clone());
-        self.jobs.spawn(async move {
-            let revoked = async {
-                if let Held::Tokens(tokens) = held {
-                    revoke(&tokens, &spec, &deps).await;
-                }
-            };
-            let ((), outcome) = futures_util::future::join(revoked, wait).await;
-            answer(reply, outcome.unwrap_or(Err(Error::Stopped)));
-            Done::Nothing
-        });
-    }
-
     /// The account as it is, or was before it was signed out.
     fn former(&self) -> Option<Former> {
         match &self.held {
@@ -368,51 +242,10 @@ impl Task {
         }
     }
 
-    /// Ends a sign-in under way, and one whose tokens are still on their way into the vault.
-    pub(super) fn drop_sign_in(&mut self) {
-        let cancelled = || Arc::new(oauth::Error::Cancelled);
-        self.fail_signing_in(&Error::OAuth(cancelled()));
-        if let Some(login) = self.login.take() {
-            login.cancel.cancel();
-            login.outcome.send_replace(Some(Err(cancelled())));
-            if let Stage::Preparing { waiting } = login.stage {
-                for (_, reply) in waiting {
-                    answer(reply, Err(Error::OAuth(cancelled())));
-                }
-            }
-        }
-        for (number, waiter) in std::mem::take(&mut self.saving.waiters) {
-            match waiter {
-                SaveWaiter::Deleted(_) => self.saving.waiters.push((number, waiter)),
-                SaveWaiter::SignedIn { farewell, outcome } => {
-                    outcome.send_replace(Some(Err(cancelled())));
-                    self.say_farewell(farewell, Err("You have signed out meanwhile.".to_owned()));
-                }
-            }
-        }
-    }
-
     pub(super) fn say_farewell(&mut self, farewell: Box<Farewell>, outcome: Result<(), String>) {
         self.jobs.spawn(async move {
             farewell.say(outcome).await;
             Done::Nothing
         });
-    }
-
-    pub(super) fn start_revoking(&mut self, tokens: Box<TokenSet>) {
-        let (spec, deps) = (self.spec.clone(), self.deps.clone());
-        self.jobs.spawn(async move {
-            revoke(&tokens, &spec, &deps).await;
-            Done::Nothing
-        });
-    }
-}
-
-/// The tokens are gone here in any case. What their server cannot take now it is offered again later.
-async fn revoke(tokens: &TokenSet, spec: &AccountSpec, deps: &AccountDeps) {
-    let registration = tokens.registration.with_current(&spec.oauth);
-    let given_back = deps.giving_back.give_back(tokens, registration, &spec.settings);
-    if tokio::time::timeout(deps.limits.revoke, given_back).await.is_err() {
-        tracing::info!("the authorization server did not take the tokens back in time");
     }
 }

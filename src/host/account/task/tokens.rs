@@ -17,7 +17,7 @@ use crate::secret::{self, AccessToken};
 
 /// A token refused this soon after it was renewed for a refusal is not worth another renewal. By the wall clock: after
 /// a night's sleep it is another matter.
-const JUST_RENEWED: Duration = Duration::from_secs(120);
+pub(super) const JUST_RENEWED: Duration = Duration::from_secs(120);
 
 /// Somebody who waits for the vault or a refresh.
 pub(super) enum Waiter {

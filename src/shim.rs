@@ -117,7 +117,7 @@ impl Shim {
         let mut end: Option<Instant> = None;
         loop {
             let finished =
-                self.pending.is_empty() && self.to_client.is_empty() && !self.to_host.has_remaining();
+                !self.pending.expects_answers() && self.to_client.is_empty() && !self.to_host.has_remaining();
             if end.is_some_and(|end| finished || Instant::now() >= end) {
                 return Ok(());
             }

@@ -15,6 +15,8 @@ const MOST_HELD: usize = 256;
 struct Open {
     order: u64,
     dispatched: bool,
+    /// Whether it is answered only when the client no longer wants it.
+    is_subscription: bool,
     /// The line, as long as it may have to be sent (again).
     line: Option<Bytes>,
 }
@@ -38,8 +40,9 @@ impl Pending {
             self.initialize = Some((id.clone(), message.line().clone()));
             self.initialized = false;
         }
+        let is_subscription = message.method() == Some("subscriptions/listen");
         let line = Some(message.line().clone());
-        self.open.insert(id.clone(), Open { order: self.next, dispatched: false, line });
+        self.open.insert(id.clone(), Open { order: self.next, dispatched: false, is_subscription, line });
         self.next
     }
 
@@ -121,6 +124,11 @@ impl Pending {
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
+
+    /// Whether an answer is still to come without the client's doing.
+    pub(super) fn expects_answers(&self) -> bool {
+        self.open.values().any(|request| !request.is_subscription)
+    }
 }
 
 /// The request that a notification cancels.
@@ -195,6 +203,17 @@ mod tests {
         assert_eq!(waiting, [said[0], said[1], said[3], said[4]]);
         let again: Vec<_> = pending.take_waiting().into_values().collect();
         assert_eq!(again, [said[0], said[4]], "notifications and answers are sent once");
+    }
+
+    #[test]
+    fn a_subscription_is_kept_and_not_waited_for() {
+        let mut pending = Pending::default();
+        sent(&mut pending, r#"{"id":1,"method":"subscriptions/listen"}"#);
+        assert!(!pending.expects_answers());
+        pending.recover();
+        assert_eq!(pending.take_waiting().len(), 1, "the next Host listens for it");
+        sent(&mut pending, r#"{"id":2,"method":"tools/list"}"#);
+        assert!(pending.expects_answers());
     }
 
     #[test]

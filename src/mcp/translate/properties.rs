@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Outcome};
 use super::edit::{Edit, edit_at};
+use super::input::{self, InputRequired, Question};
 use super::meta::Client;
 use super::subscription::{self, Filter};
 use super::{handshake, request};
@@ -84,6 +85,62 @@ proptest! {
         prop_assert!(modern.meta_protocol_version().is_some());
         prop_assert_eq!(modern.request_id(), request.request_id());
         let back = request::to_legacy(&modern).expect("params are an object");
+        prop_assert_eq!(back.line(), request.line());
+    }
+
+    #[test]
+    fn modern_requests_come_back_as_they_were(
+        method in prop::sample::select(&METHODS[..]), id in any_id(), params in any_object(),
+        capabilities in any_object(), token in any_id(),
+    ) {
+        let own = ["task", "_meta", "inputResponses", "requestState"];
+        let mut params = without(params, &own);
+        params["_meta"] = json!({ "progressToken": token });
+        let plain = message(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        let client = client(&without(capabilities, &["tasks", "roots"]));
+        let modern = request::to_modern(&plain, &client, None).expect("params are an object");
+        prop_assert_eq!(Client::of_request(&modern), Some(client.clone()));
+        let legacy = request::to_legacy(&modern).expect("params are an object");
+        prop_assert!(legacy.meta_protocol_version().is_none());
+        let back = request::to_modern(&legacy, &client, None).expect("params are an object");
+        prop_assert_eq!(back.line(), modern.line());
+    }
+
+    #[test]
+    fn questions_come_back_as_they_were_under_the_key_and_state_they_had(
+        method in prop::sample::select(&["elicitation/create", "sampling/createMessage", "roots/list"][..]),
+        params in any_object(), key in ".{0,8}", state in ".{0,8}", id in any_id(), other in any_id(),
+    ) {
+        let params = without(params, &["elicitationId", "task", "mode"]);
+        let asked = message(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        let question = Question::of_request(&asked, key.clone()).expect("a request");
+        let read = InputRequired::read(&input::input_required(&[question], &state)).expect("well-formed");
+        prop_assert_eq!(read.state, Some(Value::from(state).to_string()));
+        prop_assert_eq!(&read.questions[0].key, &key);
+        let other = RequestId::from_raw(&other.to_string());
+        let back = read.questions[0].to_request(&other, NEWEST_LEGACY).expect("a request");
+        prop_assert_eq!(back.request_id(), Some(&other));
+        prop_assert_eq!(back.method(), asked.method());
+        prop_assert_eq!(back.raw_at(&["params"]), asked.raw_at(&["params"]));
+    }
+
+    #[test]
+    fn progress_and_ids_change_and_nothing_else(
+        params in any_object(), id in any_id(), other in any_id(), token in any_id(), own in any_id(),
+    ) {
+        let mut params = without(params, &["_meta"]);
+        params["_meta"] = json!({ "progressToken": token });
+        let request = message(&json!({ "id": id, "method": "tools/call", "params": params }));
+        let own_id = RequestId::from_raw(&other.to_string());
+        let sent = request::under_progress_token(&request, &own.to_string()).expect("an object");
+        let sent = request::under_id(&sent, &own_id).expect("an object");
+        prop_assert_eq!(&parsed(&sent)["params"]["_meta"]["progressToken"], &own);
+        prop_assert_eq!(sent.request_id(), Some(&own_id));
+        let told = message(&json!({ "method": "notifications/progress", "params": { "progressToken": own } }));
+        let told = request::progress_under(&told, &token.to_string()).expect("an object");
+        prop_assert_eq!(&parsed(&told)["params"]["progressToken"], &token);
+        let back = request::under_progress_token(&sent, &token.to_string()).expect("an object");
+        let back = request::under_id(&back, &RequestId::from_raw(&id.to_string())).expect("an object");
         prop_assert_eq!(back.line(), request.line());
     }
 

@@ -350,6 +350,18 @@ impl Client {
         }
     }
 
+    /// Closes stdin and reads to the end.
+    pub(crate) async fn last_messages(mut self) -> Vec<Value> {
+        drop(self.stdin.take());
+        let mut messages = Vec::new();
+        while let Some(line) =
+            timeout(LIMIT, self.stdout.next_line()).await.expect("the end comes").expect("text")
+        {
+            messages.push(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        }
+        messages
+    }
+
     /// Closes stdin and waits for the end; the exit code.
     pub(crate) async fn close(mut self) -> i32 {
         drop(self.stdin.take());

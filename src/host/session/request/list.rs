@@ -6,6 +6,9 @@ use super::{Attempt, Ending, MOST_SESSIONS, Missing, NotReady, Request};
 use crate::failure::Code;
 use crate::host::session::sign_in_tool;
 
+/// The first, and one at a new authorization server.
+const MOST_SIGN_INS: usize = 2;
+
 impl Request {
     /// A list waits for the start budget and no longer.
     pub(super) async fn run_list(self) -> Ending {
@@ -43,8 +46,9 @@ impl Request {
         }
     }
 
-    /// Where nothing is known yet, a list waits a little for the sign-in that is under way or begins now. Once the client
-    /// has its answer for want of time, this one is nobody's.
+    /// Where nothing is known yet, a list waits a little for the sign-in that is under way or begins now, and for another
+    /// one if the server has got a new authorization server meanwhile. Once the client has its answer for want of time,
+    /// this one is nobody's.
     async fn list_while_signed_out(&self) -> Ending {
         let stand_in = Ending::StandIn { sign_in: self.context.account().is_some() };
         let method = self.message.method().unwrap_or_default();
@@ -53,15 +57,22 @@ impl Request {
             return stand_in;
         };
         let limit = self.context.limits.list_during_sign_in;
-        sign_in_tool::offer_for_list(&self.context).await;
-        let mut state = account.state();
-        let ended = async {
-            state.wait_for(|state| !state.is_signing_in()).await.is_ok_and(|state| state.is_signed_in())
-        };
-        if !timeout(limit, ended).await.unwrap_or(false) {
-            return stand_in;
+        for _ in 0..MOST_SIGN_INS {
+            sign_in_tool::offer_for_list(&self.context).await;
+            let mut state = account.state();
+            let ended = async {
+                state.wait_for(|state| !state.is_signing_in()).await.is_ok_and(|state| state.is_signed_in())
+            };
+            if !timeout(limit, ended).await.unwrap_or(false) {
+                return stand_in;
+            }
+            match self.list_after_sign_in().await {
+                Ok(ending) => return ending,
+                Err(Some(Missing::SignIn)) if self.context.has_moved().await => {}
+                Err(_) => return stand_in,
+            }
         }
-        self.list_after_sign_in().await.unwrap_or(stand_in)
+        stand_in
     }
 
     /// The list, now that somebody has signed in; else what is still missing, as far as that is known.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 /// The turns, shared by all sessions of a Host.
@@ -39,13 +40,20 @@ impl Page {
         self,
         ended: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
+        self.keep_until(ended).await.ok()
+    }
+
+    /// Has the turn last as long as the page does, for who comes back later.
+    pub(super) fn keep_until<T: Send + 'static>(
+        self,
+        ended: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
         let Self { turn, tasks } = self;
-        let open = tasks.spawn(async move {
+        tasks.spawn(async move {
             let outcome = ended.await;
             drop(turn);
             outcome
-        });
-        open.await.ok()
+        })
     }
 }
 

@@ -32,6 +32,7 @@ pub mod resume;
 mod sign_in_tool;
 pub(crate) mod stand_in;
 mod subscribed;
+mod through_client;
 mod to_legacy;
 mod to_modern;
 mod usable_tools;

@@ -27,6 +27,7 @@ mod sign_in;
 mod stand_in;
 mod stand_in_modern;
 mod support;
+mod through_client;
 mod tls;
 mod tool_rules;
 mod transparent;

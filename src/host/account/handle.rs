@@ -28,6 +28,7 @@ pub struct AccountHandle {
     state: watch::Receiver<AccountState>,
     clock: Clock,
     is_unattended: bool,
+    has_window: bool,
     ended: CancellationToken,
 }
 
@@ -81,6 +82,7 @@ impl AccountHandle {
             state: state_seen,
             clock: deps.clock.clone(),
             is_unattended: spec.oauth.grant.is_unattended(),
+            has_window: deps.windows.is_some() && spec.fits_window(),
             ended: CancellationToken::new(),
         };
         let (tasks, ended) = (deps.tasks.clone(), handle.ended.clone().drop_guard());
@@ -106,6 +108,11 @@ impl AccountHandle {
     /// Which account this is.
     pub fn key(&self) -> &AccountKey {
         &self.key
+    }
+
+    /// Whether its sign-in pages come in a window of this program.
+    pub fn has_window(&self) -> bool {
+        self.has_window
     }
 
     /// How it stands, now and from now on.

@@ -56,6 +56,8 @@ pub(super) struct Context {
     /// What is known of the server, shared with all sessions of this connection's key.
     pub(super) snapshot: SharedSnapshot,
     pub(super) client_name: watch::Sender<String>,
+    /// What a legacy client said it can do, raw.
+    pub(super) client_capabilities: watch::Sender<String>,
     /// What a modern server called fresh for a legacy client.
     pub(super) fresh: FreshLists,
     /// What is under way at a legacy server for a modern client.
@@ -87,6 +89,7 @@ impl Context {
             incoming,
             snapshot,
             client_name: watch::Sender::new("an MCP client".to_owned()),
+            client_capabilities: watch::Sender::new("{}".to_owned()),
             fresh: FreshLists::default(),
             calls: Calls::default(),
             questions: Questions::default(),

@@ -171,6 +171,8 @@ impl Session {
         if let Some(name) = initialize.string_at(&["params", "clientInfo", "name"]) {
             self.context.client_name.send_replace(crate::redact::plain(&name, 60));
         }
+        let capabilities = initialize.raw_at(&["params", "capabilities"]).unwrap_or("{}");
+        self.context.client_capabilities.send_replace(capabilities.to_owned());
     }
 
     /// A client that starts without `initialize` is a modern one.
@@ -203,6 +205,7 @@ impl Session {
             after_initialized,
             is_own: false,
             refresh_tools: false,
+            was_shown_page: false,
             held: Mutex::default(),
         })
     }

@@ -37,6 +37,8 @@ pub(super) enum Waits {
     ForAnswers(Call, Vec<Asked>),
     /// The request, which did not run, is sent again.
     ToBeSentAgain,
+    /// The same, once somebody has signed in on the page that the client was asked to show.
+    ForSignIn,
 }
 
 /// A question of the server that is on its way to the client.

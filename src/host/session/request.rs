@@ -2,14 +2,14 @@
 //! sign in first, wait for that.
 
 mod list;
+mod sign_in;
 mod stand_in;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::failure::{Code, Failure};
 use crate::host::failures;
@@ -22,10 +22,9 @@ use super::crossing::Crossing;
 use super::downstream::Gone;
 use super::held::Held;
 use super::link::{Link, LinkState, Ready};
+use super::modern_tools;
 use super::open::Transport;
-use super::{modern_tools, sign_in_tool};
 
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// A session that ends under a request is opened again this often for it.
 const MOST_SESSIONS: usize = 2;
 
@@ -86,6 +85,8 @@ pub(super) struct Request {
     pub(super) is_own: bool,
     /// Whether the server found the call's headers wrong, so that its tools have to be read again.
     pub(super) refresh_tools: bool,
+    /// Whether its client has shown our page, so that it only waits from now on.
+    pub(super) was_shown_page: bool,
     /// What a modern client comes back to with answers.
     pub(super) held: Mutex<Option<Held>>,
 }
@@ -102,7 +103,10 @@ impl Request {
     }
 
     /// A call waits for a sign-in, and for a server that is just coming back.
-    async fn run_call(self) -> Ending {
+    async fn run_call(mut self) -> Ending {
+        if let Err(failure) = self.come_back().await {
+            return Ending::Failed(failure);
+        }
         let mut generation = 0;
         let mut sessions = 0;
         let mut asked_for = Vec::new();
@@ -130,8 +134,8 @@ impl Request {
                 return Ending::Failed(self.still_missing(missing));
             }
             asked_for.push(wanted);
-            if let Err(failure) = self.park(missing, parked_until).await {
-                return Ending::Failed(failure);
+            if let Some(ending) = self.bring(missing, parked_until).await {
+                return ending;
             }
         }
     }
@@ -254,50 +258,6 @@ impl Request {
 
     fn is_signed_in(&self) -> bool {
         self.context.account().is_some_and(|account| account.state().borrow().is_signed_in())
-    }
-
-    /// Parks the call: one prompt opens, and progress keeps the client patient.
-    async fn park(&self, missing: Missing, until: Instant) -> Result<(), Failure> {
-        let signing_in = self.signed_in_for(missing);
-        tokio::pin!(signing_in);
-        let mut ticks = interval(PROGRESS_EVERY);
-        let mut progress = 0;
-        loop {
-            tokio::select! {
-                outcome = &mut signing_in => return outcome,
-                _ = ticks.tick() => {
-                    progress += 1;
-                    self.report_progress(progress).await;
-                }
-                () = sleep_until(until) => return Err(self.nobody_signed_in_for(missing)),
-            }
-        }
-    }
-
-    /// Has somebody sign in for it, and waits for the end.
-    async fn signed_in_for(&self, missing: Missing) -> Result<(), Failure> {
-        let signed_in = sign_in_tool::sign_in(&self.context, sign_in_tool::Wish::Needed).await;
-        signed_in.map_err(|failure| {
-            let is_nobody = failure.code == Code::SignedOut;
-            if is_nobody { self.nobody_signed_in_for(missing) } else { failure }
-        })
-    }
-
-    fn nobody_signed_in_for(&self, missing: Missing) -> Failure {
-        match missing {
-            Missing::SignIn => failures::signed_out(self.context.server()),
-            Missing::Permission => self.context.more_permission(),
-        }
-    }
-
-    async fn report_progress(&self, progress: u32) {
-        let Some(token) = self.message.raw_at(&["params", "_meta", "progressToken"]) else { return };
-        let text = format!("Waiting for you to sign in to {}", self.context.server());
-        let text = serde_json::Value::from(text);
-        let line = format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":0.{progress:04},"message":{text}}}}}"#
-        );
-        let _ = self.context.downstream.message(line.into()).await;
     }
 
     fn late(&self) -> Failure {

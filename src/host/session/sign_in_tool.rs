@@ -4,9 +4,10 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
 use crate::host::account::{
-    self, AccountHandle, AccountState, AskedBy, OpenWith, Prompt, SignInRequest, SignedOut,
+    self, AccountHandle, AccountState, AskedBy, OpenWith, Prompt, SignIn, SignInRequest, SignedOut,
 };
 use crate::host::failures;
+use crate::host::pages::Page;
 use crate::mcp::era::Era;
 use crate::mcp::{Message, json, result_response};
 use crate::oauth;
@@ -17,6 +18,7 @@ use super::crossing::ask_across;
 use super::link::{Link, LinkState};
 use super::request::Ending;
 use super::stand_in::SIGN_IN_TOOL;
+use super::through_client;
 
 /// The name our own verbs give themselves.
 const OWN_CLIENT: &str = "drawbridge";
@@ -41,8 +43,10 @@ pub(super) async fn offer(context: &Context) {
 /// server is another one now, or has forgotten us.
 pub(super) async fn offer_for_list(context: &Context) {
     let Some(account) = context.account() else { return };
-    if Wish::List.fits(account).await
-        && let Err(failure) = sign_in(context, Wish::List).await
+    let Ok(state) = account.look().await else { return };
+    let wish = if state.was_never_signed_in() { Wish::Offered } else { Wish::List };
+    if wish.fits(account).await
+        && let Err(failure) = sign_in(context, wish).await
     {
         tracing::info!(server = %context.server(), "{}", failure.sentence);
     }
@@ -86,16 +90,59 @@ fn may_ask(context: &Context) -> bool {
     context.connection.entry.sign_in != SignInChoice::None && !is_own_verb
 }
 
-/// A sign-in that this session's client asks for and the Host opens.
-fn request(context: &Context, wish: Wish) -> SignInRequest {
+/// A sign-in that this session's client asks for.
+fn request(context: &Context, wish: Wish, open: OpenWith) -> SignInRequest {
     let asked_by = AskedBy::Client(context.client_name.borrow().clone());
     let prompt = if wish == Wish::Explicit { Prompt::Clicked } else { Prompt::ByItself };
-    SignInRequest { asked_by, prompt, open: OpenWith::Host, challenge: Vec::new(), only_if_offered: false }
+    SignInRequest { asked_by, prompt, open, challenge: Vec::new(), only_if_offered: false }
 }
 
-/// Signs in and waits for the end; where no page can be opened, says so at once. One page at a
-/// time: whoever comes later waits, and joins what has happened meanwhile.
+/// Signs in and waits for the end; where no page can be opened, says so at once.
 pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure> {
+    let somebody_waits = matches!(wish, Wish::Needed | Wish::Explicit);
+    let by_client =
+        somebody_waits && through_client::is_shown(context, &context.client_capabilities.borrow());
+    let open = if by_client { OpenWith::Caller } else { OpenWith::Host };
+    let Some(begun) = begin(context, wish, open).await? else { return Ok(()) };
+    if !by_client || begun.joins {
+        return begun.ended(context).await;
+    }
+    let page = begun.sign_in.url.clone();
+    let ended = async { Some(begun.ended(context).await) };
+    match through_client::show(context, &page, ended).await {
+        Some(ended) => ended,
+        None => Err(give_up(context).await),
+    }
+}
+
+/// Calls a sign-in off that the person does not want.
+pub(super) async fn give_up(context: &Context) -> Failure {
+    if let Some(account) = context.account() {
+        account.cancel_sign_in().await;
+    }
+    failures::signed_out(context.server())
+}
+
+/// A sign-in that has begun, and the turn to show its page.
+pub(super) struct Begun {
+    pub(super) page: Page,
+    pub(super) sign_in: SignIn,
+    /// Whether somebody else has begun it, and shows it.
+    pub(super) joins: bool,
+}
+
+impl Begun {
+    /// Waits for its end.
+    pub(super) async fn ended(self, context: &Context) -> Result<(), Failure> {
+        let outcome = self.page.until(self.sign_in.outcome()).await;
+        let outcome = outcome.ok_or_else(|| failures::signed_out(context.server()))?;
+        outcome.map_err(|error| failures::of_oauth(context.server(), &error))
+    }
+}
+
+/// Begins a sign-in; none where somebody has signed in meanwhile. One page at a time: whoever comes later waits, and
+/// joins what has happened meanwhile.
+pub(super) async fn begin(context: &Context, wish: Wish, open: OpenWith) -> Result<Option<Begun>, Failure> {
     let signed_out = || failures::signed_out(context.server());
     let account = context.account().filter(|_| may_ask(context)).ok_or_else(signed_out)?;
     let before = account.current_token();
@@ -107,14 +154,14 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
         (Some(_), None) => false,
     };
     if has_changed {
-        return Ok(());
+        return Ok(None);
     }
     // What one request offered, no other offers again.
     if !wish.fits(account).await || (wish == Wish::List && !context.is_first_list_to_ask()) {
         return Err(signed_out());
     }
     let joins = account.state().borrow().is_signing_in();
-    let sign_in = account.sign_in(request(context, wish)).await;
+    let sign_in = account.sign_in(request(context, wish, open)).await;
     let sign_in = sign_in.map_err(|error| match (error, &*account.state().borrow()) {
         // No page again so soon; what went wrong with the last one is worth more than that.
         (account::Error::NotAgain, AccountState::Failed { error }) if !was_cancelled(error) => {
@@ -128,8 +175,7 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
         }
         return Err(signed_out());
     }
-    let outcome = page.until(sign_in.outcome()).await.ok_or_else(signed_out)?;
-    outcome.map_err(|error| failures::of_oauth(context.server(), &error))
+    Ok(Some(Begun { page, sign_in, joins }))
 }
 
 fn was_cancelled(error: &account::Error) -> bool {

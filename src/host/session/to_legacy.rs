@@ -225,7 +225,7 @@ impl Request {
     }
 
     /// A retry of something that is no longer held must not run a second time by itself.
-    fn lost(&self) -> Failure {
+    pub(super) fn lost(&self) -> Failure {
         Failure::new(
             Code::MayHaveRun,
             format!(

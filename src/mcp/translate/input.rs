@@ -154,6 +154,16 @@ pub fn required_pages(response: &Message) -> Vec<Question> {
         .collect()
 }
 
+/// A retry as it was first sent: without `inputResponses` and `requestState`.
+pub fn without_answers(retry: &Message) -> Option<Message> {
+    let line = std::str::from_utf8(retry.line()).ok()?;
+    let line = edit_at(line, &["params"], |params| {
+        params.remove("inputResponses");
+        params.remove("requestState");
+    })?;
+    Message::parse(line.into()).ok()
+}
+
 /// Tells a legacy client that what a page was opened for is done.
 pub fn elicitation_complete(id: &RequestId) -> bytes::Bytes {
     let id = as_string(id);

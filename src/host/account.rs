@@ -39,7 +39,7 @@ pub use error::Error;
 pub use giving_back::GivingBack;
 pub use handle::{AccountHandle, Credential};
 pub use refusal::{Operation, Refusal, Retry};
-pub use sign_in::{OpenWith, Prompt, SecretUrl, SignIn, SignInRequest};
+pub use sign_in::{OpenWith, Prompt, SecretUrl, Shown, SignIn, SignInRequest};
 pub use state::{AccountState, SignedOut};
 pub use window::{CodeSignIn, SignInWindows, WindowSignIn};
 

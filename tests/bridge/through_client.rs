@@ -89,10 +89,30 @@ async fn a_no_of_a_legacy_client_is_a_no_until_our_tool_is_called() {
     assert!(!home.has_opened_page().await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_shows_the_first_page_where_no_browser_can() {
+    let server = DemoServer::start(Config::oauth()).await.expect("a server");
+    let mut home = Home::new();
+    home.set("BROWSER", "/nowhere/browser");
+    home.add("demo", &server.url()).await;
+    let mut client = legacy_client(&home).await;
+    client.request("tools/list", json!({})).await;
+    let call = client.ask("tools/call", json!({ "name": "user_profile", "arguments": {} })).await;
+    let question = question(&mut client).await;
+    answer(&mut client, &question, "accept").await;
+    finish_sign_in(page(&question["params"]), "demo", "demo123").await;
+    let (answer, _) = client.answer_to(call).await;
+    assert!(text(&answer).contains("demo"), "{answer}");
+}
+
 /// A modern call, with what a retry adds.
 async fn modern_call(client: &mut Client, added: Value) -> Value {
+    modern_call_of("user_profile", client, added).await
+}
+
+async fn modern_call_of(tool: &str, client: &mut Client, added: Value) -> Value {
     let mut params = json!({
-        "name": "user_profile",
+        "name": tool,
         "arguments": {},
         "_meta": {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -146,4 +166,30 @@ async fn a_no_of_a_modern_client_ends_the_call_and_the_sign_in() {
     let again = modern_call(&mut client, json!({})).await;
     assert_eq!(again["result"]["isError"], true, "a no is a no: {again}");
     assert!(!home.has_opened_page().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_page_that_nobody_opened_bars_no_other_client() {
+    let (_server, home) = signed_out(Eras::Modern).await;
+    let mut leaver = home.connect(&["demo"]);
+    let asked = modern_call(&mut leaver, json!({})).await;
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    leaver.close().await;
+
+    let mut client = home.connect(&["demo"]);
+    let asked = modern_call_of("drawbridge_sign_in", &mut client, json!({})).await;
+    let params = &asked["result"]["inputRequests"]["drawbridge_sign_in"]["params"];
+    finish_sign_in(page(params), "demo", "demo123").await;
+    let answer = modern_call_of("drawbridge_sign_in", &mut client, coming_back(&asked, "accept")).await;
+    assert!(text(&answer).contains("Signed in to demo"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn who_has_signed_in_otherwise_need_not_open_the_page() {
+    let (_server, mut home) = signed_out(Eras::Modern).await;
+    let mut client = home.connect(&["demo"]);
+    let asked = modern_call(&mut client, json!({})).await;
+    home.log_in("demo").await;
+    let answer = modern_call(&mut client, coming_back(&asked, "cancel")).await;
+    assert!(text(&answer).contains("demo") && answer["result"]["isError"] != true, "{answer}");
 }

@@ -57,6 +57,7 @@ pub(super) enum Request {
     Obtain { reply: Reply<()> },
     Login { reply: Reply<(LoginHandle, watch::Receiver<Option<Outcome>>)> },
     CancelSignIn,
+    Withdraw { id: u64, is_no: bool },
     SignOut { reply: Reply<()> },
 }
 
@@ -108,6 +109,13 @@ impl AccountHandle {
     /// Which account this is.
     pub fn key(&self) -> &AccountKey {
         &self.key
+    }
+
+    /// Has a sign-in given up that one client shows, unless the person has joined it; a no keeps pages from opening by
+    /// themselves.
+    pub(super) fn withdraw(&self, id: u64, is_no: bool) {
+        // Where there is no room, it ends with its time.
+        self.requests.try_send(Request::Withdraw { id, is_no }).ok();
     }
 
     /// Whether its sign-in pages come in a window of this program.

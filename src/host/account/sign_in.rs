@@ -6,7 +6,7 @@ use http::HeaderValue;
 use tokio::sync::watch;
 use url::Url;
 
-use super::{AskedBy, DevicePrompt, OpenError, SignInFacts};
+use super::{AccountHandle, AskedBy, DevicePrompt, OpenError, SignInFacts};
 use crate::oauth;
 
 /// A wish to sign in.
@@ -48,6 +48,8 @@ pub enum OpenWith {
 /// A sign-in under way.
 #[derive(Debug, Clone)]
 pub struct SignIn {
+    /// Which one of its account.
+    pub(super) id: u64,
     /// What to open: a one-time page of ours unless the person asked, else the authorization server's. It holds a
     /// secret: not for logs.
     pub url: SecretUrl,
@@ -58,6 +60,39 @@ pub struct SignIn {
     /// Why the Host could not open the page, if it should have.
     pub not_opened: Option<OpenError>,
     pub(super) outcome: watch::Receiver<Option<Outcome>>,
+}
+
+/// A sign-in that a client was asked to show. It is withdrawn when this is dropped before the client has opened it.
+pub struct Shown {
+    account: AccountHandle,
+    id: Option<u64>,
+}
+
+impl Shown {
+    /// This one, of that account.
+    pub fn new(account: &AccountHandle, sign_in: &SignIn) -> Self {
+        Self { account: account.clone(), id: Some(sign_in.id) }
+    }
+
+    /// The person is on the page.
+    pub fn is_open(&mut self) {
+        self.id = None;
+    }
+
+    /// The person does not want to sign in.
+    pub fn is_refused(mut self) {
+        if let Some(id) = self.id.take() {
+            self.account.withdraw(id, true);
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.account.withdraw(id, false);
+        }
+    }
 }
 
 /// How a sign-in ended.

@@ -221,6 +221,7 @@ impl Task {
                 }
                 self.fail_signing_in(&oauth::Error::Cancelled.into());
             }
+            Request::Withdraw { id, is_no } => self.withdraw(id, is_no),
             Request::SignOut { reply } => self.sign_out(reply),
         }
     }

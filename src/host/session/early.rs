@@ -112,6 +112,7 @@ impl Early {
                 self.introduced = true;
                 stand_in::discover(&Snapshot::default(), &self.server, Some(&self.not_yet()))
             }
+            "ping" => "{}".to_owned(),
             list => {
                 let result = stand_in::list(list, "[]", None, era)?;
                 self.lists.push(list.to_owned());
@@ -132,9 +133,9 @@ impl Early {
 }
 
 fn is_answered_here(message: &Message) -> bool {
-    let opens = |method: &str| matches!(method, "initialize" | "server/discover");
+    let is_known = |method: &str| matches!(method, "initialize" | "server/discover" | "ping");
     message.request_id().is_some()
-        && message.method().is_some_and(|method| opens(method) || method::list_member(method).is_some())
+        && message.method().is_some_and(|method| is_known(method) || method::list_member(method).is_some())
 }
 
 #[cfg(test)]

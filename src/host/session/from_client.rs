@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::endpoint::frame::Frame;
 use crate::failure::Failure;
 use crate::mcp::era::Era;
+use crate::mcp::translate::input::without_answers;
 use crate::mcp::translate::meta::Client;
 use crate::mcp::{self, Kind, Message, RequestId, method};
 
@@ -82,9 +83,10 @@ impl Session {
             return self.reply(answer).await;
         }
         if sign_in_tool::is_call(&message) {
-            let task = sign_in_tool::run(self.context.clone(), self.link.clone(), message.clone());
-            self.spawn(id, &method, task);
-            return;
+            let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
+            let Some(request) = self.request(message) else { return };
+            let task = Request { held: Mutex::new(held), ..request }.run_own_tool();
+            return self.spawn(id, &method, task);
         }
         self.collector.on_request(&message, self.context.snapshot.generation());
         if is_due_within_budget(&method, self.era) {
@@ -95,8 +97,11 @@ impl Session {
         if self.era == Era::Modern && method == LISTEN {
             self.listens.ask(&message);
         }
-        let call = (self.era == Era::Modern && method == "tools/call").then(|| message.clone());
         let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
+        let plain =
+            || held.as_ref().filter(|held| held.is_for_sign_in()).and_then(|_| without_answers(&message));
+        let is_modern_call = self.era == Era::Modern && method == "tools/call";
+        let call = is_modern_call.then(|| plain().unwrap_or_else(|| message.clone()));
         let wish = (self.era == Era::Legacy).then(|| Wish::of(&message)).flatten();
         let is_further_page = message.string_at(&["params", "cursor"]).is_some();
         let Some(request) = self.request(message) else { return };

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::host::account::Shown;
 use crate::mcp::translate::input::Question;
 use crate::mcp::{Message, RequestId, error_response, json, result_response};
 
@@ -38,7 +39,7 @@ pub(super) enum Waits {
     /// The request, which did not run, is sent again.
     ToBeSentAgain,
     /// The same, once somebody has signed in on the page that the client was asked to show.
-    ForSignIn,
+    ForSignIn(Shown),
 }
 
 /// A question of the server that is on its way to the client.
@@ -63,6 +64,11 @@ impl Held {
     /// Names it towards the client.
     pub(super) fn state(&self) -> &str {
         &self.state
+    }
+
+    /// Whether somebody has to sign in for it.
+    pub(super) fn is_for_sign_in(&self) -> bool {
+        matches!(self.waits, Waits::ForSignIn(_))
     }
 
     /// Whether a retry is one of this request.

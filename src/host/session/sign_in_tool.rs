@@ -4,7 +4,7 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::failure::Failure;
 use crate::host::account::{
-    self, AccountHandle, AccountState, AskedBy, OpenWith, Prompt, SignIn, SignInRequest, SignedOut,
+    self, AccountHandle, AccountState, AskedBy, OpenWith, Prompt, Shown, SignIn, SignInRequest, SignedOut,
 };
 use crate::host::failures;
 use crate::host::pages::Page;
@@ -103,32 +103,20 @@ pub(super) async fn sign_in(context: &Context, wish: Wish) -> Result<(), Failure
     let by_client =
         somebody_waits && through_client::is_shown(context, &context.client_capabilities.borrow());
     let open = if by_client { OpenWith::Caller } else { OpenWith::Host };
-    let Some(begun) = begin(context, wish, open).await? else { return Ok(()) };
-    if !by_client || begun.joins {
-        return begun.ended(context).await;
-    }
+    let Some(mut begun) = begin(context, wish, open).await? else { return Ok(()) };
+    let Some(shown) = begun.shown.take() else { return begun.ended(context).await };
     let page = begun.sign_in.url.clone();
-    let ended = async { Some(begun.ended(context).await) };
-    match through_client::show(context, &page, ended).await {
-        Some(ended) => ended,
-        None => Err(give_up(context).await),
-    }
-}
-
-/// Calls a sign-in off that the person does not want.
-pub(super) async fn give_up(context: &Context) -> Failure {
-    if let Some(account) = context.account() {
-        account.cancel_sign_in().await;
-    }
-    failures::signed_out(context.server())
+    let ended = begun.ended(context);
+    let ended = through_client::show(context, &page, shown, ended).await;
+    ended.unwrap_or_else(|| Err(failures::signed_out(context.server())))
 }
 
 /// A sign-in that has begun, and the turn to show its page.
 pub(super) struct Begun {
     pub(super) page: Page,
     pub(super) sign_in: SignIn,
-    /// Whether somebody else has begun it, and shows it.
-    pub(super) joins: bool,
+    /// What the client has to be asked for: nobody else shows it.
+    pub(super) shown: Option<Shown>,
 }
 
 impl Begun {
@@ -175,7 +163,8 @@ pub(super) async fn begin(context: &Context, wish: Wish, open: OpenWith) -> Resu
         }
         return Err(signed_out());
     }
-    Ok(Some(Begun { page, sign_in, joins }))
+    let shown = (open == OpenWith::Caller && !joins).then(|| Shown::new(account, &sign_in));
+    Ok(Some(Begun { page, sign_in, shown }))
 }
 
 fn was_cancelled(error: &account::Error) -> bool {
@@ -183,21 +172,18 @@ fn was_cancelled(error: &account::Error) -> bool {
 }
 
 /// Signs in, and answers the call with the names of the tools that are there now.
-pub(super) async fn run(context: Shared, link: Option<Link>, message: Message) -> Ending {
+pub(super) async fn run(context: Shared, link: Link, message: Message) -> Ending {
     let deadline = Instant::now() + context.limits.park;
     let wants_more = |link: &Link| matches!(&*link.state().borrow(), LinkState::StepUpNeeded(_));
     let is_signed_in = context.account().is_some_and(|account| account.state().borrow().is_signed_in())
-        && !link.as_ref().is_some_and(wants_more);
+        && !wants_more(&link);
     let signing_in = async { if is_signed_in { Ok(()) } else { sign_in(&context, Wish::Explicit).await } };
     match timeout_at(deadline, signing_in).await {
         Err(_) => return Ending::Failed(failures::signed_out(context.server())),
         Ok(Err(failure)) => return Ending::Failed(failure),
         Ok(Ok(())) => {}
     }
-    let names = match link {
-        Some(link) => timeout(TOOL_LIST_LIMIT, tool_names(&context, link)).await.unwrap_or_default(),
-        None => Vec::new(),
-    };
+    let names = timeout(TOOL_LIST_LIMIT, tool_names(&context, link)).await.unwrap_or_default();
     let text = report(context.server(), &names);
     let mut result = serde_json::json!({ "content": [{ "type": "text", "text": text }] });
     if message.meta_protocol_version().is_some() {

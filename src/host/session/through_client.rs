@@ -7,7 +7,7 @@ use std::future::pending;
 
 use serde_json::json;
 
-use crate::host::account::{AccountHandle, SecretUrl};
+use crate::host::account::{AccountHandle, SecretUrl, Shown};
 use crate::mcp::era::NEWEST_LEGACY;
 use crate::mcp::translate::input::{self, Question};
 use crate::mcp::{Message, json as raw};
@@ -50,22 +50,25 @@ pub(super) fn has_opened(retry: &Message) -> bool {
 pub(super) async fn show<T>(
     context: &Context,
     page: &SecretUrl,
-    ended: impl Future<Output = Option<T>>,
+    mut shown: Shown,
+    ended: impl Future<Output = T>,
 ) -> Option<T> {
     let id = context.questions.next_id();
     let request = question(context, page).to_request(&id, NEWEST_LEGACY)?;
     let declined = async {
         let answer = ask(context, &request).await;
-        if answer.as_ref().and_then(|answer| answer.raw_at(&["result"])).is_some_and(is_yes) {
-            pending::<()>().await;
+        if !answer.as_ref().and_then(|answer| answer.raw_at(&["result"])).is_some_and(is_yes) {
+            return shown.is_refused();
         }
+        shown.is_open();
+        pending().await
     };
     let ended = tokio::select! {
         ended = ended => ended,
         () = declined => return None,
     };
     let _ = context.downstream.message(input::elicitation_complete(&id)).await;
-    ended
+    Some(ended)
 }
 
 fn is_yes(result: &str) -> bool {

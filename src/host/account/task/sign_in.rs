@@ -60,6 +60,8 @@ impl Task {
             cancel: cancel.clone(),
             outcome: watch::Sender::new(None),
             stage: Stage::Preparing { waiting: Vec::new() },
+            by_person: false,
+            is_unseen: false,
         });
         self.last_failure = None;
         let limit = self.deps.limits.sign_in;
@@ -94,10 +96,11 @@ impl Task {
 
     fn join_sign_in(&mut self, request: SignInRequest, reply: Reply<SignIn>) {
         let Some(login) = &mut self.login else { return };
+        login.by_person |= request.asked_by == AskedBy::Person;
         match &mut login.stage {
             Stage::Preparing { waiting } => waiting.push((request, reply)),
             Stage::Waiting { pages, handle } => {
-                let sign_in = pages.sign_in(&request, None, &login.outcome);
+                let sign_in = pages.sign_in(&request, None, (login.id, &login.outcome));
                 let (pages, handle) = (pages.as_ref().clone(), handle.clone());
                 let deps = self.deps.clone();
                 self.jobs.spawn(async move {
@@ -159,13 +162,14 @@ impl Task {
             waiting.iter().map(|(request, _)| request).filter(|request| request.open != OpenWith::Caller);
         let first =
             by_host.clone().find(|request| request.asked_by == AskedBy::Person).or_else(|| by_host.next());
-        if first.is_some_and(|request| request.prompt == Prompt::ByItself) {
+        let not_opened = first.and_then(|request| pages.open(request, &self.deps).err());
+        under_way.is_unseen = not_opened.is_some();
+        if !under_way.is_unseen && waiting.iter().all(|(request, _)| request.prompt == Prompt::ByItself) {
             self.self_opened.opens();
         }
-        let not_opened = first.and_then(|request| pages.open(request, &self.deps).err());
         for (request, reply) in waiting {
             let not_opened = not_opened.clone().filter(|_| request.open != OpenWith::Caller);
-            answer(reply, Ok(pages.sign_in(&request, not_opened, &under_way.outcome)));
+            answer(reply, Ok(pages.sign_in(&request, not_opened, (id, &under_way.outcome))));
         }
         under_way.stage = Stage::Waiting { pages: Box::new(pages), handle: login.handle() };
         if let Some(handle) = taken_over {
@@ -208,13 +212,22 @@ impl Task {
             Err(error) => {
                 tracing::info!(account = %self.item, %error, "sign-in failed");
                 self.doubted = Some(Instant::now());
-                if matches!(error, oauth::Error::Cancelled | oauth::Error::Denied { .. }) {
+                let is_no = matches!(error, oauth::Error::Cancelled | oauth::Error::Denied { .. });
+                if is_no && !under_way.is_unseen {
                     self.self_opened.declined();
                 }
                 let error = Arc::new(error);
                 self.last_failure = Some(Error::OAuth(error.clone()));
                 under_way.outcome.send_replace(Some(Err(error)));
             }
+        }
+    }
+
+    /// A client that was to show the page does not.
+    pub(super) fn withdraw(&mut self, id: u64, is_no: bool) {
+        if let Some(login) = self.login.as_mut().filter(|login| login.id == id && !login.by_person) {
+            login.is_unseen = !is_no;
+            login.cancel.cancel();
         }
     }
 

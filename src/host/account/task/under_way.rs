@@ -15,6 +15,10 @@ pub(super) struct UnderWay {
     pub(super) cancel: CancellationToken,
     pub(super) outcome: watch::Sender<Option<Outcome>>,
     pub(super) stage: Stage,
+    /// Whether the person asked for it, at the start or later.
+    pub(super) by_person: bool,
+    /// Whether the person has not even seen it, so that its end is not their no.
+    pub(super) is_unseen: bool,
 }
 
 pub(super) enum Stage {
@@ -85,10 +89,10 @@ impl Pages {
         &self,
         request: &SignInRequest,
         not_opened: Option<OpenError>,
-        outcome: &watch::Sender<Option<Outcome>>,
+        (id, outcome): (u64, &watch::Sender<Option<Outcome>>),
     ) -> SignIn {
         let url = self.for_request(request).clone();
         let (facts, prompt) = (self.facts.clone(), self.prompt.clone());
-        SignIn { url, prompt, facts, not_opened, outcome: outcome.subscribe() }
+        SignIn { id, url, prompt, facts, not_opened, outcome: outcome.subscribe() }
     }
 }

@@ -23,25 +23,45 @@ impl Request {
     /// Sees to a sign-in: none when somebody has signed in, else what the client is told.
     pub(super) async fn bring(&self, missing: Missing, until: Instant) -> Option<Ending> {
         let outcome = if self.client_shows_page() {
-            self.hold(missing, until).await
+            self.hold(missing, Wish::Needed, until).await
         } else {
             self.park(missing, until).await.map(|()| None)
         };
         outcome.unwrap_or_else(|failure| Some(Ending::Failed(failure)))
     }
 
+    /// A call of our own tool; a modern client shows the page and comes back, like with any other call.
+    pub(in crate::host::session) async fn run_own_tool(mut self) -> Ending {
+        if let Err(failure) = self.come_back().await {
+            return Ending::Failed(failure);
+        }
+        let until = Instant::now() + self.context.limits.park;
+        if self.client_shows_page() && !self.is_signed_in() {
+            match self.hold(Missing::SignIn, Wish::Explicit, until).await {
+                Ok(None) => {}
+                Ok(Some(ending)) => return ending,
+                Err(failure) => return Ending::Failed(failure),
+            }
+        }
+        sign_in_tool::run(self.context.clone(), self.link.clone(), self.message.clone()).await
+    }
+
     /// Goes on with a call whose client was asked to show our page, without what it brings back: that is ours.
     pub(super) async fn come_back(&mut self) -> Result<(), Failure> {
         let Some(state) = self.message.string_at(&["params", "requestState"]) else { return Ok(()) };
-        let waits_for_sign_in = |held: &mut Held| matches!(held.waits, Waits::ForSignIn);
         let held = self.held.get_mut().ok();
-        let held = held.and_then(|held| held.take_if(waits_for_sign_in));
+        let held = held.and_then(|held| held.take_if(|held| held.is_for_sign_in()));
         let Some(held) = held else { return self.is_known(&state) };
         if !held.is_of(&self.message) {
             return Err(self.lost());
         }
-        if !through_client::has_opened(&self.message) {
-            return Err(sign_in_tool::give_up(&self.context).await);
+        if let Waits::ForSignIn(mut shown) = held.waits {
+            if through_client::has_opened(&self.message) {
+                shown.is_open();
+            } else if !self.is_signed_in() {
+                shown.is_refused();
+                return Err(failures::signed_out(self.context.server()));
+            }
         }
         self.was_shown_page = true;
         if let Some(plain) = input::without_answers(&self.message) {
@@ -66,16 +86,17 @@ impl Request {
     }
 
     /// Asks a modern client to show the page; the call goes on when it comes back.
-    async fn hold(&self, missing: Missing, until: Instant) -> Result<Option<Ending>, Failure> {
+    async fn hold(&self, missing: Missing, wish: Wish, until: Instant) -> Result<Option<Ending>, Failure> {
         let late = |_| self.nobody_signed_in_for(missing);
         let Some(id) = self.message.request_id() else { return Ok(None) };
-        let begun = sign_in_tool::begin(&self.context, Wish::Needed, OpenWith::Caller);
+        let begun = sign_in_tool::begin(&self.context, wish, OpenWith::Caller);
         let begun = timeout_at(until, begun).await.map_err(late)?;
-        let Some(begun) = begun.map_err(|failure| self.why_not(missing, failure))? else { return Ok(None) };
-        if begun.joins {
+        let begun = begun.map_err(|failure| self.why_not(missing, failure))?;
+        let Some(mut begun) = begun else { return Ok(None) };
+        let Some(shown) = begun.shown.take() else {
             return timeout_at(until, begun.ended(&self.context)).await.map_err(late)?.map(|()| None);
-        }
-        let held = Held::new(&self.message, Waits::ForSignIn);
+        };
+        let held = Held::new(&self.message, Waits::ForSignIn(shown));
         let question = through_client::question(&self.context, &begun.sign_in.url);
         let answer = mcp::result_response(id, &input_required(&[question], held.state()));
         drop(begun.page.keep_until(begun.sign_in.outcome()));

@@ -1,6 +1,6 @@
 //! Getting tokens in other ways than by a browser's return: as a program of its own (client credentials, RFC 6749
 //! §4.4), for a workload that its platform vouches for (RFC 7523 §2.1), for a person whom the company's identity
-//! provider vouches for ([`enterprise`]), and with a code that a person types elsewhere ([`device`]).
+//! provider vouches for (`enterprise`), and with a code that a person types elsewhere ([`device`]).
 //!
 //! The first three need nobody: [`obtain`] is called for the first token and for every later one, and nothing of them
 //! is stored. They run only with the issuer that the options name, so a server cannot choose who gets the secrets.

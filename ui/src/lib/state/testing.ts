@@ -75,6 +75,9 @@ export function serverView(name: string, states: Record<string, AccountStateView
     headers: [],
     bearer: false,
     oauth: {
+      grant: 'code',
+      assertion: 'none',
+      idp: { issuer: null, tokenEndpoint: null, clientId: null, hasClientSecret: false, idToken: 'none' },
       clientId: null,
       hasClientSecret: false,
       hasPrivateKey: false,

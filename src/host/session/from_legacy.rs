@@ -1,9 +1,12 @@
 //! What a legacy server says on its own streams to a modern client: every message finds the
 //! request or the subscription it belongs to, or nobody.
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use crate::endpoint::frame::Control;
+use crate::mcp::translate::subscription::Filter;
 use crate::mcp::translate::{request, subscription};
 use crate::mcp::{self, Kind, Message, RequestId};
 use crate::upstream::Incoming;
@@ -94,26 +97,48 @@ impl Session {
         }
     }
 
+    /// A legacy server tells a modern client of these from now on, in the upstream session that was asked to.
+    pub(super) async fn on_listening(&mut self, id: &RequestId, told: Filter, generation: u64) {
+        let state = self.link.as_ref().map(|link| link.state().borrow().clone());
+        if let Some(LinkState::Ready(ready)) = state
+            && ready.generation == generation
+        {
+            // What it is told of what was asked for earlier; this it knows.
+            self.on_new_session(&ready);
+        }
+        let uris = told.uris.clone();
+        if let Some(acknowledged) = self.listens.is_told(id, told) {
+            self.reply(acknowledged).await;
+        }
+        if generation < self.told_session {
+            self.subscribe_at_legacy_server(&uris);
+        }
+    }
+
+    fn subscribe_at_legacy_server(&mut self, uris: &BTreeSet<String>) {
+        for uri in uris {
+            let own = self.context.questions.next_id();
+            self.post_aside(subscription::subscribe(&own, uri, true));
+        }
+    }
+
     /// An upstream session that was opened anew knows nothing of what the one before was told.
     pub(super) fn on_new_session(&mut self, ready: &Ready) {
         if !ready.settled || std::mem::replace(&mut self.told_session, ready.generation) == ready.generation {
             return;
         }
-        let questions = self.context.clone();
-        let next_id = || questions.questions.next_id();
-        let requests = match &ready.crossing {
-            Crossing::ToLegacy => {
-                let uris = self.listens.uris();
-                uris.iter().map(|uri| subscription::subscribe(&next_id(), uri, true)).collect()
-            }
+        match &ready.crossing {
+            Crossing::ToLegacy => self.subscribe_at_legacy_server(&self.listens.uris()),
             // One of an earlier Host's that goes on has not forgotten.
-            Crossing::None | Crossing::ToVersion(_) if ready.response.is_none() => Vec::new(),
-            Crossing::None | Crossing::ToVersion(_) => self.wishes.requests(next_id),
+            Crossing::None | Crossing::ToVersion(_) if ready.response.is_none() => {}
+            Crossing::None | Crossing::ToVersion(_) => {
+                let requests = self.wishes.requests(|| self.context.questions.next_id());
+                for request in requests {
+                    self.post_aside(request);
+                }
+            }
             // Its link keeps what it is told.
-            Crossing::ToModern(_) => Vec::new(),
-        };
-        for request in requests {
-            self.post_aside(request);
+            Crossing::ToModern(_) => {}
         }
     }
 

@@ -151,12 +151,7 @@ impl Session {
                 }
                 answer
             }
-            Ending::Listening(filter) => {
-                if let Some(acknowledged) = self.listens.is_told(id, filter) {
-                    self.reply(acknowledged).await;
-                }
-                return;
-            }
+            Ending::Listening { told, generation } => return self.on_listening(id, told, generation).await,
             Ending::Introduced { why } => self.stand_in_for_discover(id, why.as_ref()),
             Ending::StandIn { sign_in } => {
                 if sign_in {

@@ -41,7 +41,12 @@ pub(super) enum Ending {
         held: Box<Held>,
     },
     /// From now on the client is told of changes.
-    Listening(Filter),
+    Listening {
+        /// Of which.
+        told: Filter,
+        /// The upstream session that was asked to tell of them.
+        generation: u64,
+    },
     /// A modern client is told who the server is in its stead.
     Introduced {
         /// Why the server does not say so itself, as far as that is known.

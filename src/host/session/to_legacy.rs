@@ -195,7 +195,7 @@ impl Request {
                 Err(refused) => return self.refused(ready, refused).await,
             }
         }
-        Attempt::Done(Ending::Listening(filter))
+        Attempt::Done(Ending::Listening { told: filter, generation: ready.generation })
     }
 
     fn names_a_version(&self) -> bool {

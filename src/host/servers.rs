@@ -47,15 +47,12 @@ impl HostHandle {
         if drops {
             after = after.without_secrets();
             after.apply(&changes.options)?;
-        }
-        if drops {
             after.entry.times_dropped += 1;
         }
         self.settle_class(&mut after, &before.entry).await?;
-        let (before, options) = (before.clone(), changes.options);
         // Whoever asked may go away; half a change would be worse than either.
         let host = self.clone();
-        let change = async move { host.put_into_effect(before, after, options, drops).await };
+        let change = async move { host.put_into_effect(before, after, changes.options, drops).await };
         self.inner.tasks.spawn(change).await.map_err(|_| Error::Stopped)?
     }
 

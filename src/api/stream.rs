@@ -54,7 +54,7 @@ async fn greet(host: HostHandle, stream: Stream, early: BytesMut) {
     }
     let _open = host.activity().session();
     let deps = host.session_deps();
-    let mut early = Early::new(&hello.target, deps.limits.start_budget);
+    let mut early = Early::new(&hello.target, &deps.limits);
     // A person may have to be asked first, who takes the time that it takes.
     let connecting = early.until(host.connection(&hello.target, &hello.options), &mut frames, &mut writer);
     let connection = match host.shutdown().run_until_cancelled(connecting).await.flatten() {

@@ -324,8 +324,9 @@ impl Session {
     }
 
     /// Goes on with a client that was answered before its connection was made.
-    async fn take_up(&mut self, early: Early) {
-        let Early { waiting, initialize, introduced, lists, .. } = early;
+    async fn take_up(&mut self, mut early: Early) {
+        let waiting = early.take_waiting();
+        let Early { initialize, introduced, lists, .. } = early;
         if let Some(initialize) = initialize {
             self.note_client(&initialize);
             let initialized = Message::parse(Bytes::from_static(INITIALIZED)).ok();

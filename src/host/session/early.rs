@@ -1,5 +1,6 @@
 //! A client whose connection is still being made: a person is asked for approval, or a keychain to be unlocked. It is
-//! answered within the start budget all the same, in the words for a server that nobody knows yet.
+//! answered within the start budget all the same, in the words for a server that nobody knows yet; other requests wait
+//! as long as a call may be parked.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep_until};
 
-use super::stand_in;
+use super::{Limits, stand_in};
 use crate::endpoint::frame::{self, Frame};
 use crate::endpoint::{Line, LineReader};
 use crate::failure::{Code, Failure};
@@ -23,7 +24,7 @@ const MOST_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Early {
     /// What was not answered yet, in its order.
-    pub(super) waiting: Vec<Message>,
+    waiting: Vec<Waiting>,
     /// The client's `initialize`, where it was answered.
     pub(super) initialize: Option<Message>,
     /// Whether the server was introduced in its stead.
@@ -31,20 +32,34 @@ pub struct Early {
     /// Lists that were given empty, by method.
     pub(super) lists: Vec<String>,
     budget: Duration,
-    /// When the first answers are due.
-    due: Option<Instant>,
+    park: Duration,
+    /// Until when the server may introduce itself.
+    start: Option<Instant>,
     server: String,
+}
+
+/// A message that has no answer yet.
+#[derive(Debug)]
+struct Waiting {
+    message: Message,
+    /// When it is answered here; notifications never are.
+    due: Option<Instant>,
 }
 
 impl Early {
     /// A client of what that target names.
-    pub fn new(target: &str, budget: Duration) -> Self {
+    pub fn new(target: &str, limits: &Limits) -> Self {
         let server = match target.parse() {
             Ok(Target::Name { name, .. }) => name.to_string(),
             Ok(Target::Url(url)) => url.host_str().unwrap_or_default().to_owned(),
             Err(_) => "the server".to_owned(),
         };
-        Self { budget, server, ..Self::default() }
+        Self { budget: limits.start_budget, park: limits.park, server, ..Self::default() }
+    }
+
+    /// Takes what was not answered, in its order.
+    pub(super) fn take_waiting(&mut self) -> Vec<Message> {
+        self.waiting.drain(..).map(|waiting| waiting.message).collect()
     }
 
     /// Waits for the connection, and answers meanwhile; `None` where the client has left.
@@ -56,9 +71,9 @@ impl Early {
     ) -> Option<T> {
         tokio::pin!(connected);
         loop {
-            let due = self.due.filter(|_| self.waiting.iter().any(is_answered_here));
-            let has_room =
-                self.waiting.iter().map(|message| message.line().len()).sum::<usize>() < MOST_BYTES;
+            let due = self.waiting.iter().filter_map(|waiting| waiting.due).min();
+            let size: usize = self.waiting.iter().map(|waiting| waiting.message.line().len()).sum();
+            let has_room = size < MOST_BYTES;
             tokio::select! {
                 biased;
                 connected = &mut connected => return Some(connected),
@@ -78,17 +93,20 @@ impl Early {
     fn on_frame(&mut self, line: Bytes) {
         let Ok(Frame::Message(line)) = Frame::parse(line) else { return };
         let Ok(message) = Message::parse(line) else { return };
-        self.due.get_or_insert_with(|| Instant::now() + self.budget);
-        self.waiting.push(message);
+        let now = Instant::now();
+        let start = *self.start.get_or_insert(now + self.budget);
+        let due =
+            message.request_id().map(|_| if is_answered_soon(&message) { start } else { now + self.park });
+        self.waiting.push(Waiting { message, due });
     }
 
-    /// The answers to all that can be answered here, as frames.
+    /// The answers that are due, as frames.
     fn answers(&mut self) -> BytesMut {
-        let (answered, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(is_answered_here);
-        self.waiting = waiting;
+        let now = Instant::now();
+        let is_due = |waiting: &mut Waiting| waiting.due.is_some_and(|due| due <= now);
+        let due: Vec<_> = self.waiting.extract_if(.., is_due).collect();
         let mut frames = BytesMut::new();
-        for message in answered {
+        for Waiting { message, .. } in due {
             if let Some(answer) = self.answer(message) {
                 frame::put_message(&mut frames, &answer);
             }
@@ -113,11 +131,13 @@ impl Early {
                 stand_in::discover(&Snapshot::default(), &self.server, Some(&self.not_yet()))
             }
             "ping" => "{}".to_owned(),
-            list => {
+            list if method::list_member(list).is_some() => {
                 let result = stand_in::list(list, "[]", None, era)?;
                 self.lists.push(list.to_owned());
                 result
             }
+            "tools/call" => return Some(self.not_yet().tool_result(&id, era == Era::Modern)),
+            _ => return Some(self.not_yet().response(&id)),
         };
         Some(result_response(&id, &result))
     }
@@ -132,10 +152,9 @@ impl Early {
     }
 }
 
-fn is_answered_here(message: &Message) -> bool {
+fn is_answered_soon(message: &Message) -> bool {
     let is_known = |method: &str| matches!(method, "initialize" | "server/discover" | "ping");
-    message.request_id().is_some()
-        && message.method().is_some_and(|method| is_known(method) || method::list_member(method).is_some())
+    message.method().is_some_and(|method| is_known(method) || method::list_member(method).is_some())
 }
 
 #[cfg(test)]
@@ -156,7 +175,8 @@ mod tests {
         let (mut client, host) = tokio::io::duplex(64 * 1024);
         let (reader, mut writer) = tokio::io::split(host);
         let mut frames = LineReader::new(reader, frame::LINE_CAP);
-        let mut early = Early::new("demo@work", budget);
+        let limits = Limits { start_budget: budget, ..Limits::default() };
+        let mut early = Early::new("demo@work", &limits);
         say(&mut client, r#"{"id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#).await;
         say(&mut client, r#"{"id":2,"method":"tools/call"}"#).await;
         say(&mut client, r#"{"id":3,"method":"tools/list"}"#).await;
@@ -172,9 +192,16 @@ mod tests {
         assert_eq!(began.elapsed(), budget);
         assert!(said.contains(r#""id":1,"#) && said.contains("demo yet"), "{said}");
         assert!(said.contains(r#"{"tools":[]}"#), "{said}");
-        let waiting: Vec<_> = early.waiting.iter().filter_map(Message::method).collect();
-        assert_eq!((waiting, early.lists.as_slice()), (vec!["tools/call"], &["tools/list".to_owned()][..]));
+        assert_eq!(early.lists, ["tools/list"]);
         assert!(early.introduced && early.initialize.is_some());
+
+        let mut said = BytesMut::new();
+        let answered = early.until(client.read_buf(&mut said), &mut frames, &mut writer).await;
+        answered.expect("the client is there").expect("open");
+        assert_eq!(began.elapsed(), limits.park, "a call may wait as long as one that is parked");
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains(r#""id":2,"#) && said.contains(r#""isError":true"#), "{said}");
+        assert!(early.take_waiting().is_empty());
 
         drop(client);
         assert!(early.until(pending::<()>(), &mut frames, &mut writer).await.is_none(), "it has left");

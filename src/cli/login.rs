@@ -18,6 +18,11 @@ use crate::oauth::browser::{PageOpener, SystemBrowser};
 /// How long the Host may take to call a sign-in off.
 const CANCEL_LIMIT: Duration = Duration::from_secs(3);
 
+/// Who is warned agrees with this word.
+const AGREED: &str = "yes";
+const NO_ADDRESS: &str =
+    "That is no address. Paste the whole one, beginning with http, that the browser ended at.";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A server's name, or `name@account`; a new account label creates the account
@@ -38,7 +43,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         // Listened for before anything is shown that a person could answer with it.
         biased;
         _ = tokio::signal::ctrl_c() => {}
-        outcome = sign_in => return outcome,
+        outcome = sign_in => if outcome? == Outcome::SignedIn { return Ok(()) },
     }
     // Waited for, so that a sign-in that is started next is another one.
     let _ = tokio::time::timeout(CANCEL_LIMIT, cancel(events, &path)).await;
@@ -53,16 +58,29 @@ async fn cancel(events: Option<Events>, path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn watch(events: &mut Events, account: &NamedAccount, path: &str) -> Result<(), Failure> {
-    let mut pasted = pasted_lines();
+/// What a sign-in came to, where nothing failed.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    SignedIn,
+    /// Somebody was warned and did not agree.
+    CalledOff,
+}
+
+async fn watch(events: &mut Events, account: &NamedAccount, path: &str) -> Result<Outcome, Failure> {
+    let mut lines = lines_of_stdin();
+    let mut has_lines = true;
+    let mut code_to_agree_to: Option<String> = None;
     loop {
         let event = tokio::select! {
             event = events.next() => event?,
-            Some(line) = pasted.recv() => {
-                if line.contains("://") {
-                    hand_over(path, line).await;
-                } else {
-                    output::tell("That is no address. Paste the whole one, beginning with http, that the browser ended at.");
+            line = lines.recv(), if has_lines => {
+                has_lines = line.is_some();
+                match (code_to_agree_to.take(), line) {
+                    (Some(code), Some(line)) if line == AGREED => output::tell(&code),
+                    (Some(_), Some(_) | None) => return Ok(Outcome::CalledOff),
+                    (None, Some(line)) if line.contains("://") => hand_over(path, line).await,
+                    (None, Some(_)) => output::tell(NO_ADDRESS),
+                    (None, None) => {}
                 }
                 continue;
             }
@@ -70,12 +88,23 @@ async fn watch(events: &mut Events, account: &NamedAccount, path: &str) -> Resul
         match event {
             Some(SignInEvent::Url { url }) => open(&url),
             Some(SignInEvent::Code { user_code, url, complete_url, expires_in, warnings }) => {
+                let code = code_text(&user_code, &url, complete_url.as_ref(), expires_in);
+                if warnings.is_empty() {
+                    output::tell(&code);
+                    continue;
+                }
                 warnings.iter().for_each(|warning| output::tell(&format!("Warning: {warning}")));
-                output::tell(&code_text(&user_code, &url, complete_url.as_ref(), expires_in));
+                output::tell(&format!(
+                    "Type {AGREED} to see the code all the same; anything else calls the sign-in off."
+                ));
+                if !has_lines {
+                    return Ok(Outcome::CalledOff);
+                }
+                code_to_agree_to = Some(code);
             }
             Some(SignInEvent::Done) => {
                 output::tell(&format!("Signed in to {account}."));
-                return Ok(());
+                return Ok(Outcome::SignedIn);
             }
             Some(SignInEvent::Failed { failure }) => return Err(failure),
             None => {
@@ -142,9 +171,9 @@ async fn hand_over(path: &str, line: String) {
     }
 }
 
-/// Lines from stdin, which should be redirect URLs. A plain thread reads them, as nothing else can be
-/// left waiting there when the program ends.
-fn pasted_lines() -> mpsc::Receiver<String> {
+/// What a person types or pastes. A plain thread reads it, as nothing else can be left waiting there when the
+/// program ends.
+fn lines_of_stdin() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
     std::thread::spawn(move || {
         let lines = std::io::stdin().lock().lines().map_while(Result::ok);

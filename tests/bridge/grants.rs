@@ -1,6 +1,8 @@
 //! Tokens without a browser here, through the built program, from the certified `oidc-provider`: with a code for another
 //! computer, as a program with a secret or a key; and tokens that are bound to a key.
 
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -34,13 +36,10 @@ async fn caller(home: &Home, name: &str) -> Value {
     serde_json::from_str(text(&answer)).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_code_for_another_computer_signs_in_for_good() {
-    let server = oidc(&[]).await;
-    let mut home = Home::new();
-    home.ok(&["add", "oidc", server.url.as_str(), "--grant", "device"]).await;
+/// Enters the code that `drawbridge login` shows, and waits until it has ended well.
+async fn sign_in_with_code(home: &Home, stdin: impl Into<Stdio>) {
     let mut login = home.command(&["login", "oidc"]);
-    let mut login = login.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("login runs");
+    let mut login = login.stdin(stdin).stderr(Stdio::piped()).spawn().expect("login runs");
     let mut said = BufReader::new(login.stderr.take().expect("stderr")).lines();
     let page = timeout(LIMIT, async {
         loop {
@@ -55,6 +54,38 @@ async fn a_code_for_another_computer_signs_in_for_good() {
     let walked = node("oidc-login.mjs", &[page.as_str()]).output().await.expect("node runs");
     assert_eq!(String::from_utf8_lossy(&walked.stdout).trim(), "done");
     assert!(timeout(LIMIT, login.wait()).await.expect("login ends").expect("it ran").success());
+}
+
+fn typed(text: &str) -> File {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(text.as_bytes()).and_then(|()| file.rewind()).expect("written");
+    file
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_code_with_a_warning_is_shown_to_who_agrees() {
+    let server = oidc(&[]).await;
+    let home = Home::new();
+    home.ok(&["add", "oidc", server.url.as_str(), "--grant", "device", "--scope", "openid"]).await;
+    sign_in_with_code(&home, Stdio::null()).await;
+    home.ok(&["edit", "oidc", "--scope", "openid mcp:tools"]).await;
+    for stdin in [Stdio::null(), typed("no\n").into()] {
+        let login = home.command(&["login", "oidc"]).stdin(stdin).output();
+        let login = timeout(LIMIT, login).await.expect("login ends").expect("it ran");
+        let said = String::from_utf8_lossy(&login.stderr);
+        assert!(said.contains("more than you allowed before: mcp:tools"), "{said}");
+        assert!(said.contains("was cancelled") && !said.contains("/device"), "{said}");
+        assert_eq!(login.status.code(), Some(1));
+    }
+    sign_in_with_code(&home, typed("yes\n")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_code_for_another_computer_signs_in_for_good() {
+    let server = oidc(&[]).await;
+    let mut home = Home::new();
+    home.ok(&["add", "oidc", server.url.as_str(), "--grant", "device"]).await;
+    sign_in_with_code(&home, Stdio::null()).await;
     for _ in 0..3 {
         assert_eq!(caller(&home, "oidc").await["subject"], "alice");
         home.kill_host().await;

@@ -169,6 +169,14 @@ mod tests {
         client.write_all(format!("M{message}\n").as_bytes()).await.expect("room");
     }
 
+    async fn lines(client: &mut DuplexStream, count: usize) -> String {
+        let mut said = BytesMut::new();
+        while said.iter().filter(|byte| **byte == b'\n').count() < count {
+            client.read_buf(&mut said).await.expect("open");
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_client_is_answered_within_its_budget_while_a_person_is_asked() {
         let budget = Duration::from_secs(3);
@@ -181,25 +189,17 @@ mod tests {
         say(&mut client, r#"{"id":2,"method":"tools/call"}"#).await;
         say(&mut client, r#"{"id":3,"method":"tools/list"}"#).await;
         let began = Instant::now();
-        let said = async {
-            let mut said = BytesMut::new();
-            while said.iter().filter(|byte| **byte == b'\n').count() < 2 {
-                client.read_buf(&mut said).await.expect("open");
-            }
-            String::from_utf8_lossy(&said).into_owned()
-        };
-        let said = early.until(said, &mut frames, &mut writer).await.expect("the client is there");
+        let said = early.until(lines(&mut client, 2), &mut frames, &mut writer).await;
+        let said = said.expect("the client is there");
         assert_eq!(began.elapsed(), budget);
         assert!(said.contains(r#""id":1,"#) && said.contains("demo yet"), "{said}");
         assert!(said.contains(r#"{"tools":[]}"#), "{said}");
         assert_eq!(early.lists, ["tools/list"]);
         assert!(early.introduced && early.initialize.is_some());
 
-        let mut said = BytesMut::new();
-        let answered = early.until(client.read_buf(&mut said), &mut frames, &mut writer).await;
-        answered.expect("the client is there").expect("open");
+        let said = early.until(lines(&mut client, 1), &mut frames, &mut writer).await;
+        let said = said.expect("the client is there");
         assert_eq!(began.elapsed(), limits.park, "a call may wait as long as one that is parked");
-        let said = String::from_utf8_lossy(&said);
         assert!(said.contains(r#""id":2,"#) && said.contains(r#""isError":true"#), "{said}");
         assert!(early.take_waiting().is_empty());
 

@@ -38,14 +38,24 @@ pub(crate) const KINDS: [Kind; 6] = [
     Kind::Dual,
 ];
 
-/// Other people's servers, of each era and of both. The Python SDK 2 has no way to serve one alone.
-pub(crate) const PEERS: [Kind; 5] = [
+/// Other people's servers, of each era and of both, over each transport. The Python SDK 2 has no way to serve one alone.
+pub(crate) const PEERS: [Kind; 7] = [
     Kind::Program {
         name: "TypeScript SDK 1",
         command: &["node", "matrix-server.mjs", "--sdk", "1"],
         newest: "2025-11-25",
     },
     PYTHON_SDK_1,
+    Kind::Program {
+        name: "TypeScript SDK 1, SSE",
+        command: &["node", "matrix-server.mjs", "--sdk", "1", "--sse"],
+        newest: "2025-11-25",
+    },
+    Kind::Program {
+        name: "Python SDK 1, SSE",
+        command: &[PYTHON_1, "matrix-server-1.py", "sse"],
+        newest: "2025-11-25",
+    },
     TYPESCRIPT_SDK_2,
     Kind::Program {
         name: "TypeScript SDK 2, dual",

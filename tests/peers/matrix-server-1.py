@@ -1,13 +1,16 @@
-"""usage: matrix-server-1.py
+"""usage: matrix-server-1.py [sse]
 
-The Python SDK 1.x as an HTTP server that offers what the demo server offers, up to 2025-11-25.
+The Python SDK 1.x as an HTTP server that offers what the demo server offers, up to 2025-11-25; with `sse` over the
+transport of 2024-11-05.
 """
 
 import asyncio
+import sys
 
 from mcp import McpError, types
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from matrix_server import COLOUR, HAIKU, LEVELS, LOOK, NOTE, WELCOME, World, hears, serve
@@ -131,8 +134,7 @@ def server(world):
     return server
 
 
-async def main():
-    world = World()
+async def streamable_http(world):
     manager = StreamableHTTPSessionManager(server(world))
 
     async def app(scope, receive, send):
@@ -143,4 +145,24 @@ async def main():
         await serve(hears(app, world))
 
 
-asyncio.run(main())
+async def http_sse(world):
+    transport = SseServerTransport("/messages/")
+
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        if scope["method"] == "GET":
+            one = server(world)
+            async with transport.connect_sse(scope, receive, send) as (incoming, outgoing):
+                await one.run(incoming, outgoing, one.create_initialization_options())
+        elif scope["path"].startswith("/messages/"):
+            await transport.handle_post_message(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 405, "headers": [(b"allow", b"GET")]})
+            await send({"type": "http.response.body"})
+
+    await serve(hears(app, world), "/sse")
+
+
+serves = http_sse if sys.argv[1:] == ["sse"] else streamable_http
+asyncio.run(serves(World()))

@@ -1,7 +1,8 @@
-// usage: matrix-server.mjs --sdk 1|2 [--era modern|dual]
+// usage: matrix-server.mjs --sdk 1 [--sse]
+//        matrix-server.mjs --sdk 2 [--era modern|dual]
 // The official TypeScript SDKs as HTTP servers that offer what the demo server offers, under the
-// same names. SDK 1 speaks up to 2025-11-25; SDK 2 speaks 2026-07-28, and with --era dual the
-// older versions as well.
+// same names. SDK 1 speaks up to 2025-11-25, with --sse over the transport of 2024-11-05; SDK 2
+// speaks 2026-07-28, and with --era dual the older versions as well.
 import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import http from "node:http";
@@ -10,7 +11,7 @@ import { getRequestListener } from "@hono/node-server";
 import { endWithParent, logToStderr, onFreePort, ready } from "./launch.mjs";
 
 const { values: options } = parseArgs({
-  options: { sdk: { type: "string" }, era: { type: "string", default: "modern" } },
+  options: { sdk: { type: "string" }, era: { type: "string", default: "modern" }, sse: { type: "boolean" } },
 });
 const WELCOME = "demo://welcome";
 const NOTE = "demo://note/";
@@ -146,6 +147,10 @@ function offer(server, callerOf) {
   return server;
 }
 
+function listenerOf(fetch) {
+  return getRequestListener(fetch, { overrideGlobalObjects: false });
+}
+
 /** Serves legacy clients, each in a session of its own. */
 function sessions(Transport, connect) {
   const open = new Map();
@@ -163,6 +168,25 @@ function sessions(Transport, connect) {
     const response = await transport.handleRequest(request);
     if (request.method === "GET" && response.ok) move(() => (isHeard = true));
     return response;
+  };
+}
+
+/** Serves legacy clients over HTTP+SSE, each on a stream of its own. */
+function sseStreams(Transport, connect) {
+  const open = new Map();
+  return async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url, "http://localhost");
+    if (pathname === "/messages" && request.method === "POST") {
+      const transport = open.get(searchParams.get("sessionId"));
+      if (transport) await transport.handlePostMessage(request, response);
+      else response.writeHead(404).end();
+    } else if (request.method === "GET") {
+      const transport = new Transport("/messages", response);
+      open.set(transport.sessionId, transport);
+      response.on("close", () => open.delete(transport.sessionId));
+      await connect(transport);
+      move(() => (isHeard = true));
+    } else response.writeHead(405, { allow: "GET" }).end();
   };
 }
 
@@ -188,6 +212,7 @@ async function sdk1() {
   const { WebStandardStreamableHTTPServerTransport } = await import(
     "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
   );
+  const { SSEServerTransport } = await import("@modelcontextprotocol/sdk/server/sse.js");
   const types = await import("@modelcontextprotocol/sdk/types.js");
   const schemas = Object.values(types).filter((known) => known?.shape?.method?.value);
   const schemaOf = (method) => schemas.find(({ shape }) => shape.method.value === method);
@@ -225,7 +250,10 @@ async function sdk1() {
   return {
     handle: (server, method, answer) => server.setRequestHandler(schemaOf(method), answer),
     notFound: (uri) => new types.McpError(-32002, "no such resource", { uri }),
-    fetch: () => sessions(WebStandardStreamableHTTPServerTransport, connect),
+    listener: () =>
+      options.sse
+        ? sseStreams(SSEServerTransport, connect)
+        : listenerOf(sessions(WebStandardStreamableHTTPServerTransport, connect)),
   };
 }
 
@@ -272,12 +300,12 @@ async function sdk2() {
   return {
     handle: (server, method, answer) => server.setRequestHandler(method, answer),
     notFound: (uri) => new ResourceNotFoundError(uri),
-    fetch: () => (options.era === "dual" ? dual : modern.fetch),
+    listener: () => listenerOf(options.era === "dual" ? dual : modern.fetch),
   };
 }
 
 endWithParent();
 logToStderr();
 const sdk = await { 1: sdk1, 2: sdk2 }[options.sdk]();
-onFreePort((origin) => ready({ url: `${origin}/mcp` }));
-http.createServer(getRequestListener(sdk.fetch(), { overrideGlobalObjects: false })).listen();
+onFreePort((origin) => ready({ url: `${origin}${options.sse ? "/sse" : "/mcp"}` }));
+http.createServer(sdk.listener()).listen();

@@ -122,11 +122,11 @@ def end_with_parent():
     threading.Thread(target=watch, daemon=True).start()
 
 
-async def serve(app):
+async def serve(app, path="/mcp"):
     """Serves on a free loopback port and says where."""
     end_with_parent()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"}), flush=True)
+    print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}{path}"}), flush=True)
     await uvicorn.Server(uvicorn.Config(app, log_level="warning")).serve(sockets=[listener])

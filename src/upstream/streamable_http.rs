@@ -10,7 +10,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::answer::{Awaited, read_messages};
 use super::exchange::{Outgoing, discard, is_error, media_type, refusal, status_error};
@@ -47,6 +47,8 @@ struct State {
     session: Option<SessionId>,
     version: Option<HeaderValue>,
     heard: Heard,
+    /// Since when its own stream is asked for.
+    listening_since: Option<Instant>,
 }
 
 /// How far the server's own stream was heard, for whoever listens again.
@@ -133,14 +135,16 @@ impl StreamableHttp {
         }
     }
 
-    /// Returns once the server's own stream is open or is known not to be had, or after a moment. What a server asks
-    /// in the midst of a call may come on that stream, and without one it is lost.
+    /// Returns once the server's own stream is open or is known not to be had, or a moment after it was asked for: some
+    /// servers answer with the first event. What a server asks in the midst of a call may come on that stream, and
+    /// without one it is lost.
     pub async fn stream_settled(&self) {
         if self.session().is_none() {
             return;
         }
         let mut known = self.stream_known.subscribe();
-        if timeout(STREAM_LIMIT, known.wait_for(|known| *known)).await.is_err() {
+        let since = self.state().listening_since.unwrap_or_else(Instant::now);
+        if timeout_at(since + STREAM_LIMIT, known.wait_for(|known| *known)).await.is_err() {
             // Nobody waits a second time.
             self.stream_known.send_replace(true);
         }
@@ -150,6 +154,7 @@ impl StreamableHttp {
         let mut position = Position::start(&self.upstream.limits);
         position.last_event = self.state().heard.last_event.clone();
         let mut delivery = Delivery { awaited: Awaited::default(), sink };
+        self.state().listening_since.get_or_insert_with(Instant::now);
         loop {
             let opened = self.open_stream(position.last_event.as_deref()).await;
             self.stream_known.send_replace(true);

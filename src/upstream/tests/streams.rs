@@ -322,3 +322,33 @@ async fn a_stream_is_opened_anew_where_it_stopped_once_the_computer_woke_up() {
     assert_eq!(after.header("last-event-id"), Some("e1"));
     assert_ne!(after.peer, before.peer, "over another connection");
 }
+
+/// Never gets as far as to send anything.
+struct Silent;
+
+impl Authorizer for Silent {
+    fn headers<'a>(&'a self, _: &'a Method, _: &'a Url) -> BoxFuture<'a, Result<HeaderMap, AuthorizeError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn observe(&self, _: ResponseHead<'_>) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_the_stream_only_for_a_moment_after_that_was_asked_for() {
+    let fake = Fake::start(Vec::new()).await;
+    let link = fake.link_with(|upstream| upstream.authorizer = Arc::new(Silent));
+    link.set_session(SessionId::new("s-1"));
+    let (sink, _inbox) = sink();
+    let calling = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let before = tokio::time::Instant::now();
+        link.stream_settled().await;
+        before.elapsed()
+    };
+    tokio::select! {
+        biased;
+        end = link.listen(sink, true) => panic!("listening ended: {end:?}"),
+        waited = calling => assert_eq!(waited, Duration::ZERO),
+    }
+}

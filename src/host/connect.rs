@@ -245,8 +245,10 @@ mod tests {
             })
         };
         assert!(matches!(connect_after(1).await, Ok(2)));
-        assert!(matches!(connect_after(100).await, Err(Error::Conflict { .. })));
+        let given_up = connect_after(100).await.expect_err("it changes for ever");
+        assert!(matches!(given_up, Error::Conflict { .. }));
         assert_eq!(tries.get(), MOST_TRIES);
+        assert!(!Failure::from(given_up).is_lasting(), "the shim tries it again");
     }
 
     #[test]

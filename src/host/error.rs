@@ -173,7 +173,8 @@ impl From<&Error> for Failure {
                 let step = format!("If you trust it, run `{command}`{options}, then restart the program");
                 (Code::Forbidden, step)
             }
-            Error::Conflict { .. } => (Code::Invalid, "Try again".into()),
+            // It passes, so no program may take it for its last word.
+            Error::Conflict { .. } => (Code::TimedOut, "Try again".into()),
             Error::Registry(registry::Error::NewerVersion { .. }) => {
                 (Code::VersionSkew, "Update Drawbridge; the file was left as it is".into())
             }

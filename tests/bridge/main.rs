@@ -7,6 +7,7 @@ mod default_home;
 mod eras;
 mod eras_lifecycle;
 mod eras_modern;
+mod eras_refused;
 mod eras_versions;
 mod faults;
 mod grants;

@@ -62,7 +62,8 @@ pub(super) async fn era_for_legacy(
 }
 
 /// Asks a server for its era. One that answers as a modern server does, and does not list the
-/// client's own version as well, counts as modern here.
+/// client's own version as well, counts as modern here; one that refuses our modern version is
+/// spoken to in an older one that it lists.
 pub(super) async fn probe(context: &Arc<Context>, initialize: &Message) -> Result<Found, HandshakeError> {
     let (asked, answer, versions) = match ask_for_era(context, &Client::of_initialize(initialize)).await? {
         Evidence::Modern { asked, answer, versions } => (asked, answer, versions),
@@ -73,6 +74,9 @@ pub(super) async fn probe(context: &Arc<Context>, initialize: &Message) -> Resul
     }
     match answer.raw_at(&["result"]).and_then(|result| RawValue::from_string(result.to_owned()).ok()) {
         Some(result) => Ok(Found::Modern(Discovered { asked, result })),
+        None if versions.iter().any(|version| era::is_legacy_version(version)) => {
+            Ok(Found::Legacy(Certainty::Sure))
+        }
         None => Err(HandshakeError::Open(OpenError::Rejected(as_answer_to(initialize, &answer)))),
     }
 }
@@ -133,9 +137,8 @@ fn listed_versions(answer: &Message) -> Vec<String> {
 
 fn is_modern(answer: &Message, versions: &[String]) -> bool {
     let modern_error = answer.raw_at(&["error", "code"]).is_some_and(|code| MODERN_CODES.contains(&code));
-    let is_legacy_alone =
-        !versions.is_empty() && versions.iter().all(|version| era::is_legacy_version(version));
-    versions.iter().any(|version| era::is_modern_version(version)) || (modern_error && !is_legacy_alone)
+    let names_legacy = versions.iter().any(|version| era::is_legacy_version(version));
+    versions.iter().any(|version| era::is_modern_version(version)) || (modern_error && !names_legacy)
 }
 
 /// The server's own error, as the answer to the client's `initialize`.
@@ -189,6 +192,10 @@ mod tests {
             (r#"{"id":1,"result":{}}"#, false),
             (r#"{"id":1,"error":{"code":-32022,"message":"m","data":{"supported":["2099-01-01"]}}}"#, true),
             (r#"{"id":1,"error":{"code":-32022,"message":"m","data":{"supported":["2025-11-25"]}}}"#, false),
+            (
+                r#"{"id":1,"error":{"code":-32022,"message":"m","data":{"supported":["2099-01-01","2025-06-18"]}}}"#,
+                false,
+            ),
             (r#"{"id":1,"error":{"code":-32021,"message":"m"}}"#, true),
             (r#"{"id":1,"error":{"code":-32004,"message":"m","data":{"supported":["2026-07-28"]}}}"#, true),
             (r#"{"id":1,"error":{"code":-32601,"message":"Method not found"}}"#, false),

@@ -66,7 +66,7 @@ use handle::Inner;
 use pages::Pages;
 use reach::Reach;
 use session::SessionDeps;
-use session::resume::Sealer;
+use session::Sealer;
 use settings::Settings;
 use snapshot::SnapshotStore;
 

@@ -5,6 +5,8 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the other suite, which needs more of it")]
 mod support;
 
+#[path = "http_endpoint/chain.rs"]
+mod chain;
 #[path = "http_endpoint/client.rs"]
 mod client;
 #[path = "http_endpoint/legacy.rs"]

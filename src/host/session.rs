@@ -17,6 +17,7 @@ mod from_client;
 mod from_legacy;
 mod from_upstream;
 mod held;
+mod held_lists;
 mod in_its_stead;
 mod known;
 mod link;
@@ -28,7 +29,8 @@ mod open;
 pub mod probe;
 mod questions;
 mod request;
-pub mod resume;
+mod resume;
+mod sealer;
 mod sign_in_tool;
 pub(crate) mod stand_in;
 mod subscribed;
@@ -72,11 +74,13 @@ use ending::Upstream;
 pub use held::HELD_STATE;
 use held::HeldRequests;
 use link::{End, Link};
+use held_lists::{HeldList, HeldLists};
 use listens::Listens;
 use lists::Collector;
 use open::{Handshake, Opening};
 use request::Ending;
-use resume::{Kept, Sealer};
+use resume::Kept;
+pub use sealer::Sealer;
 use wishes::{Wish, Wishes};
 
 /// Messages from upstream that may wait for this session.
@@ -112,7 +116,7 @@ pub struct SessionDeps {
     pub network: Network,
     /// Keeps the last known answers.
     pub snapshots: SnapshotStore,
-    /// Seals resume states.
+    /// Seals what leaves the Host and comes back.
     pub sealer: Sealer,
     /// What a session may spend.
     pub limits: Limits,
@@ -140,11 +144,8 @@ pub async fn serve<R, W>(
 {
     let (downstream, writing) = Downstream::spawn(writer);
     let (sender, incoming) = mpsc::channel(INCOMING_QUEUE);
-    // Another address is another server, whoever the entry is.
-    let key = format!("{} {}", connection.key, connection.entry.url);
-    let sealer = deps.sealer.clone();
     let context = Context::new(connection, deps, downstream, sender).await;
-    let session = Session::new(Arc::new(context), sealer, key);
+    let session = Session::new(Arc::new(context));
     session.run((hello, early), frames, incoming, host_end).await;
     let _ = tokio::time::timeout(END_LIMIT, writing).await;
 }
@@ -154,8 +155,8 @@ pub async fn serve<R, W>(
 struct Told {
     /// Whether the server was introduced here, in answer to `initialize` or `server/discover`.
     introduction: bool,
-    /// Lists given here, by method.
-    lists: HashMap<String, String>,
+    /// Lists given here.
+    lists: HeldLists,
 }
 
 /// A request the client waits for.
@@ -178,8 +179,6 @@ const MOST_IN_A_ROW: u32 = 32;
 
 struct Session {
     context: Shared,
-    sealer: Sealer,
-    key: String,
     link: Option<Link>,
     era: Era,
     /// A modern client, as it introduced itself first.
@@ -211,11 +210,9 @@ struct Session {
 }
 
 impl Session {
-    fn new(context: Shared, sealer: Sealer, key: String) -> Self {
+    fn new(context: Shared) -> Self {
         Self {
             context,
-            sealer,
-            key,
             link: None,
             era: Era::Legacy,
             client: Client::unknown(),
@@ -311,11 +308,12 @@ impl Session {
 
     /// Takes up a session that an earlier Host served.
     fn resume(&mut self, hello: Hello) {
+        let kept = hello.resume.and_then(|state| Kept::open(&state, &self.context.sealer));
+        let Kept { upstream: resume, wishes, lists } = kept.unwrap_or_default();
+        self.told.lists = lists;
         let Some(initialize) = hello.initialize.filter(|_| hello.initialized) else { return };
         let Ok(initialize) = Message::parse(Bytes::from(initialize.get().to_owned())) else { return };
         self.note_client(&initialize);
-        let kept = hello.resume.and_then(|state| self.sealer.open(&state, &self.key));
-        let Kept { upstream: resume, wishes } = kept.unwrap_or_default();
         self.wishes = wishes;
         let initialized = Message::parse(Bytes::from_static(INITIALIZED)).ok();
         self.told.introduction = true;
@@ -333,7 +331,7 @@ impl Session {
             self.open_link(Opening::Legacy(Box::new(Handshake { initialize, resume: None, initialized })));
         }
         self.told.introduction |= introduced;
-        self.told.lists.extend(lists.into_iter().map(|list| (list, "[]".to_owned())));
+        self.told.lists.extend(lists.into_iter().map(|list| (list, HeldList::of("[]"))));
         for message in waiting {
             self.on_client(message).await;
         }

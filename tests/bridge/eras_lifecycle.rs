@@ -4,54 +4,12 @@
 use demo_server::{Config, DemoServer, Eras};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Home, text};
+use crate::speaker::Speaker;
+use crate::support::{Home, text};
 
 /// Every client with every server; `true` is modern.
 const PAIRS: [(bool, Eras); 4] =
     [(false, Eras::Legacy), (false, Eras::Modern), (true, Eras::Legacy), (true, Eras::Modern)];
-
-/// A client of either era.
-struct Speaker {
-    client: Client,
-    is_modern: bool,
-}
-
-impl Speaker {
-    async fn connect(home: &Home, is_modern: bool) -> Self {
-        let mut client = home.connect(&["demo"]);
-        if !is_modern {
-            let answer = client.initialize().await;
-            assert_eq!(answer["result"]["serverInfo"]["name"], "drawbridge-demo", "{answer}");
-        }
-        Self { client, is_modern }
-    }
-
-    async fn ask(&mut self, method: &str, mut params: Value) -> i64 {
-        if self.is_modern {
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientInfo": { "name": "modern", "version": "1" },
-                "io.modelcontextprotocol/clientCapabilities": {},
-            });
-        }
-        self.client.ask(method, params).await
-    }
-
-    async fn request(&mut self, method: &str, params: Value) -> Value {
-        let id = self.ask(method, params).await;
-        self.client.answer_to(id).await.0
-    }
-
-    async fn echo(&mut self, message: &str) -> Value {
-        let arguments = json!({ "name": "echo_message", "arguments": { "message": message } });
-        self.request("tools/call", arguments).await
-    }
-
-    async fn sees_its_tools(&mut self) {
-        let list = self.request("tools/list", json!({})).await;
-        assert!(list["result"]["tools"].to_string().contains("echo_message"), "{list}");
-    }
-}
 
 /// A server of that era that a home knows as `demo`, and how to start it once more.
 async fn known(eras: Eras) -> (DemoServer, Config, Home) {
@@ -60,6 +18,12 @@ async fn known(eras: Eras) -> (DemoServer, Config, Home) {
     let home = Home::new();
     home.add("demo", &server.url()).await;
     (server, Config { eras, listen, ..Config::default() }, home)
+}
+
+async fn begun(home: &Home, is_modern: bool) -> Speaker {
+    let mut speaker = Speaker::connect(home, "demo", is_modern);
+    speaker.begin().await;
+    speaker
 }
 
 fn is_a_sentence_about_it(failed: &Value) {
@@ -72,8 +36,8 @@ async fn a_server_may_be_down_at_the_start_die_and_come_back() {
     for (is_modern, eras) in PAIRS {
         let (server, again, home) = known(eras).await;
         server.stop().await;
-        let mut speaker = Speaker::connect(&home, is_modern).await;
-        speaker.sees_its_tools().await;
+        let mut speaker = begun(&home, is_modern).await;
+        speaker.tools().await;
         is_a_sentence_about_it(&speaker.echo("nobody is there").await);
 
         let server = DemoServer::start(again.clone()).await.expect("a server");
@@ -82,7 +46,7 @@ async fn a_server_may_be_down_at_the_start_die_and_come_back() {
 
         server.stop().await;
         is_a_sentence_about_it(&speaker.echo("it has gone").await);
-        speaker.sees_its_tools().await;
+        speaker.tools().await;
         let _server = DemoServer::start(again).await.expect("a server");
         let echo = speaker.echo("it came back").await;
         assert_eq!(text(&echo), "it came back", "{is_modern} {eras:?}");
@@ -93,8 +57,8 @@ async fn a_server_may_be_down_at_the_start_die_and_come_back() {
 async fn a_host_that_is_killed_ends_what_may_have_run_and_nothing_else() {
     for (is_modern, eras) in PAIRS {
         let (server, _, home) = known(eras).await;
-        let mut speaker = Speaker::connect(&home, is_modern).await;
-        speaker.sees_its_tools().await;
+        let mut speaker = begun(&home, is_modern).await;
+        speaker.tools().await;
         let slow = json!({ "name": "slow", "arguments": { "until_released": true } });
         let slow = speaker.ask("tools/call", slow).await;
         server.control().wait_for(|stats| stats.stalled == 1).await;
@@ -110,5 +74,34 @@ async fn a_host_that_is_killed_ends_what_may_have_run_and_nothing_else() {
         let echo = speaker.echo("after the fall").await;
         assert_eq!(text(&echo), "after the fall", "{is_modern} {eras:?}");
         assert_eq!(server.control().stats().method("tools/call"), 2, "{is_modern} {eras:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_next_host_tells_of_lists_that_are_others_than_the_client_has() {
+    for (is_modern, eras) in PAIRS {
+        for was_there in [false, true] {
+            let (server, again, home) = known(eras).await;
+            let mut speaker = if was_there {
+                let mut speaker = begun(&home, is_modern).await;
+                speaker.tools().await;
+                server.stop().await;
+                speaker
+            } else {
+                server.stop().await;
+                let mut speaker = begun(&home, is_modern).await;
+                speaker.tools().await;
+                speaker
+            };
+            home.kill_host().await;
+
+            let server = DemoServer::start(again).await.expect("a server");
+            server.control().add_tool("brand_new");
+            // Any request starts the next Host.
+            speaker.ask("resources/list", json!({})).await;
+            speaker.client.notification("notifications/tools/list_changed").await;
+            let tools = speaker.tools().await;
+            assert!(tools.contains("brand_new"), "{is_modern} {eras:?} {was_there}: {tools}");
+        }
     }
 }

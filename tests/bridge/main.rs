@@ -25,6 +25,7 @@ mod scripted;
 mod security;
 mod sessions;
 mod sign_in;
+mod speaker;
 mod stand_in;
 mod stand_in_modern;
 mod support;

@@ -193,3 +193,37 @@ async fn who_has_signed_in_otherwise_need_not_open_the_page() {
     let answer = modern_call(&mut client, coming_back(&asked, "cancel")).await;
     assert!(text(&answer).contains("demo") && answer["result"]["isError"] != true, "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_sign_in_in_the_midst_of_a_call_leaves_the_server_its_state_and_the_answers() {
+    let config = Config { eras: Eras::Modern, ..Config::oauth() };
+    let server = DemoServer::start(config).await.expect("a server");
+    let mut home = Home::new();
+    home.add("demo", &server.url()).await;
+    home.log_in("demo").await;
+    let mut client = home.connect(&["demo"]);
+    let page_first = r#"{"mode":"url","message":"m","url":"https://example.com/"}"#;
+    let asks = format!(
+        r#"{{"resultType":"input_required","requestState":"its own","inputRequests":{{"k":{{"method":"elicitation/create","params":{page_first}}}}}}}"#
+    );
+    server.control().script("tools/call", asks, false);
+    let asked = modern_call(&mut client, json!({})).await;
+    assert_eq!(asked["result"]["requestState"], "its own", "{asked}");
+
+    server.control().revoke_tokens(None);
+    let answers = json!({ "k": { "action": "accept" } });
+    let retry = json!({ "requestState": "its own", "inputResponses": answers });
+    let sign_in = modern_call(&mut client, retry).await;
+    let params = &sign_in["result"]["inputRequests"]["drawbridge_sign_in"]["params"];
+    finish_sign_in(page(params), "demo", "demo123").await;
+    server.control().clear_journal();
+    let answer = modern_call(&mut client, coming_back(&sign_in, "accept")).await;
+    assert!(text(&answer).contains("demo"), "{answer}");
+
+    let journal = server.control().journal();
+    let calls = journal.iter().filter(|seen| seen.method.as_deref() == Some("tools/call"));
+    let calls: Vec<Value> = calls.map(|seen| serde_json::from_slice(&seen.body).expect("JSON")).collect();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!(calls[0]["params"]["requestState"], "its own", "{calls:?}");
+    assert_eq!(calls[0]["params"]["inputResponses"], answers, "{calls:?}");
+}

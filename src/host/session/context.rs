@@ -26,6 +26,7 @@ use super::calls::Calls;
 use super::downstream::Downstream;
 use super::fresh::FreshLists;
 use super::questions::Questions;
+use super::sealer::ConnectionSealer;
 use super::{Limits, SessionDeps, sign_in_tool};
 
 /// A 401 is answered with a new token this often for one request.
@@ -47,6 +48,8 @@ pub(super) enum Refused {
 /// One session's surroundings.
 pub(super) struct Context {
     pub(super) connection: Connection,
+    /// Seals what its clients keep for it.
+    pub(super) sealer: ConnectionSealer,
     pub(super) network: Network,
     pub(super) downstream: Downstream,
     pub(super) limits: Limits,
@@ -80,8 +83,11 @@ impl Context {
         incoming: mpsc::Sender<Incoming>,
     ) -> Self {
         let snapshot = deps.snapshots.open(&connection.key.to_string()).await;
+        // Another address is another server, whoever the entry is.
+        let sealer = deps.sealer.of(&format!("{} {}", connection.key, connection.entry.url));
         Self {
             connection,
+            sealer,
             network: deps.network,
             downstream,
             limits: deps.limits,

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use crate::endpoint::frame::Frame;
 use crate::failure::Failure;
 use crate::mcp::era::Era;
-use crate::mcp::translate::input::without_answers;
 use crate::mcp::translate::meta::Client;
 use crate::mcp::{self, Kind, Message, RequestId, method};
 
@@ -98,10 +97,9 @@ impl Session {
             self.listens.ask(&message);
         }
         let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
-        let plain =
-            || held.as_ref().filter(|held| held.is_for_sign_in()).and_then(|_| without_answers(&message));
+        let restored = || held.as_ref().and_then(|held| held.restored(&message));
         let is_modern_call = self.era == Era::Modern && method == "tools/call";
-        let call = is_modern_call.then(|| plain().unwrap_or_else(|| message.clone()));
+        let call = is_modern_call.then(|| restored().unwrap_or_else(|| message.clone()));
         let wish = (self.era == Era::Legacy).then(|| Wish::of(&message)).flatten();
         let is_further_page = message.string_at(&["params", "cursor"]).is_some();
         let Some(request) = self.request(message) else { return };

@@ -70,11 +70,13 @@ impl Session {
         }
     }
 
-    /// Tells a modern client of a change, once for each time that it listens for it.
-    pub(super) async fn tell_of_change(&self, change: &Message) {
-        for tagged in self.listens.tagged(change) {
+    /// Tells a modern client of a change, once for each time that it listens for it; whether it does.
+    pub(super) async fn tell_of_change(&self, change: &Message) -> bool {
+        let tagged = self.listens.tagged(change);
+        for tagged in &tagged {
             self.reply(tagged.line().clone()).await;
         }
+        !tagged.is_empty()
     }
 
     fn answer_server(&mut self, answer: bytes::Bytes) {
@@ -113,6 +115,8 @@ impl Session {
         if generation < self.told_session {
             self.subscribe_at_legacy_server(&uris);
         }
+        // What it has from before may be another list by now.
+        self.prefetch();
     }
 
     fn subscribe_at_legacy_server(&mut self, uris: &BTreeSet<String>) {
@@ -174,8 +178,8 @@ impl Session {
             )
             | None => None,
         };
-        let kept = Kept { upstream, wishes: self.wishes.clone() };
-        if let Some(state) = self.sealer.seal(&kept, &self.key) {
+        let kept = Kept { upstream, wishes: self.wishes.clone(), lists: self.held_lists() };
+        if let Some(state) = kept.seal(&self.context.sealer) {
             let _ = self.context.downstream.control(Control::Resume { state }).await;
         }
     }

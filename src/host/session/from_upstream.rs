@@ -9,6 +9,7 @@ use crate::mcp::translate::subscription;
 use crate::mcp::{Kind, Message, RequestId, method};
 use crate::upstream::Incoming;
 
+use super::held_lists::HeldList;
 use super::link::LinkState;
 use super::listens::Acknowledgement;
 use super::request::{Ending, Request};
@@ -101,14 +102,17 @@ impl Session {
     /// A list is known whole: it is kept, and a client that was given another one is told.
     pub(super) async fn on_whole_list(&mut self, whole: lists::Whole) {
         let items = self.context.usable(&whole.method, whole.items, self.server_era());
-        if let Some(told) = self.told.lists.remove(&whole.method)
-            && told != items.text()
+        let told = self.told.lists.remove(&whole.method);
+        if let Some(told) = told.filter(|told| *told != HeldList::of(items.text()))
             && let Some(notification) = list_changed(&whole.method)
         {
-            self.tell_of_list(notification).await;
+            && !self.tell_of_list(notification).await
+            // It is told as soon as it listens.
+            self.told.lists.insert(whole.method.clone(), told);
         }
         self.context.note_list(whole.asked, &whole.method, items);
     }
+        self.give_resume_state().await;
 
     /// A task that was cancelled has nothing to say; one that panicked leaves its request to us.
     pub(super) async fn on_lost_task(&mut self, error: &JoinError) {
@@ -157,7 +161,9 @@ impl Session {
                 if sign_in {
                     self.offer_sign_in();
                 }
-                self.stand_in_list(id, &method, sign_in)
+                let list = self.stand_in_list(id, &method, sign_in);
+                self.give_resume_state().await;
+                list
             }
             Ending::Failed(failure) if &*method == "tools/call" => self.tool_failure(id, &failure),
             Ending::Failed(failure) => failure.response(id),
@@ -172,7 +178,10 @@ impl Session {
     async fn on_acknowledged(&mut self, notification: &Message) {
         let uris = match self.listens.on_acknowledged(notification) {
             Some(Acknowledgement::Again(uris)) => uris,
-            Some(Acknowledgement::First) | None => return self.reply(notification.line().clone()).await,
+            Some(Acknowledgement::First) | None => {
+                self.reply(notification.line().clone()).await;
+                return self.prefetch();
+            }
         };
         self.compare_given_lists();
         self.prefetch();
@@ -183,11 +192,15 @@ impl Session {
         }
     }
 
-    /// Tells the client of another list than it was given; a modern one where it listens for that.
-    pub(super) async fn tell_of_list(&self, notification: &'static [u8]) {
+    /// Tells the client of another list than it was given; whether it hears of that, as a modern one does while it
+    /// listens.
+    pub(super) async fn tell_of_list(&self, notification: &'static [u8]) -> bool {
         let line = Bytes::from_static(notification);
         match self.era {
-            Era::Legacy => self.reply(line).await,
+            Era::Legacy => {
+                self.reply(line).await;
+                true
+            }
             Era::Modern => self.tell_of_change(&Message::parse(line).expect("a notification of ours")).await,
         }
     }

@@ -1,19 +1,18 @@
 //! Requests of a modern client that a legacy server holds open while the client is asked
-//! something. Their `requestState` is ours: bound to the request, single-use, and gone with the
-//! session, which is one client's with one account (security rule 12).
+//! something. Their `requestState` is ours: sealed, bound to the request, single-use, and gone with
+//! the session, which is one client's with one account (security rule 12).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::host::account::Shown;
-use crate::mcp::translate::input::Question;
+use crate::mcp::translate::input::{Input, Question};
 use crate::mcp::{Message, RequestId, error_response, json, result_response};
 
+use super::sealer::{ConnectionSealer, Purpose};
 use super::to_legacy::Call;
 
 /// What every `requestState` of ours begins with.
@@ -39,7 +38,11 @@ pub(super) enum Waits {
     /// The request, which did not run, is sent again.
     ToBeSentAgain,
     /// The same, once somebody has signed in on the page that the client was asked to show.
-    ForSignIn(Shown),
+    ForSignIn {
+        shown: Shown,
+        /// What the request itself came back to the server with.
+        input: Input,
+    },
 }
 
 /// A question of the server that is on its way to the client.
@@ -51,10 +54,10 @@ pub(super) struct Asked {
 }
 
 impl Held {
-    pub(super) fn new(request: &Message, waits: Waits) -> Self {
-        let state: [u8; 24] = rand::random();
+    pub(super) fn new(sealer: &ConnectionSealer, request: &Message, waits: Waits) -> Self {
+        let state = sealer.seal(Purpose::Held, &[]);
         Self {
-            state: format!("{HELD_STATE}{}", BASE64.encode(state)),
+            state: format!("{HELD_STATE}{}", state.expect("a few bytes can be sealed")),
             until: Instant::now() + LIFETIME,
             request: without_input(request),
             waits,
@@ -68,12 +71,21 @@ impl Held {
 
     /// Whether somebody has to sign in for it.
     pub(super) fn is_for_sign_in(&self) -> bool {
-        matches!(self.waits, Waits::ForSignIn(_))
+        matches!(self.waits, Waits::ForSignIn { .. })
     }
 
     /// Whether a retry is one of this request.
     pub(super) fn is_of(&self, retry: &Message) -> bool {
         self.request == without_input(retry)
+    }
+
+    /// The request as the server is to get it: without what its client brings back to us, and with what it brings back
+    /// to the server.
+    pub(super) fn restored(&self, retry: &Message) -> Option<Message> {
+        match &self.waits {
+            Waits::ForSignIn { input, .. } => input.put_into(retry),
+            Waits::ForAnswers(..) | Waits::ToBeSentAgain => None,
+        }
     }
 
     /// Tells the server that nobody answers, and takes its request back.
@@ -136,6 +148,11 @@ impl HeldRequests {
     }
 }
 
+/// Whether a `requestState` is one that this home gave out for this connection. One of another Drawbridge is its server's.
+pub(super) fn is_ours(sealer: &ConnectionSealer, state: &str) -> bool {
+    state.strip_prefix(HELD_STATE).is_some_and(|sealed| sealer.open(Purpose::Held, sealed).is_some())
+}
+
 /// Method and parameters of a request, without what says who asks and what a retry adds.
 fn without_input(request: &Message) -> Value {
     let params = request.raw_at(&["params"]).unwrap_or("{}");
@@ -156,6 +173,7 @@ pub(super) fn answer_in<'a>(retry: &'a Message, key: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::session::sealer::Sealer;
 
     fn call(params: &str) -> Message {
         let line = format!(r#"{{"id":1,"method":"tools/call","params":{params}}}"#);
@@ -169,10 +187,23 @@ mod tests {
         ))
     }
 
+    fn sealer(connection: &str) -> ConnectionSealer {
+        Sealer::new(&[7; 32]).of(connection)
+    }
+
+    #[test]
+    fn states_of_other_connections_and_homes_are_not_ours() {
+        let held = Held::new(&sealer("a"), &call("{}"), Waits::ToBeSentAgain);
+        assert!(is_ours(&sealer("a"), held.state()));
+        assert!(!is_ours(&sealer("b"), held.state()));
+        assert!(!is_ours(&Sealer::new(&[8; 32]).of("a"), held.state()));
+        assert!(!is_ours(&sealer("a"), "drawbridge.guessed"));
+    }
+
     #[test]
     fn a_state_is_of_one_request_and_of_one_use() {
         let mut requests = HeldRequests::default();
-        let held = Held::new(&call(r#"{"name":"t","_meta":{}}"#), Waits::ToBeSentAgain);
+        let held = Held::new(&sealer("a"), &call(r#"{"name":"t","_meta":{}}"#), Waits::ToBeSentAgain);
         let (good, other) = (retry(&held, "t"), retry(&held, "u"));
         assert!(held.is_of(&good));
         assert!(!held.is_of(&other));
@@ -185,7 +216,7 @@ mod tests {
     #[test]
     fn the_oldest_go_first_and_none_stays_for_ever() {
         let mut requests = HeldRequests::default();
-        let new = || Held::new(&call("{}"), Waits::ToBeSentAgain);
+        let new = || Held::new(&sealer("a"), &call("{}"), Waits::ToBeSentAgain);
         let oldest = new();
         let state = oldest.state().to_owned();
         assert!(requests.hold(oldest).is_none());

@@ -11,6 +11,8 @@ use crate::mcp::translate::request;
 use crate::mcp::{self, Message, RequestId};
 
 use super::from_client::LISTEN;
+use super::from_upstream::list_changed;
+use super::held_lists::{HeldList, HeldLists};
 use super::link::{Link, LinkState};
 use super::request::Request;
 use super::{Session, sign_in_tool, stand_in};
@@ -53,6 +55,7 @@ impl Session {
                 _ => self.stand_in_list(&id, &method, self.sign_in_would_help()),
             };
             self.pending.remove(&id);
+            self.give_resume_state().await;
             self.reply(answer).await;
         }
     }
@@ -80,14 +83,14 @@ impl Session {
         if self.pending.get(id).is_some_and(|pending| pending.is_further_page)
             && let Some(empty) = stand_in::empty(id, method, self.era)
         {
-            self.told.lists.insert(method.to_owned(), String::new());
+            self.told.lists.insert(method.to_owned(), HeldList::Other);
             return empty;
         }
         let sign_in = sign_in.then_some(server.as_str());
         let known = self.context.known_list(method, self.server_era());
         let result = stand_in::list(method, known.text(), sign_in, self.era);
         let has_our_tool = sign_in.is_some() && method == "tools/list";
-        let given = if has_our_tool { String::new() } else { known.text().to_owned() };
+        let given = if has_our_tool { HeldList::Other } else { HeldList::of(known.text()) };
         self.told.lists.insert(method.to_owned(), given);
         match result {
             Some(result) => mcp::result_response(id, &result),
@@ -146,24 +149,40 @@ impl Session {
     /// Somebody signed in to a server that had been answering nobody in particular, or out of it. To the server that
     /// is another caller, so it gets another session, and the client hears of the lists that are others then.
     pub(super) fn on_caller(&mut self, state: &AccountState) {
+                self.tell_of_own_tool().await;
         let Some(link) = self.link.clone() else { return };
         let LinkState::Ready(ready) = link.state().borrow().clone() else { return };
         let has_changed = match ready.is_signed_in {
             true => matches!(state, AccountState::SignedOut { why: SignedOut::ByPerson }),
             false => state.is_signed_in(),
         };
+                self.tell_of_own_tool().await;
         if !has_changed {
             return;
         }
         for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
             let known = self.context.snapshot.read(|snapshot| snapshot.lists.contains_key(method));
+    /// A client that was given its tools before the server wanted a sign-in has not got our own: it hears that there
+    /// are others now.
+    async fn tell_of_own_tool(&mut self) {
+        if !self.sign_in_would_help() {
+            return;
+        }
+        if let Some(held) = self.told.lists.get_mut("tools/list").filter(|held| **held != HeldList::Other)
+            && let Some(changed) = list_changed("tools/list")
+        {
+            *held = HeldList::Other;
+            self.tell_of_list(changed).await;
+        }
+    }
+
             if known {
-                let list = self.context.known_list(method, self.server_era()).text().to_owned();
+                let list = HeldList::of(self.context.known_list(method, self.server_era()).text());
                 self.told.lists.entry(method.to_owned()).or_insert(list);
             }
         }
         // The sign-out made us forget them, and every client has asked for tools.
-        self.told.lists.entry("tools/list".to_owned()).or_default();
+        self.told.lists.entry("tools/list".to_owned()).or_insert(HeldList::Other);
         self.tasks.spawn(async move { link.left(ready.generation).await });
     }
 
@@ -219,12 +238,15 @@ impl Session {
     /// The server may have changed its lists while nobody heard of it: they are asked for again,
     /// and a client that was given another one is told.
     pub(super) fn compare_given_lists(&mut self) {
-        for method in &self.given_lists {
-            let known = self.context.snapshot.read(|snapshot| snapshot.list(method).map(str::to_owned));
-            if let Some(known) = known {
-                self.told.lists.entry(method.clone()).or_insert(known);
-            }
-        }
+        self.told.lists = self.held_lists();
+    }
+
+    /// The lists that the client has: those from memory, and those from the server as they were last known.
+    pub(super) fn held_lists(&self) -> HeldLists {
+        let known =
+            |method: &String| self.context.snapshot.read(|snapshot| snapshot.list(method).map(HeldList::of));
+        let given = self.given_lists.iter().filter_map(|method| Some((method.clone(), known(method)?)));
+        given.chain(self.told.lists.clone()).collect()
     }
 
     /// Asks for the lists the client was given from memory, to tell it of changes.

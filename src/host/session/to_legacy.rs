@@ -159,7 +159,7 @@ impl Request {
     }
 
     fn ask_client(&self, id: &RequestId, waits: Waits, questions: &[Question]) -> Attempt {
-        let held = Held::new(&self.message, waits);
+        let held = Held::new(&self.context.sealer, &self.message, waits);
         let answer = mcp::result_response(id, &input::input_required(questions, held.state()));
         Attempt::Done(Ending::Held { answer, held: Box::new(held) })
     }

@@ -8,6 +8,8 @@ use super::edit::{Edit, edit_at};
 use super::versions;
 use crate::mcp::{Message, RequestId, json};
 
+const RESPONSES: &str = "inputResponses";
+const STATE: &str = "requestState";
 /// The most questions of one result that are passed on.
 const MOST_QUESTIONS: usize = 16;
 
@@ -154,14 +156,33 @@ pub fn required_pages(response: &Message) -> Vec<Question> {
         .collect()
 }
 
-/// A retry as it was first sent: without `inputResponses` and `requestState`.
-pub fn without_answers(retry: &Message) -> Option<Message> {
-    let line = std::str::from_utf8(retry.line()).ok()?;
-    let line = edit_at(line, &["params"], |params| {
-        params.remove("inputResponses");
-        params.remove("requestState");
-    })?;
-    Message::parse(line.into()).ok()
+/// What a retry brings besides its request, raw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Input {
+    responses: Option<String>,
+    state: Option<String>,
+}
+
+impl Input {
+    /// Reads it; nothing where the request is no retry.
+    pub fn of(retry: &Message) -> Self {
+        let member = |name| retry.raw_at(&["params", name]).map(str::to_owned);
+        Self { responses: member(RESPONSES), state: member(STATE) }
+    }
+
+    /// The same request with this in place of what it brings itself.
+    pub fn put_into(&self, retry: &Message) -> Option<Message> {
+        let line = std::str::from_utf8(retry.line()).ok()?;
+        let line = edit_at(line, &["params"], |params| {
+            for (key, value) in [(RESPONSES, &self.responses), (STATE, &self.state)] {
+                match value {
+                    Some(value) => _ = params.set(key, value),
+                    None => _ = params.remove(key),
+                }
+            }
+        })?;
+        Message::parse(line.into()).ok()
+    }
 }
 
 /// Tells a legacy client that what a page was opened for is done.

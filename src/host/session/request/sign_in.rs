@@ -7,11 +7,11 @@ use tokio::time::{Instant, interval, sleep_until, timeout_at};
 use crate::failure::{Code, Failure};
 use crate::host::account::OpenWith;
 use crate::host::failures;
-use crate::host::session::held::{HELD_STATE, Held, Waits};
+use crate::host::session::held::{Held, Waits, is_ours};
 use crate::host::session::sign_in_tool::{self, Wish};
 use crate::host::session::through_client;
 use crate::mcp;
-use crate::mcp::translate::input::{self, input_required};
+use crate::mcp::translate::input::{Input, input_required};
 use crate::mcp::translate::meta::Client;
 use crate::mcp::translate::request::may_ask;
 
@@ -46,7 +46,8 @@ impl Request {
         sign_in_tool::run(self.context.clone(), self.link.clone(), self.message.clone()).await
     }
 
-    /// Goes on with a call whose client was asked to show our page, without what it brings back: that is ours.
+    /// Goes on with a call whose client was asked to show our page. What it brings back from there is ours; the server
+    /// gets what the call came with before.
     pub(super) async fn come_back(&mut self) -> Result<(), Failure> {
         let Some(state) = self.message.string_at(&["params", "requestState"]) else { return Ok(()) };
         let held = self.held.get_mut().ok();
@@ -55,7 +56,8 @@ impl Request {
         if !held.is_of(&self.message) {
             return Err(self.lost());
         }
-        if let Waits::ForSignIn(mut shown) = held.waits {
+        let restored = held.restored(&self.message);
+        if let Waits::ForSignIn { mut shown, .. } = held.waits {
             if through_client::has_opened(&self.message) {
                 shown.is_open();
             } else if !self.is_signed_in() {
@@ -64,8 +66,8 @@ impl Request {
             }
         }
         self.was_shown_page = true;
-        if let Some(plain) = input::without_answers(&self.message) {
-            self.message = plain;
+        if let Some(restored) = restored {
+            self.message = restored;
         }
         Ok(())
     }
@@ -73,7 +75,7 @@ impl Request {
     /// A state of ours that nothing is held under any more is not for the server.
     fn is_known(&self, state: &str) -> Result<(), Failure> {
         let is_held = self.held.lock().is_ok_and(|held| held.is_some());
-        if state.starts_with(HELD_STATE) && !is_held { Err(self.lost()) } else { Ok(()) }
+        if !is_held && is_ours(&self.context.sealer, state) { Err(self.lost()) } else { Ok(()) }
     }
 
     /// Whether this is a modern client's request in whose stead the page can be asked for.
@@ -96,7 +98,8 @@ impl Request {
         let Some(shown) = begun.shown.take() else {
             return timeout_at(until, begun.ended(&self.context)).await.map_err(late)?.map(|()| None);
         };
-        let held = Held::new(&self.message, Waits::ForSignIn(shown));
+        let waits = Waits::ForSignIn { shown, input: Input::of(&self.message) };
+        let held = Held::new(&self.context.sealer, &self.message, waits);
         let question = through_client::question(&self.context, &begun.sign_in.url);
         let answer = mcp::result_response(id, &input_required(&[question], held.state()));
         drop(begun.page.keep_until(begun.sign_in.outcome()));

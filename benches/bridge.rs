@@ -1,16 +1,18 @@
 //! `make bench`: what the bridge costs, against direct HTTP in the same run, and against npm's
-//! `mcp-remote` where it is installed. Prints a table; judges nothing.
+//! `mcp-remote` where it is installed, and how soon a client is answered whose server is of no use. Prints tables;
+//! judges nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use demo_server::{Answers, Config, DemoServer};
+use demo_server::{Answers, Config, DemoServer, Fault, Plan};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::runtime::Runtime;
 use url::Url;
 
 const STARTS: usize = 20;
@@ -29,7 +31,8 @@ fn main() -> Result<()> {
     let config = Config { answers: Answers::Json, ..Config::default() };
     let server = server_runtime.block_on(DemoServer::start(config))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(&server.url()))
+    runtime.block_on(run(&server.url()))?;
+    runtime.block_on(run_troubled(&server_runtime))
 }
 
 async fn run(url: &Url) -> Result<()> {
@@ -54,6 +57,62 @@ async fn run(url: &Url) -> Result<()> {
     let _ = drawbridge(home.path(), &["serve", "--stop"]).output().await;
     print_table(&rows);
     Ok(())
+}
+
+/// What a server does while its client starts.
+const TROUBLES: [&str; 4] = ["well", "hanging", "down", "signed out"];
+
+/// How soon clients are answered whose server was seen once and is of no use now.
+async fn run_troubled(servers: &Runtime) -> Result<()> {
+    say("");
+    say("with a snapshot    start→initialize  →tools listed  (median, slowest)");
+    for trouble in TROUBLES {
+        let home = tempfile::tempdir()?;
+        let server = servers.spawn(DemoServer::start(Config::default())).await??;
+        drawbridge(home.path(), &["add", "demo", server.url().as_str()]).output().await?;
+        let _server = into_trouble(servers, server, trouble).await?;
+        let (mut introduced, mut listed) = (Vec::new(), Vec::new());
+        for _ in 0..STARTS {
+            let start = Instant::now();
+            let mut client = Client::open(drawbridge(home.path(), &["connect", "demo"])).await?;
+            introduced.push(millis(start.elapsed()));
+            client.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })).await?;
+            client.answer().await?;
+            listed.push(millis(start.elapsed()));
+            client.close().await?;
+        }
+        introduced.sort_by(f64::total_cmp);
+        listed.sort_by(f64::total_cmp);
+        say(&format!(
+            "{trouble:14} {:>10.1} {:>7.1} ms {:>7.1} {:>7.1} ms",
+            introduced[STARTS / 2],
+            introduced[STARTS - 1],
+            listed[STARTS / 2],
+            listed[STARTS - 1],
+        ));
+        let _ = drawbridge(home.path(), &["serve", "--stop"]).output().await;
+    }
+    Ok(())
+}
+
+/// What is left of the server then.
+async fn into_trouble(servers: &Runtime, server: DemoServer, trouble: &str) -> Result<Option<DemoServer>> {
+    let listen = server.origin().socket_addrs(|| None)?[0];
+    if trouble == "hanging" {
+        server.control().plan(Plan { fault: Fault::Stall, method: None, times: u32::MAX });
+    }
+    if trouble == "well" || trouble == "hanging" {
+        return Ok(Some(server));
+    }
+    servers.spawn(server.stop()).await?;
+    if trouble == "down" {
+        return Ok(None);
+    }
+    Ok(Some(servers.spawn(DemoServer::start(Config { listen, ..Config::oauth() })).await??))
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 struct Row {
@@ -158,7 +217,6 @@ fn row(
 ) -> Row {
     starts.sort();
     calls.sort();
-    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     Row {
         name,
         start: millis(starts[starts.len() / 2]),
@@ -271,7 +329,11 @@ impl Client {
 
 fn drawbridge(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drawbridge"));
-    command.args(args).env("DRAWBRIDGE_HOME", home).env("DRAWBRIDGE_SECRETS", "memory");
+    command
+        .args(args)
+        .env("DRAWBRIDGE_HOME", home)
+        .env("DRAWBRIDGE_SECRETS", "memory")
+        .env("BROWSER", "true");
     command
 }
 

@@ -65,8 +65,8 @@ use controller::Controller;
 use handle::Inner;
 use pages::Pages;
 use reach::Reach;
-use session::SessionDeps;
 use session::Sealer;
+use session::SessionDeps;
 use settings::Settings;
 use snapshot::SnapshotStore;
 
@@ -148,7 +148,7 @@ impl Host {
                 network: network.clone(),
                 snapshots,
                 sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
-                limits: session::Limits { start_budget: start_budget(), ..session::Limits::default() },
+                limits: limits(),
                 pages: Pages::new(&tasks),
                 reach,
                 activity: activity.clone(),
@@ -242,14 +242,24 @@ fn resume_key(paths: &Paths) -> std::io::Result<[u8; 32]> {
     Ok(key)
 }
 
-/// `DRAWBRIDGE_START_BUDGET`, else the usual one.
-fn start_budget() -> Duration {
-    let given = std::env::var("DRAWBRIDGE_START_BUDGET").ok().filter(|text| !text.is_empty());
-    let read = given.as_deref().and_then(settings::duration);
-    if let (Some(given), None) = (&given, read) {
-        tracing::warn!(%given, "DRAWBRIDGE_START_BUDGET is no length of time, as in 5s");
+/// What a session may spend: the usual, or what the environment says.
+fn limits() -> session::Limits {
+    let usual = session::Limits::default();
+    session::Limits {
+        start_budget: duration_in("DRAWBRIDGE_START_BUDGET").unwrap_or(usual.start_budget),
+        snapshot_budget: duration_in("DRAWBRIDGE_SNAPSHOT_BUDGET").unwrap_or(usual.snapshot_budget),
+        ..usual
     }
-    read.unwrap_or(session::Limits::default().start_budget)
+}
+
+/// The length of time that a variable holds.
+fn duration_in(variable: &str) -> Option<Duration> {
+    let given = std::env::var(variable).ok().filter(|text| !text.is_empty())?;
+    let read = settings::duration(&given);
+    if read.is_none() {
+        tracing::warn!(%given, "{variable} is no length of time, as in 5s");
+    }
+    read
 }
 
 fn broken_registry(broken: &BrokenFile) -> Failure {

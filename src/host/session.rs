@@ -26,6 +26,7 @@ mod listens;
 mod lists;
 mod modern_tools;
 mod open;
+mod patience;
 pub mod probe;
 mod questions;
 mod request;
@@ -40,7 +41,7 @@ mod to_modern;
 mod usable_tools;
 mod wishes;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,11 +74,12 @@ pub use ending::HostEnd;
 use ending::Upstream;
 pub use held::HELD_STATE;
 use held::HeldRequests;
-use link::{End, Link};
 use held_lists::{HeldList, HeldLists};
+use link::{End, Link};
 use listens::Listens;
 use lists::Collector;
 use open::{Handshake, Opening};
+use patience::{Due, Start};
 use request::Ending;
 use resume::Kept;
 pub use sealer::Sealer;
@@ -93,6 +95,8 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 pub struct Limits {
     /// `initialize` and the first lists are answered within this time, whatever the server does.
     pub start_budget: Duration,
+    /// A server is given at least this long where its last known answers could stand in for it.
+    pub snapshot_budget: Duration,
     /// How long a call waits for somebody to sign in.
     pub park: Duration,
     /// How long the first lists wait for a sign-in that is under way, where nothing is known.
@@ -103,6 +107,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             start_budget: Duration::from_secs(3),
+            snapshot_budget: Duration::from_millis(50),
             park: Duration::from_secs(50),
             list_during_sign_in: Duration::from_secs(15),
         }
@@ -126,6 +131,16 @@ pub struct SessionDeps {
     pub reach: Reach,
     /// Counts what is under way.
     pub activity: Activity,
+}
+
+impl SessionDeps {
+    /// For a session of one request, whose client hears of nothing afterwards: no answer from memory is given sooner
+    /// than it has to be.
+    #[must_use]
+    pub fn for_one_request(mut self) -> Self {
+        self.limits.snapshot_budget = self.limits.start_budget;
+        self
+    }
 }
 
 /// Serves one client until its stream ends, its entry is changed or removed, or the Host ends. Then
@@ -186,9 +201,9 @@ struct Session {
     pending: HashMap<RequestId, Pending>,
     /// The client's `initialize`, while it waits for its answer.
     initialize: Option<Message>,
-    deadline: Option<Instant>,
+    start: Option<Start>,
     /// Lists and the like that wait for the server, and until when.
-    due: VecDeque<(Instant, RequestId)>,
+    due: Vec<(Due, RequestId)>,
     collector: Collector,
     told: Told,
     /// What a modern client listens for.
@@ -218,8 +233,8 @@ impl Session {
             client: Client::unknown(),
             pending: HashMap::new(),
             initialize: None,
-            deadline: None,
-            due: VecDeque::new(),
+            start: None,
+            due: Vec::new(),
             collector: Collector::default(),
             told: Told::default(),
             listens: Listens::default(),

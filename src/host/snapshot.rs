@@ -37,6 +37,9 @@ pub struct Snapshot {
     /// The `result` of its last answer to `server/discover`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discover: Option<Box<RawValue>>,
+    /// How long it last took for its first word to a client, roughly; none where it did not come in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_word_ms: Option<u32>,
     /// Whole lists as JSON arrays, by method.
     pub lists: BTreeMap<String, Box<RawValue>>,
 }
@@ -54,7 +57,7 @@ impl Snapshot {
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        let Self { era, transport, initialize, discover, lists } = self;
+        let Self { era, transport, initialize, discover, lists, first_word_ms: _ } = self;
         era.is_none() && transport.is_none() && initialize.is_none() && discover.is_none() && lists.is_empty()
     }
 

@@ -165,6 +165,8 @@ fn command(home: &Path) -> Command {
     command.env_clear().kill_on_drop(true);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
     command.env("DRAWBRIDGE_HOME", home.join("home")).env("DRAWBRIDGE_SECRETS", "memory");
+    // A busy machine is slow; what a client gets must not depend on it.
+    command.env("DRAWBRIDGE_SNAPSHOT_BUDGET", "3");
     command.env("BROWSER", home.join("browser"));
     command
 }

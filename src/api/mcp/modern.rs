@@ -98,7 +98,7 @@ impl Pipe {
         let connection = endpoint.connect(asking).await?;
         let host = &endpoint.host;
         let (near, far) = tokio::io::duplex(PIPE);
-        serve(host, connection, hello(&asking.server), far);
+        serve(host, host.session_deps().for_one_request(), connection, hello(&asking.server), far);
         Ok(Self::of(near))
     }
 

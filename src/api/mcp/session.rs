@@ -17,7 +17,7 @@ use crate::endpoint::frame::{self, Frame, Hello};
 use crate::endpoint::{Line, LineReader};
 use crate::host::HostHandle;
 use crate::host::connection::Connection;
-use crate::host::session::{self, Early, HostEnd};
+use crate::host::session::{self, Early, HostEnd, SessionDeps};
 use crate::mcp::{self, Message, RequestId};
 
 /// Bytes between this task and the Host's session.
@@ -115,7 +115,7 @@ impl Open {
             idle,
         };
         let tasks = host.tasks();
-        serve(host, connection, hello, far);
+        serve(host, host.session_deps(), connection, hello, far);
         tasks.spawn(write_lines(write, to_write, end));
         tasks.spawn(task.run(host.shutdown().clone()));
         open
@@ -213,10 +213,16 @@ impl Drop for InUse {
 
 /// Serves the far end of a pipe as if a shim were at the near one. Nobody can take the session up
 /// again, so its upstream session ends with it, also when the Host does.
-pub(super) fn serve(host: &HostHandle, connection: Connection, hello: Hello, pipe: DuplexStream) {
+pub(super) fn serve(
+    host: &HostHandle,
+    deps: SessionDeps,
+    connection: Connection,
+    hello: Hello,
+    pipe: DuplexStream,
+) {
     let (read, write) = tokio::io::split(pipe);
     let frames = LineReader::new(read, frame::LINE_CAP);
-    let (deps, open) = (host.session_deps(), host.activity().session());
+    let open = host.activity().session();
     let host_end = HostEnd::Leave(host.shutdown().clone());
     host.tasks().spawn(async move {
         let _open = open;

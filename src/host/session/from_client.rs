@@ -14,6 +14,7 @@ use crate::mcp::{self, Kind, Message, RequestId, method};
 use super::crossing::Crossing;
 use super::link::{Link, LinkState};
 use super::open::{Handshake, Opening};
+use super::patience::Start;
 use super::request::{Ending, Request};
 use super::wishes::Wish;
 use super::{Pending, Session, Told, sign_in_tool};
@@ -31,7 +32,7 @@ impl Session {
     }
 
     pub(super) async fn on_client(&mut self, message: Message) {
-        self.deadline.get_or_insert_with(|| Instant::now() + self.context.limits.start_budget);
+        self.start.get_or_insert_with(|| Start::with(&message));
         if let Err(failure) = self.context.check_visible(&message) {
             return self.refuse(&message, &failure).await;
         }
@@ -89,9 +90,7 @@ impl Session {
         }
         self.collector.on_request(&message, self.context.snapshot.generation());
         if is_due_within_budget(&method, self.era) {
-            let budget = Instant::now() + self.context.limits.start_budget;
-            let due = self.deadline.filter(|start| *start > Instant::now()).unwrap_or(budget);
-            self.due.push_back((due, id.clone()));
+            self.due.extend(self.due_now(&method).map(|due| (due, id.clone())));
         }
         if self.era == Era::Modern && method == LISTEN {
             self.listens.ask(&message);
@@ -149,7 +148,7 @@ impl Session {
     pub(super) fn on_initialize(&mut self, id: RequestId, message: Message) {
         self.note_client(&message);
         self.era = Era::Legacy;
-        self.deadline = Some(Instant::now() + self.context.limits.start_budget);
+        self.start = Some(Start::with(&message));
         self.told = Told::default();
         self.pending.insert(
             id,
@@ -198,7 +197,8 @@ impl Session {
     pub(super) fn request(&self, message: Message) -> Option<Request> {
         let link = self.link.clone()?;
         let after_initialized = link.is_client_initialized();
-        let list_deadline = self.deadline.unwrap_or_else(Instant::now);
+        let start = self.start.map_or_else(Instant::now, |start| start.at());
+        let list_deadline = start + self.context.limits.start_budget;
         let context = self.context.clone();
         Some(Request {
             context,

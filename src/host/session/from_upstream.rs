@@ -17,6 +17,7 @@ use super::{Pending, Session, lists, modern_tools};
 
 impl Session {
     pub(super) async fn on_upstream(&mut self, incoming: Incoming) {
+        self.on_first_word();
         let Some(message) = self.context.hand_over(incoming.message) else { return };
         let incoming = Incoming { message, ..incoming };
         let Some(message) = self.on_legacy_server(incoming).await else { return };
@@ -105,14 +106,14 @@ impl Session {
         let told = self.told.lists.remove(&whole.method);
         if let Some(told) = told.filter(|told| *told != HeldList::of(items.text()))
             && let Some(notification) = list_changed(&whole.method)
-        {
             && !self.tell_of_list(notification).await
+        {
             // It is told as soon as it listens.
             self.told.lists.insert(whole.method.clone(), told);
         }
         self.context.note_list(whole.asked, &whole.method, items);
-    }
         self.give_resume_state().await;
+    }
 
     /// A task that was cancelled has nothing to say; one that panicked leaves its request to us.
     pub(super) async fn on_lost_task(&mut self, error: &JoinError) {

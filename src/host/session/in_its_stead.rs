@@ -14,14 +14,15 @@ use super::from_client::LISTEN;
 use super::from_upstream::list_changed;
 use super::held_lists::{HeldList, HeldLists};
 use super::link::{Link, LinkState};
+use super::patience::Due;
 use super::request::Request;
 use super::{Session, sign_in_tool, stand_in};
 
 impl Session {
     /// When the next answer is due, whatever the server does.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let initialize = self.deadline.filter(|_| self.initialize.is_some());
-        let list = self.due.front().map(|(due, _)| *due);
+        let initialize = self.initialize_due().map(|due| due.at);
+        let list = self.due.iter().map(|(due, _)| due.at).min();
         let crossing = self.held.deadline().into_iter().chain(self.context.calls.deadline());
         initialize.into_iter().chain(list).chain(crossing).min()
     }
@@ -31,19 +32,18 @@ impl Session {
     pub(super) async fn on_deadline(&mut self) {
         let now = Instant::now();
         self.give_up_on_late(now);
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
+        if let Some(due) = self.initialize_due().filter(|due| due.at <= now) {
+            self.note_silence(due);
             self.stand_in_for_initialize(None).await;
         }
-        while let Some((due, id)) = self.due.pop_front() {
-            if due > now {
-                self.due.push_front((due, id));
-                return;
-            }
+        let over: Vec<_> = self.due.extract_if(.., |(due, _)| due.at <= now).collect();
+        for (due, id) in over {
             let Some(method) = self.pending.get(&id).map(|pending| pending.method.clone()) else { continue };
-            if let Some(later) = self.extended_for_sign_in(&method).filter(|later| *later > now) {
-                self.due.push_back((later, id));
+            if let Some(later) = self.extended(due, &method).filter(|later| later.at > now) {
+                self.due.push((later, id));
                 continue;
             }
+            self.note_silence(due);
             let answer = match &*method {
                 "server/discover" => self.stand_in_for_discover(&id, None),
                 LISTEN => {
@@ -60,12 +60,31 @@ impl Session {
         }
     }
 
+    /// When `initialize` is due, while it waits.
+    fn initialize_due(&self) -> Option<Due> {
+        let start = self.start.filter(|_| self.initialize.is_some())?;
+        self.due_from("initialize", start.at())
+    }
+
+    /// A server that has begun to speak meanwhile may take the time that there is.
+    fn extended(&self, due: Due, method: &str) -> Option<Due> {
+        let at_leisure = || self.due_now(method).filter(|later| due.is_early && !later.is_early);
+        at_leisure().or_else(|| self.extended_for_sign_in(method).map(|at| Due { at, is_early: false }))
+    }
+
+    /// What was answered from memory early was for want of a word: the server is not waited for so long next time.
+    fn note_silence(&self, due: Due) {
+        if due.is_early {
+            self.context.note_first_word(None);
+        }
+    }
+
     /// Where nothing is known yet and somebody is just signing in, the first lists wait for it.
     fn extended_for_sign_in(&self, method: &str) -> Option<Instant> {
         mcp::method::list_member(method)?;
         let is_signing_in = self.context.account()?.state().borrow().is_signing_in();
         let known = self.context.snapshot.read(|snapshot| snapshot.knows(method));
-        let start = self.deadline? - self.context.limits.start_budget;
+        let start = self.start?.at();
         (is_signing_in && !known).then(|| start + self.context.limits.list_during_sign_in)
     }
 
@@ -130,38 +149,19 @@ impl Session {
             LinkState::SignedOut => {
                 let why = failures::signed_out(self.context.server());
                 self.stand_in_for_initialize(Some(why)).await;
+                self.tell_of_own_tool().await;
                 self.offer_sign_in();
             }
             // The first list or call asks for more permission.
             LinkState::StepUpNeeded(_) => {
                 let why = self.context.more_permission();
                 self.stand_in_for_initialize(Some(why)).await;
+                self.tell_of_own_tool().await;
             }
             LinkState::Down { failure, .. } => self.stand_in_for_initialize(Some(failure)).await,
         }
     }
 
-    pub(super) fn offer_sign_in(&mut self) {
-        let context = self.context.clone();
-        self.tasks.spawn(async move { sign_in_tool::offer(&context).await });
-    }
-
-    /// Somebody signed in to a server that had been answering nobody in particular, or out of it. To the server that
-    /// is another caller, so it gets another session, and the client hears of the lists that are others then.
-    pub(super) fn on_caller(&mut self, state: &AccountState) {
-                self.tell_of_own_tool().await;
-        let Some(link) = self.link.clone() else { return };
-        let LinkState::Ready(ready) = link.state().borrow().clone() else { return };
-        let has_changed = match ready.is_signed_in {
-            true => matches!(state, AccountState::SignedOut { why: SignedOut::ByPerson }),
-            false => state.is_signed_in(),
-        };
-                self.tell_of_own_tool().await;
-        if !has_changed {
-            return;
-        }
-        for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
-            let known = self.context.snapshot.read(|snapshot| snapshot.lists.contains_key(method));
     /// A client that was given its tools before the server wanted a sign-in has not got our own: it hears that there
     /// are others now.
     async fn tell_of_own_tool(&mut self) {
@@ -176,6 +176,25 @@ impl Session {
         }
     }
 
+    pub(super) fn offer_sign_in(&mut self) {
+        let context = self.context.clone();
+        self.tasks.spawn(async move { sign_in_tool::offer(&context).await });
+    }
+
+    /// Somebody signed in to a server that had been answering nobody in particular, or out of it. To the server that
+    /// is another caller, so it gets another session, and the client hears of the lists that are others then.
+    pub(super) fn on_caller(&mut self, state: &AccountState) {
+        let Some(link) = self.link.clone() else { return };
+        let LinkState::Ready(ready) = link.state().borrow().clone() else { return };
+        let has_changed = match ready.is_signed_in {
+            true => matches!(state, AccountState::SignedOut { why: SignedOut::ByPerson }),
+            false => state.is_signed_in(),
+        };
+        if !has_changed {
+            return;
+        }
+        for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
+            let known = self.context.snapshot.read(|snapshot| snapshot.lists.contains_key(method));
             if known {
                 let list = HeldList::of(self.context.known_list(method, self.server_era()).text());
                 self.told.lists.entry(method.to_owned()).or_insert(list);

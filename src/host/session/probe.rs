@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::failure::{Code, Failure};
 use crate::host::connection::Connection;
@@ -81,8 +81,10 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
 async fn look(context: &Arc<Context>, session: &OnceLock<Arc<Transport>>) -> Result<Probe, Failure> {
     let opening =
         Opening::Legacy(Box::new(Handshake { initialize: initialize(), resume: None, initialized: None }));
+    let began = Instant::now();
     let opened = open::open(context, &opening, None).await;
     let opened = opened.map_err(|error| failure(context, error))?;
+    context.note_first_word(Some(began.elapsed()));
     let _ = session.set(opened.transport.clone());
     if opened.needs_initialized {
         let initialized = Message::parse(Bytes::from_static(INITIALIZED)).expect("a message");

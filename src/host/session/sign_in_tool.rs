@@ -86,8 +86,12 @@ impl Wish {
 /// Whether the person may be asked to sign in: not where they have said no for good, and not by
 /// our own `tools` and `call`, which just say that nobody is signed in.
 fn may_ask(context: &Context) -> bool {
-    let is_own_verb = *context.client_name.borrow() == OWN_CLIENT;
-    context.connection.entry.sign_in != SignInChoice::None && !is_own_verb
+    context.connection.entry.sign_in != SignInChoice::None && !is_own_verb(context)
+}
+
+/// Whether the client is one of our own verbs, which look at the server itself.
+pub(super) fn is_own_verb(context: &Context) -> bool {
+    *context.client_name.borrow() == OWN_CLIENT
 }
 
 /// A sign-in that this session's client asks for.

@@ -5,6 +5,7 @@
 //! they find out comes back here, so a request is answered exactly once.
 
 mod ask;
+mod authorized;
 mod calls;
 mod context;
 mod crossing;
@@ -32,12 +33,14 @@ mod questions;
 mod request;
 mod resume;
 mod sealer;
+mod sentences;
 mod sign_in_tool;
 pub(crate) mod stand_in;
 mod subscribed;
 mod through_client;
 mod to_legacy;
 mod to_modern;
+mod transport;
 mod usable_tools;
 mod wishes;
 

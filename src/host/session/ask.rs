@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 use crate::mcp::{Kind, Message};
 use crate::upstream::{self, Incoming, Posted};
 
-use super::context::{Context, Refused, operation};
-use super::open::Transport;
+use super::authorized::{Refused, operation};
+use super::context::Context;
+use super::transport::Transport;
 
 /// Sends one request and waits for its answer; what else comes with it goes on to the client.
 pub(super) async fn ask(

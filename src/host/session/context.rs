@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::failure::{Code, Failure};
-use crate::host::account::{AccountHandle, AccountState, Operation, Refusal, Retry, SignedOut};
+use crate::failure::Failure;
+use crate::host::account::{AccountHandle, AccountState, SignedOut};
 use crate::host::activity::Activity;
 use crate::host::connection::Connection;
 use crate::host::failures;
@@ -17,10 +17,8 @@ use crate::host::reach::Reach;
 use crate::host::snapshot::SharedSnapshot;
 use crate::mcp::{Kind, Message, RequestId};
 use crate::net::Network;
-use crate::oauth::scope::Scopes;
-use crate::redact::plain;
 use crate::secret::AccessToken;
-use crate::upstream::{self, AuthorizeError, Incoming, StreamableHttp, Upstream};
+use crate::upstream::{self, Incoming, StreamableHttp, Upstream};
 
 use super::calls::Calls;
 use super::downstream::Downstream;
@@ -28,22 +26,6 @@ use super::fresh::FreshLists;
 use super::questions::Questions;
 use super::sealer::ConnectionSealer;
 use super::{Limits, SessionDeps, sign_in_tool};
-
-/// A 401 is answered with a new token this often for one request.
-const MOST_AUTHORIZATIONS: usize = 3;
-
-/// Why a request was not taken.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// Signing in would help.
-    SignInNeeded,
-    /// Signing in for more might help; who is signed in may not do this.
-    StepUpNeeded(Option<AccessToken>),
-    /// The account cannot say more than this.
-    Failed(Failure),
-    /// The transport failed.
-    Upstream(upstream::Error),
-}
 
 /// One session's surroundings.
 pub(super) struct Context {
@@ -153,59 +135,6 @@ impl Context {
         StreamableHttp::new(self.upstream())
     }
 
-    /// Runs an attempt that is for no request in particular: see [`authorized_for`](Self::authorized_for).
-    pub(super) async fn authorized<T, A, F>(&self, attempt: A) -> Result<T, Refused>
-    where
-        A: Fn() -> F,
-        F: Future<Output = Result<T, upstream::Error>>,
-    {
-        self.authorized_for(&Operation::default(), attempt).await
-    }
-
-    /// Runs an attempt; on 401 the account gets a new token and the attempt is made again. A
-    /// request that was answered 401 has not run.
-    pub(super) async fn authorized_for<T, A, F>(
-        &self,
-        operation: &Operation,
-        attempt: A,
-    ) -> Result<T, Refused>
-    where
-        A: Fn() -> F,
-        F: Future<Output = Result<T, upstream::Error>>,
-    {
-        let (mut authorizations, mut has_nonce) = (0, false);
-        while authorizations < MOST_AUTHORIZATIONS {
-            let used = match self.account() {
-                Some(account) => account.current_token(),
-                None => None,
-            };
-            let (status, challenge) = match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(upstream::Error::Unauthorized { status, challenge }) => (status, challenge),
-                Err(upstream::Error::Authorize(AuthorizeError::SignedOut)) => {
-                    return Err(Refused::SignInNeeded);
-                }
-                Err(error) => return Err(Refused::Upstream(error)),
-            };
-            let Some(account) = self.account() else {
-                return Err(Refused::Failed(self.credentials_refused()));
-            };
-            let refusal = Refusal { used: used.clone(), status, challenge, operation: operation.clone() };
-            match account.refused(refusal).await {
-                Ok(Retry::WithNonce) if !has_nonce => has_nonce = true,
-                // A server that is not content with its own nonce.
-                Ok(Retry::WithNonce) => return Err(Refused::Failed(self.credentials_refused())),
-                Ok(Retry::WithNewToken) => authorizations += 1,
-                Ok(Retry::SignInNeeded) => return Err(Refused::SignInNeeded),
-                Ok(Retry::MorePermissionNeeded) => return Err(Refused::StepUpNeeded(used)),
-                Ok(Retry::LeftOut(scopes)) => return Err(Refused::Failed(self.left_out(&scopes))),
-                Ok(Retry::Forbidden) => return Err(Refused::Failed(self.forbidden())),
-                Err(error) => return Err(Refused::Failed(failures::of_account(self.server(), &error))),
-            }
-        }
-        Err(Refused::SignInNeeded)
-    }
-
     /// Whether the client may send this: not where it calls a tool that is hidden from it.
     pub(super) fn check_visible(&self, message: &Message) -> Result<(), Failure> {
         if sign_in_tool::is_call(message) {
@@ -213,76 +142,6 @@ impl Context {
         }
         let checked = self.connection.tools.check(message);
         checked.map_err(|refused| failures::of_hidden_tool(self.server(), &refused))
-    }
-
-    pub(super) fn forbidden(&self) -> Failure {
-        Failure::about(
-            self.server(),
-            Code::ServerError,
-            format!("{} does not allow this to your account", self.server()),
-            "Ask for access, or sign in with another account",
-        )
-    }
-
-    /// Nobody allowed what the request takes besides what was allowed before.
-    pub(super) fn more_permission(&self) -> Failure {
-        Failure::about(
-            self.server(),
-            Code::SignedOut,
-            format!("{} wants more permission for this than it has", self.server()),
-            format!("Run `drawbridge login {}` and allow it", self.server()),
-        )
-    }
-
-    /// The server still wants a sign-in after one.
-    pub(super) fn not_accepted(&self) -> Failure {
-        Failure::about(
-            self.server(),
-            Code::SignedOut,
-            format!("{} does not accept the sign-in that was just made", self.server()),
-            format!(
-                "Run `drawbridge login {}` to try it again, or tell the server's operator",
-                self.server()
-            ),
-        )
-    }
-
-    fn left_out(&self, scopes: &Scopes) -> Failure {
-        let scopes = plain(&scopes.param().unwrap_or_default(), 200);
-        Failure::about(
-            self.server(),
-            Code::Forbidden,
-            format!("{} wants `{scopes}` for this, which its `--scope` option leaves out", self.server()),
-            format!("Add it with `drawbridge edit {} --scope`, then sign in again", self.server()),
-        )
-    }
-
-    pub(super) fn no_handshake(&self) -> Failure {
-        Failure::about(
-            self.server(),
-            Code::TimedOut,
-            format!("{} took the connection and does not answer", self.server()),
-            "Try again later, or check the address",
-        )
-    }
-
-    /// What opens sessions has failed itself.
-    pub(super) fn defect(&self) -> Failure {
-        Failure::about(
-            self.server(),
-            Code::Internal,
-            format!("Drawbridge failed to open a session with {}", self.server()),
-            "Please report this",
-        )
-    }
-
-    fn credentials_refused(&self) -> Failure {
-        Failure::about(
-            self.server(),
-            Code::SignedOut,
-            format!("{} did not accept the credentials it was given", self.server()),
-            format!("Check the header or token with `drawbridge edit {}`", self.server()),
-        )
     }
 
     /// Remembers how an attempt to open a session ended. One with options of its own says nothing
@@ -360,15 +219,6 @@ struct Awaited<'a> {
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
         self.context.awaited().remove(&self.id);
-    }
-}
-
-/// What a request is for, as far as permission goes.
-pub(super) fn operation(message: &Message) -> Operation {
-    let named = |member| message.string_at(&["params", member]);
-    Operation {
-        method: message.method().unwrap_or_default().to_owned(),
-        name: named("name").or_else(|| named("uri")),
     }
 }
 

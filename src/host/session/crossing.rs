@@ -9,8 +9,9 @@ use crate::mcp::translate::request::ForModern;
 use crate::mcp::translate::{answer, handshake, request, versions};
 
 use super::ask::ask;
-use super::context::{Context, Refused};
-use super::open::Transport;
+use super::authorized::Refused;
+use super::context::Context;
+use super::transport::Transport;
 
 /// How an upstream session's messages are written.
 #[derive(Debug, Clone)]

@@ -108,7 +108,7 @@ enum Evidence {
 
 async fn ask_for_era(context: &Arc<Context>, client: &Client) -> Result<Evidence, HandshakeError> {
     let asked = context.snapshot.generation();
-    let transport = super::open::Transport::Http(context.streamable_http());
+    let transport = super::transport::Transport::Http(context.streamable_http());
     let request = handshake::discover(&context.questions.next_id(), client);
     let answered = timeout(PROBE_LIMIT, ask(context, &transport, &request)).await;
     let answer = match answered.map(|answer| answer.map_err(HandshakeError::of)) {

@@ -20,9 +20,10 @@ use crate::upstream::{self, Backoff};
 
 use super::context::Context;
 use super::crossing::Crossing;
-use super::open::{Opening, Transport};
+use super::open::Opening;
 use super::resume::Resume;
 use super::subscribed::Subscribed;
+use super::transport::Transport;
 use keeper::Keeper;
 
 /// How the upstream connection stands.

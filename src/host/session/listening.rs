@@ -15,11 +15,12 @@ use crate::mcp::translate::subscription::{self, Filter};
 use crate::mcp::{Kind, Message, RequestId};
 use crate::upstream::{self, Backoff, Incoming};
 
-use super::context::{Context, Refused};
+use super::authorized::Refused;
+use super::context::Context;
 use super::crossing::{Crossing, LegacyClient};
 use super::link::Ready;
-use super::open::Transport;
 use super::subscribed::Subscribed;
+use super::transport::Transport;
 
 const QUEUE: usize = 64;
 

@@ -9,8 +9,9 @@ use crate::mcp::tool_headers::ToolHeaders;
 use crate::mcp::{Message, json};
 
 use super::ask::ask;
-use super::context::{Context, Refused};
-use super::open::Transport;
+use super::authorized::Refused;
+use super::context::Context;
+use super::transport::Transport;
 
 /// A server whose list goes on for longer than this is not followed.
 const MOST_PAGES: usize = 1000;

@@ -3,99 +3,33 @@
 //! Follows "Backward Compatibility" of the transports page: a legacy server that does not take a
 //! POST is tried with HTTP+SSE. The era is found out in `detect`.
 
+mod error;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
-use crate::failure::{Code, Failure};
+use crate::failure::Code;
 use crate::host::failures;
 use crate::host::snapshot::{Generation, SeenTransport};
 use crate::mcp::era::{Era, is_legacy_version};
 use crate::mcp::translate::handshake as handshake_words;
 use crate::mcp::translate::meta::Client;
 use crate::mcp::translate::versions;
-use crate::mcp::{Kind, Message, header, json, result_response};
+use crate::mcp::{Kind, Message, json, result_response};
 use crate::registry::TransportChoice;
-use crate::secret::AccessToken;
-use crate::upstream::{self, HttpSse, Posted, Sink, StreamableHttp};
+use crate::upstream::{self, HttpSse, Posted};
 
 use super::INITIALIZED;
 use super::ask::ask;
-use super::context::{Context, Refused};
+use super::authorized::Refused;
+use super::context::Context;
 use super::crossing::{Crossing, LegacyClient};
 use super::detect::{self, Certainty, Discovered, Found};
 use super::resume::Resume;
-
-/// How a message travels upstream.
-pub(super) enum Transport {
-    Http(StreamableHttp),
-    Sse(HttpSse),
-}
-
-impl Transport {
-    /// Sends one message; what comes back goes to `sink`.
-    pub(super) async fn post(&self, message: Message, sink: Sink) -> Result<Posted, upstream::Error> {
-        self.post_with(message, HeaderMap::new(), sink).await
-    }
-
-    /// Sends one message with headers besides those that follow from it.
-    pub(super) async fn post_with(
-        &self,
-        message: Message,
-        extra: HeaderMap,
-        sink: Sink,
-    ) -> Result<Posted, upstream::Error> {
-        match self {
-            Self::Http(http) => {
-                let mut headers = extra;
-                if message.meta_protocol_version().is_some() {
-                    headers.extend(header::modern_headers(&message));
-                }
-                http.post(message, headers, sink).await
-            }
-            Self::Sse(sse) => {
-                sse.post(message, HeaderMap::new()).await?;
-                Ok(Posted { status: StatusCode::ACCEPTED, session: None, answered: false, accepted: true })
-            }
-        }
-    }
-
-    /// Returns once what the server asks meanwhile has a way here.
-    pub(super) async fn is_heard(&self) {
-        match self {
-            Self::Http(http) => http.stream_settled().await,
-            Self::Sse(_) => {}
-        }
-    }
-
-    /// Whether answers come on the response to the POST itself.
-    pub(super) fn answers_posts(&self) -> bool {
-        matches!(self, Self::Http(_))
-    }
-
-    /// Resolves when the connection has ended for good.
-    pub(super) async fn closed(&self) {
-        match self {
-            Self::Http(_) => std::future::pending().await,
-            Self::Sse(sse) => {
-                let why = sse.closed().await;
-                tracing::debug!(%why, "the event stream ended");
-            }
-        }
-    }
-
-    /// Ends the upstream session.
-    pub(super) async fn delete(&self) {
-        if let Self::Http(http) = self
-            && http.session().is_some()
-        {
-            let _ = http.delete().await;
-        }
-    }
-}
+use super::transport::Transport;
+pub(super) use error::{HandshakeError, OpenError};
 
 /// What is to be opened.
 #[derive(Debug)]
@@ -142,33 +76,6 @@ pub(super) struct Opened {
     pub(super) resume: Option<Resume>,
     /// How messages are written for this server.
     pub(super) crossing: Crossing,
-}
-
-/// Why none could be opened.
-#[derive(Debug)]
-pub(super) enum OpenError {
-    SignedOut,
-    /// With this token the server allows it only to who allows it more.
-    StepUpNeeded(Option<AccessToken>),
-    /// The server's own error response to `initialize`.
-    Rejected(Message),
-    Failed(Failure),
-    /// The server asks to be left alone for a while.
-    Busy {
-        failure: Failure,
-        retry_after: Duration,
-    },
-}
-
-impl OpenError {
-    /// Whether the server answered, and not as one that opens sessions.
-    fn is_the_servers_own(&self) -> bool {
-        match self {
-            Self::Rejected(_) => true,
-            Self::Failed(failure) => matches!(failure.code, Code::ServerError | Code::NotMcp),
-            Self::SignedOut | Self::StepUpNeeded(_) | Self::Busy { .. } => false,
-        }
-    }
 }
 
 /// Opens the session, or goes on with one of an earlier Host.
@@ -265,53 +172,6 @@ async fn handshake(
             }
             result => result.map_err(|error| error.into_open(context)),
         },
-    }
-}
-
-/// Why a handshake failed.
-#[derive(Debug)]
-pub(super) enum HandshakeError {
-    Open(OpenError),
-    Upstream(upstream::Error),
-}
-
-impl HandshakeError {
-    fn into_open(self, context: &Context) -> OpenError {
-        match self {
-            Self::Open(error) => error,
-            Self::Upstream(error) => {
-                let failure = failures::of_upstream(context.server(), &error);
-                match error.retry_after() {
-                    Some(retry_after) => OpenError::Busy { failure, retry_after },
-                    None => OpenError::Failed(failure),
-                }
-            }
-        }
-    }
-}
-
-impl HandshakeError {
-    /// Whether a server of the other era may have answered so to `initialize`.
-    fn may_be_about_the_era(&self) -> bool {
-        match self {
-            Self::Open(OpenError::Rejected(_)) => true,
-            Self::Open(
-                OpenError::SignedOut
-                | OpenError::StepUpNeeded(_)
-                | OpenError::Failed(_)
-                | OpenError::Busy { .. },
-            ) => false,
-            Self::Upstream(error) => detect::evidence_of(error).is_some(),
-        }
-    }
-
-    pub(super) fn of(refused: Refused) -> Self {
-        match refused {
-            Refused::StepUpNeeded(token) => Self::Open(OpenError::StepUpNeeded(token)),
-            Refused::SignInNeeded => Self::Open(OpenError::SignedOut),
-            Refused::Failed(failure) => Self::Open(OpenError::Failed(failure)),
-            Refused::Upstream(error) => Self::Upstream(error),
-        }
     }
 }
 

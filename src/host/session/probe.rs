@@ -20,7 +20,8 @@ use crate::mcp::{Kind, Message, json, method};
 use super::context::Context;
 use super::crossing::ask_across;
 use super::downstream::Downstream;
-use super::open::{self, Handshake, OpenError, Opened, Opening, Transport};
+use super::open::{self, Handshake, OpenError, Opened, Opening};
+use super::transport::Transport;
 use super::{INCOMING_QUEUE, INITIALIZED, SessionDeps};
 
 const LIMIT: Duration = Duration::from_secs(5);

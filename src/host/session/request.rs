@@ -17,13 +17,14 @@ use crate::mcp::translate::subscription::Filter;
 use crate::mcp::{Message, RequestId, method};
 use crate::upstream::{self, Posted};
 
-use super::context::{Refused, Shared, operation};
+use super::authorized::{Refused, operation};
+use super::context::Shared;
 use super::crossing::Crossing;
 use super::downstream::Gone;
 use super::held::Held;
 use super::link::{Link, LinkState, Ready};
 use super::modern_tools;
-use super::open::Transport;
+use super::transport::Transport;
 
 /// A session that ends under a request is opened again this often for it.
 const MOST_SESSIONS: usize = 2;

@@ -18,8 +18,9 @@ use crate::mcp::{self, Kind, Message, RequestId, era};
 use crate::upstream::{Incoming, Posted};
 
 use super::ask::ask;
+use super::authorized::{Refused, operation};
 use super::calls::Place;
-use super::context::{Refused, Shared, operation};
+use super::context::Shared;
 use super::held::{Asked, Held, Waits, answer_in};
 use super::link::Ready;
 use super::request::{Attempt, Ending, Request};

@@ -17,7 +17,7 @@ use crate::mcp::{self, Message, RequestId};
 use crate::upstream::Incoming;
 
 use super::ask::ask_with;
-use super::context::Refused;
+use super::authorized::Refused;
 use super::crossing::LegacyClient;
 use super::link::Ready;
 use super::request::{Attempt, Ending, Request};

@@ -9,11 +9,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Command, End, LinkState, Ready};
 use crate::failure::Failure;
-use crate::host::session::context::{Context, Refused};
+use crate::host::session::authorized::Refused;
+use crate::host::session::context::Context;
 use crate::host::session::listening::{Heard, Listening};
-use crate::host::session::open::{self, OpenError, Opened, Opening, Transport};
+use crate::host::session::open::{self, OpenError, Opened, Opening};
 use crate::host::session::resume::Resume;
 use crate::host::session::subscribed::Subscribed;
+use crate::host::session::transport::Transport;
 use crate::mcp::Message;
 use crate::secret::AccessToken;
 use crate::upstream::Backoff;

@@ -45,6 +45,7 @@ pub mod settings;
 mod signing_in;
 pub mod snapshot;
 pub mod standing;
+pub mod tool_changes;
 mod view;
 pub mod visible_tools;
 mod wake;
@@ -69,6 +70,7 @@ use session::Sealer;
 use session::SessionDeps;
 use settings::Settings;
 use snapshot::SnapshotStore;
+use tool_changes::ToolChanges;
 
 /// How long tasks may take to end.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -151,6 +153,7 @@ impl Host {
                 limits: limits(),
                 pages: Pages::new(&tasks),
                 reach,
+                tool_changes: ToolChanges::default(),
                 activity: activity.clone(),
             },
             network,

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::approval::Approvals;
 use crate::front::{Wish, Wishes};
 use crate::hosting::{self, Start};
+use crate::notify::Teller;
 use crate::settings::SettingsFile;
 use crate::view::View;
 use crate::{bindings, desktop, run};
@@ -195,6 +196,7 @@ impl SettingUp {
         tokio::spawn(end_when_told(shutdown.clone()));
         let serving = run::Serving {
             app: app.clone(),
+            teller: Teller::spawn(app, &handle),
             host: handle,
             tray,
             place: self.place.clone(),

@@ -18,8 +18,10 @@ pub(crate) enum Wish {
     SignIn(Box<WindowSignIn>),
     /// Show the code of a sign-in.
     Code(Box<CodeSignIn>),
-    /// What a click in the tray means.
+    /// Do what a click in the tray or on a notification means.
     Click(Action),
+    /// Tell of a sign-in that has worked in a window: server and label.
+    SignedIn(String, String),
 }
 
 /// Takes wishes.

@@ -15,8 +15,12 @@ mod events;
 mod front;
 mod hosting;
 mod menu;
+mod notice;
+mod notify;
 mod panel;
 mod run;
+#[cfg(test)]
+mod sample;
 mod settings;
 mod sign_in;
 mod signing;

@@ -18,6 +18,7 @@ use crate::approval::{ApprovalView, Approvals};
 use crate::events::{ApprovalsChanged, StatusChanged};
 use crate::front::Wish;
 use crate::menu::Action;
+use crate::notify::{News, Teller};
 use crate::signing::SignInWay;
 use crate::tray::Tray;
 use crate::view::View;
@@ -38,6 +39,8 @@ pub(crate) struct Serving {
     pub(crate) place: Place,
     /// The questions that wait.
     pub(crate) approvals: Arc<Approvals>,
+    /// Hears of what is worth a notification and does not show in the servers.
+    pub(crate) teller: Teller,
 }
 
 impl Serving {
@@ -52,6 +55,7 @@ impl Serving {
                     Some(Wish::SignIn(sign_in)) => self.show_sign_in(*sign_in),
                     Some(Wish::Code(sign_in)) => self.show_code(*sign_in),
                     Some(Wish::Click(action)) => self.click(action),
+                    Some(Wish::SignedIn(server, label)) => self.teller.tell(News::SignedIn(server, label)),
                     None => return,
                 },
                 Ok(()) = servers.changed() => {
@@ -72,6 +76,7 @@ impl Serving {
         if let Err(error) = window::show(&self.app, route) {
             tracing::error!(%error, "the window cannot be shown");
         }
+        self.teller.tell(News::WindowShown);
     }
 
     /// Where no window can be shown, the sign-in is called off, and its state says so.

@@ -116,6 +116,11 @@ impl SettingsFile {
         self.stored().start_hidden
     }
 
+    /// Whether notifications may be shown.
+    pub(crate) fn allows_notifications(&self) -> bool {
+        self.stored().notifications
+    }
+
     fn stored(&self) -> Stored {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

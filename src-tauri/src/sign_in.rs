@@ -187,9 +187,13 @@ impl Shown {
     }
 
     async fn close_at_the_end(self) {
-        let ended: WindowSignIn = (*self.sign_in).clone();
-        ended.ended().await;
+        let sign_in: WindowSignIn = (*self.sign_in).clone();
+        let (server, label) = (sign_in.facts.server_name.clone(), sign_in.account.label.clone());
+        let has_worked = sign_in.ended().await;
         self.close();
+        if has_worked && !self.handed_over.load(Ordering::Relaxed) {
+            self.app.state::<Wishes>().wish(Wish::SignedIn(server, label));
+        }
     }
 
     fn close(&self) {

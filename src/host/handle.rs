@@ -20,6 +20,7 @@ use super::secrets::ServerSecrets;
 use super::servers::without_fragment;
 use super::session::SessionDeps;
 use super::standing::Watched;
+use super::tool_changes::LastChanges;
 use crate::api::types::{ServerView, StatusView, VaultView};
 use crate::failure::Failure;
 use crate::net::Network;
@@ -107,6 +108,11 @@ impl HostHandle {
     /// The clients of the local HTTP endpoint.
     pub fn clients(&self) -> &Clients {
         &self.inner.clients
+    }
+
+    /// The last change of each account's tools, now and whenever there is another.
+    pub fn tool_changes(&self) -> watch::Receiver<LastChanges> {
+        self.inner.sessions.tool_changes.watch()
     }
 
     /// The file of the settings.

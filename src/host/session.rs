@@ -64,6 +64,7 @@ use crate::host::pages::Pages;
 use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
 use crate::host::standing;
+use crate::host::tool_changes::ToolChanges;
 use crate::mcp::era::Era;
 use crate::mcp::translate::meta::Client;
 use crate::mcp::{Message, RequestId};
@@ -132,6 +133,8 @@ pub struct SessionDeps {
     pub pages: Pages,
     /// Remembers which servers could be reached.
     pub reach: Reach,
+    /// Remembers which servers list other tools than before.
+    pub tool_changes: ToolChanges,
     /// Counts what is under way.
     pub activity: Activity,
 }

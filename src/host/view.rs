@@ -58,7 +58,9 @@ pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountSt
         AccountState::SigningIn { facts } => {
             AccountStateView::SigningIn { host: facts.as_ref().map(|facts| facts.sign_in_host.clone()) }
         }
-        AccountState::SignedOut { why } => AccountStateView::SignedOut { why: why.to_string() },
+        AccountState::SignedOut { why } => {
+            AccountStateView::SignedOut { why: why.to_string(), lapsed: why.is_lapse() }
+        }
         AccountState::Failed { error } => {
             AccountStateView::Failed { failure: failures::of_account(server.as_str(), error) }
         }

@@ -14,6 +14,8 @@ mod desk;
 mod foreign_page;
 mod keychain;
 mod lifecycle;
+mod message_tray;
+mod notifications;
 mod remote_pages;
 mod screen;
 mod session;

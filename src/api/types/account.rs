@@ -47,6 +47,9 @@ pub enum AccountStateView {
     SignedOut {
         /// Why.
         why: String,
+        /// Whether a sign-in ended that nobody wanted to end.
+        #[serde(default)]
+        lapsed: bool,
     },
     /// Something else is wrong.
     Failed {

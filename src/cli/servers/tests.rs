@@ -67,7 +67,10 @@ fn every_state_has_its_words() {
             "linear",
             vec![
                 account("default", signed_in(Some("me@work\u{1b}[2J"))),
-                account("home", AccountStateView::SignedOut { why: "the sign-in has expired".into() }),
+                account(
+                    "home",
+                    AccountStateView::SignedOut { why: "the sign-in has expired".into(), lapsed: true },
+                ),
             ],
         ),
         several,

@@ -107,6 +107,16 @@ pub enum SignedOut {
     ByPerson,
 }
 
+impl SignedOut {
+    /// Whether a sign-in ended that nobody wanted to end.
+    pub fn is_lapse(self) -> bool {
+        match self {
+            Self::Expired | Self::Refused | Self::ClientForgotten | Self::Moved => true,
+            Self::NeverSignedIn | Self::ByPerson => false,
+        }
+    }
+}
+
 impl std::fmt::Display for SignedOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

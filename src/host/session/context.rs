@@ -15,6 +15,7 @@ use crate::host::failures;
 use crate::host::pages::Pages;
 use crate::host::reach::Reach;
 use crate::host::snapshot::SharedSnapshot;
+use crate::host::tool_changes::ToolChanges;
 use crate::mcp::{Kind, Message, RequestId};
 use crate::net::Network;
 use crate::secret::AccessToken;
@@ -50,6 +51,7 @@ pub(super) struct Context {
     /// What the client is asked in the name of a server that cannot ask it.
     pub(super) questions: Questions,
     reach: Reach,
+    tool_changes: ToolChanges,
     /// Whether a list of this session has begun a sign-in.
     list_has_asked: AtomicBool,
     /// Counts what is under way.
@@ -82,6 +84,7 @@ impl Context {
             calls: Calls::default(),
             questions: Questions::default(),
             reach: deps.reach,
+            tool_changes: deps.tool_changes,
             list_has_asked: AtomicBool::new(false),
             activity: deps.activity,
             awaited: Mutex::default(),
@@ -153,6 +156,11 @@ impl Context {
             Ok(()) => self.reach.worked(&key.entry),
             Err(failure) => self.reach.failed(&key.entry, failure),
         }
+    }
+
+    /// Remembers that the server lists other tools than it did before.
+    pub(super) fn note_tools(&self, before: &str, after: &str) {
+        self.tool_changes.note(&self.connection.key, self.server(), before, after);
     }
 
     /// Resolves once requests carry another token than this one, or none.

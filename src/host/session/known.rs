@@ -109,7 +109,11 @@ impl Context {
     /// Remembers a whole list, which was asked for at `asked`.
     pub(super) fn note_list(&self, asked: Generation, method: &str, items: UsableList) {
         self.snapshot.change(asked, |snapshot| {
-            let is_new = snapshot.list(method) != Some(items.text());
+            let known = snapshot.list(method);
+            let is_new = known != Some(items.text());
+            if let Some(known) = known.filter(|_| is_new && method == "tools/list") {
+                self.note_tools(known, items.text());
+            }
             if is_new {
                 snapshot.lists.insert(method.to_owned(), items.into_raw());
             }

@@ -23,6 +23,7 @@ mod logout;
 mod mcp_client;
 mod options;
 mod output;
+mod pause;
 mod serve;
 mod servers;
 mod sources;
@@ -64,6 +65,10 @@ enum Verb {
     /// Let MCP clients in that speak HTTP, each with a token of its own
     #[command(subcommand)]
     Clients(clients::Verb),
+    /// Leave all servers alone until `resume`
+    Pause,
+    /// Use servers again after `pause`
+    Resume,
     /// Run Drawbridge in this terminal
     Serve(serve::Args),
     /// Print a completion script for a shell
@@ -87,6 +92,8 @@ impl Verb {
             | Self::Edit(_)
             | Self::Login(_)
             | Self::Logout(_)
+            | Self::Pause
+            | Self::Resume
             | Self::Serve(_)
             | Self::Completions(_) => false,
         }
@@ -113,6 +120,8 @@ pub fn run() -> ExitCode {
         Verb::Tools(args) => block_on(call::tools(args)),
         Verb::Call(args) => block_on(call::run(args)),
         Verb::Clients(verb) => block_on(clients::run(verb)),
+        Verb::Pause => block_on(pause::pause()),
+        Verb::Resume => block_on(pause::resume()),
         Verb::Serve(args) => serve::run(args),
         Verb::Completions(args) => completions::run(&args, &mut Cli::command()),
     };

@@ -39,6 +39,8 @@ pub enum Code {
     HostGone,
     /// Shim or CLI and Host are of different versions.
     VersionSkew,
+    /// The person wants all servers to be left alone.
+    Paused,
     /// A size, depth or rate limit was passed.
     Limit,
     /// Nothing happened within the time allowed.
@@ -108,6 +110,7 @@ impl Failure {
             | Code::Keychain
             | Code::HostGone
             | Code::VersionSkew
+            | Code::Paused
             | Code::Limit
             | Code::TimedOut
             | Code::Internal => 1,

@@ -36,6 +36,7 @@ mod handle;
 mod live;
 mod options;
 mod pages;
+mod pause;
 pub mod reach;
 mod secrets;
 mod servers;
@@ -58,6 +59,7 @@ pub use connect::Target;
 pub use error::Error;
 pub use front::Front;
 pub use handle::HostHandle;
+pub use pause::{Pause, PauseChanges};
 
 use account::{GivingBack, SignInWindows};
 use approval::Approvals;
@@ -154,6 +156,7 @@ impl Host {
                 pages: Pages::new(&tasks),
                 reach,
                 tool_changes: ToolChanges::default(),
+                pause: Pause::default(),
                 activity: activity.clone(),
             },
             network,

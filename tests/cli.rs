@@ -288,6 +288,20 @@ fn there_is_one_host_and_it_can_be_stopped() {
 }
 
 #[test]
+fn a_pause_lasts_until_resume_or_the_end_of_the_host() {
+    let home = Home::new();
+    let resumed = home.run(&["resume"]);
+    assert!(resumed.code == 0 && resumed.stderr.contains("not running"), "{}", resumed.stderr);
+    home.ok(&["pause"]);
+    assert!(home.ok(&["status"]).contains("drawbridge resume"));
+    home.ok(&["resume"]);
+    assert!(!home.ok(&["status"]).contains("drawbridge resume"));
+    home.ok(&["pause"]);
+    home.ok(&["serve", "--stop"]);
+    assert_eq!(home.json(&["status", "--json"])["paused"], false);
+}
+
+#[test]
 fn a_host_that_nobody_needs_ends() {
     let home = Home::new().with("DRAWBRIDGE_IDLE_EXIT", "50ms");
     let served = home.run(&["serve", "--background"]);

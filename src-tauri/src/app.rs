@@ -188,7 +188,7 @@ impl SettingUp {
         };
         let handle = host.handle();
         let wishes = app.state::<Wishes>().inner().clone();
-        let tray = crate::tray::Tray::show(app, &handle.servers(), move |action| {
+        let tray = crate::tray::Tray::show(app, &handle.servers(), handle.paused().is_on(), move |action| {
             wishes.wish(Wish::Click(action));
         });
         app.state::<HasTray>().set(tray.is_some());

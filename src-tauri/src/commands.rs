@@ -140,6 +140,22 @@ pub(crate) async fn sign_out_all(host: Host<'_>) -> Answer<SignedOut> {
     Ok(SignedOut { accounts: host.sign_out_all().await? })
 }
 
+/// Leaves all servers alone.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn pause(host: Host<'_>) -> Answer<()> {
+    host.pause();
+    Ok(())
+}
+
+/// Uses servers again.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn resume(host: Host<'_>) -> Answer<()> {
+    host.resume();
+    Ok(())
+}
+
 /// The clients of the local HTTP endpoint.
 #[tauri::command]
 #[specta::specta]

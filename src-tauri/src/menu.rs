@@ -50,6 +50,10 @@ pub(crate) enum Action {
     CopyEntry(String),
     /// Shows the form that adds a server.
     Add,
+    /// Leaves all servers alone.
+    Pause,
+    /// Uses them again.
+    Resume,
     /// Shows the settings.
     Settings,
     /// Shows the logs.
@@ -69,6 +73,8 @@ impl Action {
             Self::SignOut(server, label) => format!("sign-out {server} {label}"),
             Self::CopyEntry(server) => format!("copy-entry {server}"),
             Self::Add => "add".to_owned(),
+            Self::Pause => "pause".to_owned(),
+            Self::Resume => "resume".to_owned(),
             Self::Settings => "settings".to_owned(),
             Self::Logs => "logs".to_owned(),
             Self::Quit => "quit".to_owned(),
@@ -87,6 +93,8 @@ impl Action {
             ["sign-out", server, label] => Self::SignOut(own(server), own(label)),
             ["copy-entry", server] => Self::CopyEntry(own(server)),
             ["add"] => Self::Add,
+            ["pause"] => Self::Pause,
+            ["resume"] => Self::Resume,
             ["settings"] => Self::Settings,
             ["logs"] => Self::Logs,
             ["quit"] => Self::Quit,
@@ -104,11 +112,16 @@ pub(crate) enum Overall {
     Attention,
     /// Something is wrong.
     Failed,
+    /// All servers are left alone, so nothing else matters.
+    Paused,
 }
 
 impl Overall {
     /// The worst of all accounts. An account that nobody ever used counts for nothing.
-    pub(crate) fn of(servers: &[ServerView]) -> Self {
+    pub(crate) fn of(servers: &[ServerView], is_paused: bool) -> Self {
+        if is_paused {
+            return Self::Paused;
+        }
         let accounts = servers.iter().flat_map(|server| &server.accounts);
         accounts.map(|account| Self::of_account(&account.state)).max().unwrap_or(Self::Ready)
     }
@@ -131,18 +144,28 @@ impl Overall {
             Self::Ready => "Drawbridge",
             Self::Attention => "Drawbridge: sign-in needed",
             Self::Failed => "Drawbridge: something needs attention",
+            Self::Paused => "Drawbridge: paused",
         }
     }
 }
 
 /// The menu for these servers.
-pub(crate) fn menu(servers: &[ServerView]) -> Vec<Item> {
-    let mut items: Vec<Item> = servers.iter().map(server_item).collect();
-    if items.is_empty() {
+pub(crate) fn menu(servers: &[ServerView], is_paused: bool) -> Vec<Item> {
+    let mut items = Vec::new();
+    if is_paused {
+        items.extend([Item::Text("Paused: all servers are left alone".to_owned()), Item::Separator]);
+    }
+    items.extend(servers.iter().map(server_item));
+    if servers.is_empty() {
         items.push(Item::Text("No servers yet".to_owned()));
     }
+    let pausing = match is_paused {
+        true => Item::action("Resume", Action::Resume),
+        false => Item::action("Pause all", Action::Pause),
+    };
     items.extend([
         Item::Separator,
+        pausing,
         Item::action("Add server…", Action::Add),
         Item::action("Open Drawbridge", Action::Open),
         Item::action("Settings", Action::Settings),
@@ -278,20 +301,31 @@ new – not signed in
   ---
   Copy client entry [copy-entry new]
 ---
+Pause all [pause]
 Add server… [add]
 Open Drawbridge [open]
 Settings [settings]
 Show logs [logs]
 ---
 Quit [quit]";
-        assert_eq!(lines(&menu(&servers), 0).join("\n"), expected);
-        assert_eq!(lines(&menu(&[]), 0)[0], "(No servers yet)");
+        assert_eq!(lines(&menu(&servers, false), 0).join("\n"), expected);
+        assert_eq!(lines(&menu(&[], false), 0)[0], "(No servers yet)");
+    }
+
+    #[test]
+    fn a_pause_is_shown_above_all_and_can_be_ended() {
+        let paused = lines(&menu(&[server("linear", &[("default", signed_out())])], true), 0);
+        assert_eq!(paused[..2], ["(Paused: all servers are left alone)", "---"]);
+        assert!(paused.contains(&"linear – signed out".to_owned()));
+        assert!(paused.contains(&"Resume [resume]".to_owned()));
+        assert!(!paused.iter().any(|line| line.contains("[pause]")));
     }
 
     #[test]
     fn the_icon_shows_the_worst() {
-        let overall = |accounts: &[(&str, serde_json::Value)]| Overall::of(&[server("s", accounts)]);
-        assert_eq!(Overall::of(&[]), Overall::Ready);
+        let overall = |accounts: &[(&str, serde_json::Value)]| Overall::of(&[server("s", accounts)], false);
+        assert_eq!(Overall::of(&[], false), Overall::Ready);
+        assert_eq!(Overall::of(&[server("s", &[("a", failed("unreachable"))])], true), Overall::Paused);
         assert_eq!(overall(&[("a", signed_in(None))]), Overall::Ready);
         assert_eq!(overall(&[("a", signed_in(None)), ("b", signed_out())]), Overall::Attention);
         assert_eq!(overall(&[("a", failed("sign_in_failed"))]), Overall::Attention);
@@ -309,6 +343,8 @@ Quit [quit]";
             Action::SignOut(own("a"), own("b")),
             Action::CopyEntry(own("a")),
             Action::Add,
+            Action::Pause,
+            Action::Resume,
             Action::Settings,
             Action::Logs,
             Action::Quit,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawbridge::api::types::ServerView;
 use drawbridge::endpoint::Place;
 use drawbridge::failure::Failure;
 use drawbridge::host::account::{CodeSignIn, WindowSignIn};
@@ -47,6 +48,7 @@ impl Serving {
     /// Works until nobody can wish any more.
     pub(crate) async fn run(mut self, mut wished: mpsc::Receiver<Wish>) {
         let (mut servers, mut approvals) = (self.host.views(), self.approvals.views());
+        let mut pause = self.host.paused().changes();
         tokio::spawn(tell_status(self.app.clone(), self.host.clone()));
         loop {
             tokio::select! {
@@ -58,17 +60,19 @@ impl Serving {
                     Some(Wish::SignedIn(server, label)) => self.teller.tell(News::SignedIn(server, label)),
                     None => return,
                 },
-                Ok(()) = servers.changed() => {
-                    let views = servers.borrow_and_update().clone();
-                    if let Some(tray) = &mut self.tray {
-                        tray.update(&self.app, &views);
-                    }
-                }
+                Ok(()) = servers.changed() => self.draw(&servers.borrow_and_update().clone()),
+                _ = pause.next() => self.draw(&servers.borrow_and_update().clone()),
                 Ok(()) = approvals.changed() => {
                     let views = approvals.borrow_and_update().clone();
                     self.ask(views);
                 }
             }
+        }
+    }
+
+    fn draw(&mut self, servers: &[ServerView]) {
+        if let Some(tray) = &mut self.tray {
+            tray.update(&self.app, servers, self.host.paused().is_on());
         }
     }
 
@@ -110,6 +114,8 @@ impl Serving {
             Action::OpenServer(server) => self.show(&View::Server(server).route()),
             Action::Add => self.show(&View::NEW.route()),
             Action::Settings => self.show(&View::Settings.route()),
+            Action::Pause => self.host.pause(),
+            Action::Resume => self.host.resume(),
             Action::SignIn(server, label) => self.spawn(server, label, |host, account| async move {
                 signing::sign_in(&host, &account, SignInWay::Usual).await
             }),

@@ -32,6 +32,7 @@ impl SignInWay {
 pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef, way: SignInWay) -> Result<(), Failure> {
     let of_account = |error| failures::of_account(&account.server, &error);
     let handle = host.account(account).await?;
+    host.not_while_paused()?;
     if handle.is_unattended() {
         handle.obtain().await.map_err(of_account)?;
         look(host, account).await;

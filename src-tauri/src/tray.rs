@@ -23,13 +23,14 @@ impl Tray {
     pub(crate) fn show(
         app: &AppHandle,
         servers: &[ServerView],
+        is_paused: bool,
         on_click: impl Fn(Action) + Send + Sync + 'static,
     ) -> Option<Self> {
         if !crate::desktop::has_tray() {
             tracing::info!("this desktop has no place for a tray icon");
             return None;
         }
-        let (panel, shown) = (Panel::find(), (menu(servers), Overall::of(servers)));
+        let (panel, shown) = (Panel::find(), values(servers, is_paused));
         let build = || {
             TrayIconBuilder::<Wry>::with_id("tray")
                 .icon(picture(shown.1, panel))
@@ -58,8 +59,8 @@ impl Tray {
     }
 
     /// Shows how the servers stand now; draws only what is different.
-    pub(crate) fn update(&mut self, app: &AppHandle, servers: &[ServerView]) {
-        let new = (menu(servers), Overall::of(servers));
+    pub(crate) fn update(&mut self, app: &AppHandle, servers: &[ServerView], is_paused: bool) {
+        let new = values(servers, is_paused);
         if let Err(error) = self.draw(app, &new) {
             tracing::warn!(%error, "the tray could not be drawn");
         }
@@ -77,6 +78,10 @@ impl Tray {
         }
         Ok(())
     }
+}
+
+fn values(servers: &[ServerView], is_paused: bool) -> (Vec<Item>, Overall) {
+    (menu(servers, is_paused), Overall::of(servers, is_paused))
 }
 
 fn drawn_menu(app: &AppHandle, items: &[Item]) -> tauri::Result<Menu<Wry>> {
@@ -120,5 +125,8 @@ fn picture(overall: Overall, panel: Panel) -> Image<'static> {
         (Overall::Failed, Panel::Light) => include_image!("../icons/tray-failed-light.png"),
         (Overall::Failed, Panel::Dark) => include_image!("../icons/tray-failed-dark.png"),
         (Overall::Failed, Panel::Template) => include_image!("../icons/tray-failed-template.png"),
+        (Overall::Paused, Panel::Light) => include_image!("../icons/tray-paused-light.png"),
+        (Overall::Paused, Panel::Dark) => include_image!("../icons/tray-paused-dark.png"),
+        (Overall::Paused, Panel::Template) => include_image!("../icons/tray-paused-template.png"),
     }
 }

@@ -40,6 +40,8 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/status", get(status))
         .route("/events", get(events::tell))
         .route("/shutdown", post(shutdown))
+        .route("/pause", post(pause))
+        .route("/resume", post(resume))
         .route("/window", post(show_window))
         .route("/sign-out", post(sign_out_all))
         .route("/clients", get(clients).post(add_client))
@@ -101,6 +103,16 @@ async fn status(State(host): State<HostHandle>) -> Json<StatusView> {
 async fn shutdown(State(host): State<HostHandle>) -> StatusCode {
     host.shutdown().cancel();
     StatusCode::ACCEPTED
+}
+
+async fn pause(State(host): State<HostHandle>) -> StatusCode {
+    host.pause();
+    StatusCode::NO_CONTENT
+}
+
+async fn resume(State(host): State<HostHandle>) -> StatusCode {
+    host.resume();
+    StatusCode::NO_CONTENT
 }
 
 async fn show_window(
@@ -226,6 +238,7 @@ async fn sign_in(
 ) -> Result<Response, Refusal> {
     let account = AccountRef { server: server.to_string(), label: Some(label) };
     let handle = host.account(&account).await?;
+    host.not_while_paused().map_err(Refusal)?;
     if handle.is_unattended() {
         return Ok(told(obtain(host, account, &server, &handle).await));
     }
@@ -385,7 +398,7 @@ fn status_of(code: Code) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Code::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-        Code::Keychain | Code::HostGone => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Keychain | Code::HostGone | Code::Paused => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -158,6 +158,7 @@ fn failed(code: Code) -> &'static str {
         | Code::Forbidden
         | Code::HostGone
         | Code::VersionSkew
+        | Code::Paused
         | Code::Limit
         | Code::Internal => "sign-in failed",
     }

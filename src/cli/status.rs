@@ -38,10 +38,13 @@ fn summary(status: &StatusView) -> Vec<Vec<String>> {
         VaultView::Unavailable { why } => format!("not available ({why})"),
     };
     let row = |name: &str, value: String| vec![name.to_owned(), value];
-    vec![
+    let paused =
+        status.paused.then(|| row("Paused", "`drawbridge resume` lets calls through again".to_owned()));
+    let rows = [
         row("Drawbridge", format!("{}, process {}", status.version, status.pid)),
         row("Sessions", status.sessions.to_string()),
         row("Secret store", secrets),
         row("HTTP endpoint", clients::endpoint(&status.http)),
-    ]
+    ];
+    rows.into_iter().chain(paused).collect()
 }

@@ -68,6 +68,7 @@ impl HostHandle {
 
     /// As [`probe`](Self::probe), for an account that may be new.
     pub(super) async fn probe_as(&self, entry: &ServerEntry, label: &AccountLabel) -> Result<Probe, Failure> {
+        self.not_while_paused()?;
         let (entry, standing) = self.watched_entry(entry.name.as_str()).await?;
         let connection = self.connect(entry, standing, label.clone(), &ServerOptions::default()).await?;
         probe(self.session_deps(), connection).await

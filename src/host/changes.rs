@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::HostHandle;
 use super::clients::Settled;
+use super::{HostHandle, PauseChanges};
 use crate::api::types::ServerView;
 
 /// Tells of changes of the status, until the Host ends.
@@ -15,6 +15,7 @@ pub struct StatusChanges {
     servers: watch::Receiver<Arc<Vec<ServerView>>>,
     sessions: watch::Receiver<usize>,
     endpoint: watch::Receiver<Settled>,
+    pause: PauseChanges,
     shutdown: CancellationToken,
 }
 
@@ -25,6 +26,7 @@ impl HostHandle {
             servers: self.views(),
             sessions: self.activity().watch_sessions(),
             endpoint: self.clients().watch_endpoint(),
+            pause: self.paused().changes(),
             shutdown: self.shutdown().clone(),
         }
     }
@@ -38,6 +40,7 @@ impl StatusChanges {
             changed = self.servers.changed() => changed,
             changed = self.sessions.changed() => changed,
             changed = self.endpoint.changed() => changed,
+            _ = self.pause.next() => Ok(()),
         };
         changed.ok()
     }

@@ -19,6 +19,15 @@ pub fn signed_out(server: &str) -> Failure {
     )
 }
 
+/// All servers are left alone.
+pub fn paused() -> Failure {
+    Failure::new(
+        Code::Paused,
+        "Drawbridge is paused and leaves all servers alone",
+        "Run `drawbridge resume`, or choose Resume in its menu, then try again",
+    )
+}
+
 /// Trouble with the connection to a server.
 pub fn of_upstream(server: &str, error: &upstream::Error) -> Failure {
     let again = format!("Check the address with `drawbridge show {server}`");

@@ -92,6 +92,7 @@ impl HostHandle {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             sessions: self.inner.activity.sessions(),
+            paused: self.paused().is_on(),
             secrets,
             http: self.inner.clients.settled().await.into(),
             warnings: self.inner.warnings.clone(),

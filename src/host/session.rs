@@ -57,6 +57,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::endpoint::frame::Hello;
 use crate::endpoint::{Line, LineReader};
+use crate::host::Pause;
 use crate::host::account::{AccountHandle, AccountState};
 use crate::host::activity::{Activity, Busy};
 use crate::host::connection::Connection;
@@ -135,6 +136,8 @@ pub struct SessionDeps {
     pub reach: Reach,
     /// Remembers which servers list other tools than before.
     pub tool_changes: ToolChanges,
+    /// Whether all servers are left alone.
+    pub pause: Pause,
     /// Counts what is under way.
     pub activity: Activity,
 }
@@ -268,6 +271,7 @@ impl Session {
         let mut account = self.context.account().map(AccountHandle::state);
         let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
         let mut standing = self.context.connection.standing.clone();
+        let mut pause = self.context.pause.changes();
         let mut in_a_row = 0;
         let upstream = loop {
             let deadline = self.next_deadline();
@@ -294,6 +298,7 @@ impl Session {
                 }
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = link_changed(&mut self.link) => self.on_link().await,
+                is_paused = pause.next() => if !is_paused { self.on_servers_there() },
                 ended = standing::ended(&mut standing) => {
                     self.on_entry_ended(ended).await;
                     break Upstream::Ends;
@@ -304,7 +309,7 @@ impl Session {
                     self.context.fresh.forget_private();
                     let is_signed_in = account.as_mut().is_some_and(|account| account.borrow_and_update().is_signed_in());
                     if let Some(account) = &account { self.on_caller(&account.borrow()); }
-                    if is_signed_in && !was_signed_in { self.on_signed_in(); }
+                    if is_signed_in && !was_signed_in { self.on_servers_there(); }
                     was_signed_in = is_signed_in;
                 }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {

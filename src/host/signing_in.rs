@@ -13,6 +13,7 @@ impl HostHandle {
     /// Why it did not begin: above all that the server asks for none, or goes by a key.
     pub async fn sign_in(&self, account: &AccountRef, open: OpenWith) -> Result<SignIn, Failure> {
         let entry = self.entry(&account.server).await?;
+        self.not_while_paused()?;
         let label = account.label.clone().unwrap_or_else(|| entry.default_account());
         let handle = self.live(&entry, &label).await?.handle;
         let is_signed_in = handle.state().borrow().is_signed_in();

@@ -17,6 +17,7 @@ mod leaks;
 mod many_servers;
 mod modern;
 mod no_sign_in;
+mod pause;
 mod peers;
 mod permission;
 mod restart;

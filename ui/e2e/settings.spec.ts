@@ -82,3 +82,26 @@ test('the colours that were chosen stay', async ({ window }) => {
   await expect(page.getByRole('radio', { name: 'Dark' })).toBeChecked()
   await expect.poll(background).toBe(dark)
 })
+
+test('a pause shows in every view, whoever wished it', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await drawbridge('add', 'open', host.addresses.open)
+  await window.open('Settings')
+  const all = page.getByRole('switch', { name: 'Leave all servers alone' })
+  await all.check()
+  const notice = page.getByRole('status').filter({ hasText: 'Drawbridge is paused' })
+  await expect(notice).toBeVisible()
+  expect(await drawbridge('status')).toContain('drawbridge resume')
+  await window.open('Servers')
+  await expect(notice).toBeVisible()
+  await window.expectAccessible()
+  await notice.getByRole('button', { name: 'Resume' }).click()
+  await expect(notice).toHaveCount(0)
+
+  await drawbridge('pause')
+  await expect(notice).toBeVisible()
+  await window.open('Settings')
+  await expect(all).toBeChecked()
+  await drawbridge('resume')
+  await expect(all).not.toBeChecked()
+})

@@ -36,6 +36,9 @@ pub struct StatusView {
     pub pid: u32,
     /// Client sessions that are open.
     pub sessions: usize,
+    /// Whether all servers are left alone.
+    #[serde(default)]
+    pub paused: bool,
     /// The secret store.
     pub secrets: VaultView,
     /// The local HTTP endpoint.

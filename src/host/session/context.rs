@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
+use crate::host::Pause;
 use crate::host::account::{AccountHandle, AccountState, SignedOut};
 use crate::host::activity::Activity;
 use crate::host::connection::Connection;
@@ -52,6 +53,8 @@ pub(super) struct Context {
     pub(super) questions: Questions,
     reach: Reach,
     tool_changes: ToolChanges,
+    /// Whether all servers are left alone.
+    pub(super) pause: Pause,
     /// Whether a list of this session has begun a sign-in.
     list_has_asked: AtomicBool,
     /// Counts what is under way.
@@ -85,6 +88,7 @@ impl Context {
             questions: Questions::default(),
             reach: deps.reach,
             tool_changes: deps.tool_changes,
+            pause: deps.pause,
             list_has_asked: AtomicBool::new(false),
             activity: deps.activity,
             awaited: Mutex::default(),
@@ -153,6 +157,8 @@ impl Context {
         let key = &self.connection.key;
         match attempt {
             _ if key.options.is_some() => {}
+            // Nobody has asked the server.
+            Err(failure) if failure.code == Code::Paused => {}
             Ok(()) => self.reach.worked(&key.entry),
             Err(failure) => self.reach.failed(&key.entry, failure),
         }

@@ -68,7 +68,7 @@ impl Session {
             return self.on_initialize(id, message);
         }
         self.ensure_link(&message);
-        if self.era == Era::Legacy && method == "ping" && !self.is_open() {
+        if self.era == Era::Legacy && method == "ping" && (!self.is_open() || self.context.pause.is_on()) {
             return self.reply(mcp::result_response(&id, "{}")).await;
         }
         if self.era == Era::Legacy

@@ -205,7 +205,8 @@ impl Session {
         self.tasks.spawn(async move { link.left(ready.generation).await });
     }
 
-    pub(super) fn on_signed_in(&mut self) {
+    /// Somebody has signed in, or servers are used again: what was answered in the server's stead is made up for.
+    pub(super) fn on_servers_there(&mut self) {
         if let Some(link) = &self.link {
             link.retry();
         }

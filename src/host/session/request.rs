@@ -100,6 +100,13 @@ pub(super) struct Request {
 impl Request {
     /// Sees the request through.
     pub(super) async fn run(self) -> Ending {
+        match self.context.pause.refusal() {
+            Some(refusal) => self.run_while_paused(refusal).await,
+            None => self.run_now().await,
+        }
+    }
+
+    async fn run_now(self) -> Ending {
         match self.message.method() {
             Some(list) if method::list_member(list).is_some() => self.run_list().await,
             Some(_) if self.is_discover() => self.run_discover().await,

@@ -136,6 +136,9 @@ impl Begun {
 /// joins what has happened meanwhile.
 pub(super) async fn begin(context: &Context, wish: Wish, open: OpenWith) -> Result<Option<Begun>, Failure> {
     let signed_out = || failures::signed_out(context.server());
+    if let Some(refusal) = context.pause.refusal() {
+        return Err(refusal);
+    }
     let account = context.account().filter(|_| may_ask(context)).ok_or_else(signed_out)?;
     let before = account.current_token();
     let page = context.pages.turn().await;

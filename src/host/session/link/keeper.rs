@@ -125,6 +125,9 @@ impl Keeper {
     /// Opens a session in a task of its own, which ends it again where nobody waits for it any more.
     async fn open(&mut self) -> Result<Opened, OpenError> {
         while self.aside.try_join_next().is_some() {}
+        if let Some(refusal) = self.context.pause.refusal() {
+            return Err(OpenError::Failed(refusal));
+        }
         let (give, opened) = oneshot::channel();
         let (context, opening, resume) = (self.context.clone(), self.opening.clone(), self.resume.take());
         self.aside.spawn(async move {

@@ -93,5 +93,5 @@ impl Request {
 
 /// Whether the server was not there at all, so that what was last known has to do.
 pub(super) fn is_absence(code: Code) -> bool {
-    matches!(code, Code::Unreachable | Code::TimedOut | Code::Tls)
+    matches!(code, Code::Unreachable | Code::TimedOut | Code::Tls | Code::Paused)
 }

@@ -8,7 +8,9 @@ use tokio::time::sleep;
 
 use super::list::is_absence;
 use super::{Attempt, Ending, MOST_SESSIONS, Missing, NotReady, Request};
+use crate::failure::Failure;
 use crate::host::session::link::{LinkState, Ready};
+use crate::mcp::method;
 use crate::upstream::{self, Backoff};
 
 impl Request {
@@ -21,6 +23,19 @@ impl Request {
     pub(super) fn is_listen(&self) -> bool {
         self.message.method() == Some("subscriptions/listen")
             && self.message.meta_protocol_version().is_some()
+    }
+
+    /// While servers are left alone, the client gets what is known, or is told so; it hears of changes afterwards.
+    pub(super) async fn run_while_paused(self, refusal: Failure) -> Ending {
+        match self.message.method() {
+            Some(list) if method::list_member(list).is_some() => Ending::StandIn { sign_in: false },
+            Some(_) if self.is_discover() => Ending::Introduced { why: Some(refusal) },
+            Some(_) if self.is_listen() => {
+                self.context.pause.ended().await;
+                self.run_listen().await
+            }
+            Some(_) | None => Ending::Failed(refusal),
+        }
     }
 
     /// `server/discover` waits for the start budget and no longer.

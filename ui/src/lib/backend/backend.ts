@@ -38,6 +38,10 @@ export interface Backend {
   cancelSignIn(server: string, account: string): Promise<void>
   signOut(server: string, account: string): Promise<void>
   removeAccount(server: string, account: string): Promise<void>
+  /** Leaves all servers alone. */
+  pause(): Promise<void>
+  /** Uses them again. */
+  resume(): Promise<void>
   clients(): Promise<ClientsView>
   addClient(client: NewClient): Promise<ClientsView>
   revokeClient(name: string): Promise<void>

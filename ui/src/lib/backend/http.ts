@@ -99,6 +99,14 @@ export class HttpBackend implements Backend {
     await this.ask('DELETE', path(server, account))
   }
 
+  async pause(): Promise<void> {
+    await this.ask('POST', '/pause')
+  }
+
+  async resume(): Promise<void> {
+    await this.ask('POST', '/resume')
+  }
+
   clients(): Promise<ClientsView> {
     return this.json('GET', '/clients')
   }

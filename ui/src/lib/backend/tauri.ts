@@ -32,6 +32,8 @@ export class TauriBackend implements Backend {
   cancelSignIn = (server: string, account: string) => done(commands.cancelSignIn(server, account))
   signOut = (server: string, account: string) => done(commands.signOut(server, account))
   removeAccount = (server: string, account: string) => done(commands.removeAccount(server, account))
+  pause = () => done(commands.pause())
+  resume = () => done(commands.resume())
   clients = () => of(commands.clients())
   addClient = (client: NewClient) => of(commands.addClient(client))
   revokeClient = (name: string) => done(commands.revokeClient(name))

@@ -6,6 +6,7 @@ import { Announcer } from './announcer.svelte'
 import { Approvals } from './approvals.svelte'
 import { Clock } from './clock.svelte'
 import { HostState } from './host.svelte'
+import { Pause } from './pause.svelte'
 import { Route } from './route.svelte'
 import { SignIns } from './signIns.svelte'
 import { Theme } from './theme.svelte'
@@ -19,11 +20,13 @@ export class App {
   readonly clock = new Clock()
   readonly theme: Theme
   readonly signIns: SignIns
+  readonly pause: Pause
   readonly approvals: Approvals
 
   constructor(readonly backend: Backend) {
     this.host = new HostState(backend)
     this.signIns = new SignIns(backend, this.announcer)
+    this.pause = new Pause(backend, this.host, this.announcer)
     this.theme = new Theme(backend.desktop)
     this.approvals = new Approvals(backend.desktop)
   }

@@ -10,6 +10,9 @@ export class FakeBackend {
   readonly removed: string[] = []
   readonly cancelled: string[] = []
   servers: ServerView[] = []
+  paused = false
+  /** Why servers cannot be left alone or used again, where that is so. */
+  pauseFails: Failure | null = null
   /** What the next probes come to. */
   probes: (Failure | null)[] = []
   /** What the next sign-ins come to; a promise is waited for. */
@@ -31,7 +34,16 @@ export class FakeBackend {
   }
 
   tell(): void {
-    this.watcher?.status({ servers: this.servers } as StatusView)
+    this.watcher?.status({ servers: this.servers, paused: this.paused } as StatusView)
+  }
+
+  pause = () => this.setPaused(true)
+  resume = () => this.setPaused(false)
+
+  private async setPaused(paused: boolean): Promise<void> {
+    if (this.pauseFails) throw new Refused(this.pauseFails)
+    this.paused = paused
+    this.tell()
   }
 
   async addServer(server: NewServer): Promise<ServerView> {

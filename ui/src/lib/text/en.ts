@@ -264,6 +264,16 @@ export const en = {
     waiting: (count: number) => (count === 1 ? 'A program asks for something' : `${count} questions wait`),
     answer: 'Answer',
   },
+  pause: {
+    title: 'Drawbridge is paused',
+    text: 'Clients keep their sessions and see the tools they know. Their calls, and sign-ins, are turned away until you resume.',
+    resume: 'Resume',
+    section: 'Pause',
+    all: 'Leave all servers alone',
+    hint: 'Clients stay connected, and their calls are turned away. It lasts until you switch it off, or until Drawbridge is started anew.',
+    on: 'Paused.',
+    off: 'Resumed.',
+  },
   settings: {
     title: 'Settings',
     app: 'The app',

@@ -1,0 +1,24 @@
+/** Whether all servers are left alone, as the Host says, and the wish for another. */
+
+import type { Backend } from '../backend/backend'
+import { text } from '../text'
+import type { Announcer } from './announcer.svelte'
+import type { HostState } from './host.svelte'
+import { Work } from './work.svelte'
+
+export class Pause {
+  readonly work = new Work()
+  readonly isOn: boolean = $derived.by(() => this.host.status?.paused ?? false)
+
+  constructor(
+    private readonly backend: Backend,
+    private readonly host: HostState,
+    private readonly announcer: Announcer,
+  ) {}
+
+  /** Leaves all servers alone, or uses them again. */
+  async set(on: boolean): Promise<void> {
+    const done = await this.work.run(() => (on ? this.backend.pause() : this.backend.resume()))
+    if (done) this.announcer.say(on ? text.pause.on : text.pause.off)
+  }
+}

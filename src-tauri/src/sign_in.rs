@@ -11,8 +11,10 @@ use drawbridge::host::account::{
 };
 use drawbridge::oauth::login::Next;
 use drawbridge::oauth::window::{Navigation, shown_site};
-use tauri::webview::{NewWindowResponse, PageLoadEvent, PermissionResponse};
-use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+use tauri::webview::{PageLoadEvent, PermissionResponse};
+use tauri::{
+    AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent, Wry,
+};
 
 use crate::front::{Wish, Wishes};
 
@@ -22,9 +24,13 @@ pub(crate) mod code;
 #[cfg(target_os = "linux")]
 mod facts;
 mod frame;
+#[cfg(target_os = "linux")]
+mod popup;
 
 /// What every label of such a window begins with.
 const LABEL: &str = "sign-in-";
+
+type Builder<'a> = WebviewWindowBuilder<'a, Wry, AppHandle>;
 
 impl SignInWindows for Wishes {
     fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError> {
@@ -46,6 +52,9 @@ struct Shown {
     sign_in: Arc<WindowSignIn>,
     /// Whether a browser has taken over, so that closing the window ends nothing.
     handed_over: Arc<AtomicBool>,
+    /// The windows that its pages have open.
+    #[cfg(target_os = "linux")]
+    popups: popup::Popups,
 }
 
 /// Shows a sign-in, or brings its window to the front.
@@ -62,6 +71,8 @@ pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> 
         label,
         sign_in: Arc::new(sign_in),
         handed_over: Arc::new(AtomicBool::new(false)),
+        #[cfg(target_os = "linux")]
+        popups: popup::Popups::default(),
     };
     let window = shown.build()?;
     frame::put_around(&window, &shown)?;
@@ -89,7 +100,7 @@ impl Shown {
     fn build(&self) -> tauri::Result<WebviewWindow> {
         let facts = &self.sign_in.facts;
         let nowhere = Url::parse("about:blank").expect("a URL");
-        let (navigating, popping) = (self.clone(), self.clone());
+        let navigating = self.clone();
         let window = WebviewWindowBuilder::new(&self.app, &self.label, WebviewUrl::External(nowhere))
             .title(format!("Sign in to {}", facts.server_name))
             .inner_size(520.0, 720.0)
@@ -105,13 +116,9 @@ impl Shown {
                     tracing::debug!(site = %shown_site(page.url()), "a sign-in page was loaded");
                 }
             })
-            .on_new_window(move |url, _| {
-                popping.to_browser(&url);
-                NewWindowResponse::Deny
-            })
             .on_download(|_, _| false)
-            .on_permission_request(|_, _| PermissionResponse::Deny)
-            .build()?;
+            .on_permission_request(|_, _| PermissionResponse::Deny);
+        let window = self.with_popups(window).build()?;
         let closing = self.clone();
         window.on_window_event(move |event| {
             if let WindowEvent::Destroyed = event {
@@ -119,6 +126,24 @@ impl Shown {
             }
         });
         Ok(window)
+    }
+
+    /// What becomes of windows that the page opens: on Linux `frame` allows some.
+    #[cfg(target_os = "linux")]
+    fn with_popups<'a>(&self, window: Builder<'a>) -> Builder<'a> {
+        window
+    }
+
+    /// Elsewhere they go to the browser, where people know them.
+    #[cfg(not(target_os = "linux"))]
+    fn with_popups<'a>(&self, window: Builder<'a>) -> Builder<'a> {
+        let redirect = self.sign_in.redirect;
+        window.on_new_window(move |url, _| {
+            if url.scheme() == "https" && Navigation::of(&url, redirect) == Navigation::Go {
+                open_in_browser(&url);
+            }
+            tauri::webview::NewWindowResponse::Deny
+        })
     }
 
     fn window(&self) -> Option<WebviewWindow> {
@@ -157,13 +182,6 @@ impl Shown {
     /// The first page.
     fn begin(&self) {
         self.open(self.sign_in.page.expose().clone());
-    }
-
-    /// A page that wants a window of its own gets one in the browser, where people know it.
-    fn to_browser(&self, url: &Url) {
-        if url.scheme() == "https" && Navigation::of(url, self.sign_in.redirect) == Navigation::Go {
-            open_in_browser(url);
-        }
     }
 
     /// Goes on in a browser.

@@ -13,31 +13,38 @@ use super::Shown;
 
 const GAP: i32 = 6;
 
-/// Puts the bar above the page.
-pub(super) fn put_above(page: &WebView, frame: &gtk::Box, shown: &Shown) {
+/// Puts the bar above the page, with the ways out from the right. `began` is the site that the page was opened from, if
+/// it did not begin the sign-in itself.
+pub(super) fn put_above(
+    page: &WebView,
+    frame: &gtk::Box,
+    shown: &Shown,
+    began: Option<String>,
+    ways_out: &[gtk::Button],
+) {
     let bar = gtk::Box::new(gtk::Orientation::Vertical, GAP);
     bar.set_border_width(GAP.unsigned_abs());
     let site = line();
     let words = line();
     words.set_text(&words_for(shown));
-    bar.pack_start(&buttons(page, shown, &site), false, false, 0);
+    bar.pack_start(&buttons(page, ways_out, &site), false, false, 0);
     bar.pack_start(&words, false, false, 0);
     bar.pack_start(&gtk::Separator::new(gtk::Orientation::Horizontal), false, false, 0);
     frame.pack_start(&bar, false, false, 0);
     frame.reorder_child(&bar, 0);
     bar.show_all();
-    follow(page, &site);
+    follow(page, &site, began);
 }
 
-fn buttons(page: &WebView, shown: &Shown, site: &gtk::Label) -> gtk::Box {
+fn buttons(page: &WebView, ways_out: &[gtk::Button], site: &gtk::Label) -> gtk::Box {
     let row = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
     let (back, reload) = (page.clone(), page.clone());
     row.pack_start(&button("Back", move || back.go_back()), false, false, 0);
     row.pack_start(&button("Reload", move || reload.reload()), false, false, 0);
     row.pack_start(site, true, true, 0);
-    let (leaving, cancelling) = (shown.clone(), shown.clone());
-    row.pack_end(&button("Cancel", move || cancelling.close()), false, false, 0);
-    row.pack_end(&button("Open in browser", move || leaving.hand_over()), false, false, 0);
+    for way_out in ways_out {
+        row.pack_end(way_out, false, false, 0);
+    }
     row
 }
 
@@ -68,8 +75,10 @@ fn words_for(shown: &Shown) -> String {
 }
 
 /// Shows where the page lies, and that it lies elsewhere than where the sign-in began.
-fn follow(page: &WebView, site: &gtk::Label) {
-    let (label, began) = (site.clone(), RefCell::new(None::<String>));
+fn follow(page: &WebView, site: &gtk::Label, began: Option<String>) {
+    // Until a page says otherwise, what is in it is the opener's.
+    site.set_text(began.as_deref().unwrap_or_default());
+    let (label, began) = (site.clone(), RefCell::new(began));
     page.connect_uri_notify(move |page| {
         let uri = page.uri().unwrap_or_default();
         let Some(site) = Url::parse(&uri).ok().map(|url| shown_site(&url)).filter(|site| !site.is_empty())

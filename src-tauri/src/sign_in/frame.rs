@@ -14,24 +14,32 @@ pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result
 }
 
 #[cfg(target_os = "linux")]
+pub(super) use system::restrict;
+
+#[cfg(target_os = "linux")]
 mod system {
     use gtk::prelude::*;
     use tauri::WebviewWindow;
     use webkit2gtk::{AuthenticationRequestExt as _, SettingsExt as _, WebView, WebViewExt};
 
-    use crate::sign_in::{Shown, bar, facts};
+    use crate::sign_in::{Shown, bar, facts, popup};
 
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
         let shown = shown.clone();
         window.with_webview(move |webview| {
             let page = webview.inner();
-            restrict(&page);
+            restrict(&page, &shown);
             let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) else {
                 // Without a bar nobody could tell whose page it is.
                 tracing::error!("the sign-in window has no place for its bar");
                 return shown.close();
             };
-            bar::put_above(&page, &frame, &shown);
+            let (leaving, cancelling) = (shown.clone(), shown.clone());
+            let ways_out = [
+                bar::button("Cancel", move || cancelling.close()),
+                bar::button("Open in browser", move || leaving.hand_over()),
+            ];
+            bar::put_above(&page, &frame, &shown, None, &ways_out);
             if shown.sign_in.asks_first {
                 facts::ask(&page, &frame, &shown);
             } else {
@@ -41,8 +49,9 @@ mod system {
         })
     }
 
-    /// A page may be read and filled in; it may not ask for more.
-    fn restrict(page: &WebView) {
+    /// A page may be read and filled in; it may not ask for more, but for a few windows that may as little.
+    pub(in crate::sign_in) fn restrict(page: &WebView, shown: &Shown) {
+        popup::allow(page, shown);
         if let Some(settings) = WebViewExt::settings(page) {
             settings.set_enable_developer_extras(false);
             settings.set_enable_fullscreen(false);

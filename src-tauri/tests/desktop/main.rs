@@ -16,6 +16,7 @@ mod keychain;
 mod lifecycle;
 mod message_tray;
 mod notifications;
+mod popups;
 mod remote_pages;
 mod screen;
 mod session;

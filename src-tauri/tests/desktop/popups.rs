@@ -1,0 +1,76 @@
+//! Windows that a sign-in page opens: they are the page's own, and may no more than it may.
+
+use crate::app::log;
+use crate::foreign_page::ForeignPage;
+use crate::remote_pages::show;
+use crate::screen::Key;
+
+const POPUP: &str = "Sign in to foreign – another window";
+
+/// Every key opens a window. In one of those the page says what it finds, and tries to get out.
+const OPEN: &str = "
+    const pause = () => new Promise((done) => setTimeout(done, 200));
+    const leave = async () => {
+      for (const address of ['file:///etc/passwd', 'tauri://localhost/index.html', 'http://192.0.2.1/']) {
+        try { location.href = address } catch (error) { await report(`error ${address}`, error) }
+        await pause();
+        await report(address, location.search);
+      }
+      const app = fetch('ipc://localhost/status', { method: 'POST', body: '{}' });
+      await report('app', await app.then((answer) => answer.ok, () => false));
+      report('is told', 'all');
+    };
+    if (location.search === '?popup') {
+      report('popup', [typeof __TAURI_INTERNALS__, typeof ipc, !!opener, document.cookie].join(' '));
+      onload = () => setTimeout(leave, 0);
+    } else {
+      document.cookie = 'known=1';
+      report('sign-in', 'shown');
+      onkeydown = (event) => {
+        if (event.key === 'Enter') report('opened', !!open('/authorize?popup', '_blank'));
+        if (event.key === 'Tab') report('refused', !!open('file:///etc/passwd', '_blank'));
+      };
+    }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_page_has_a_few_windows_and_they_go_with_it() {
+    let page = ForeignPage::start(OPEN).await;
+    let (session, screen, app, panel) = show(&page).await;
+    let window = screen.window("Sign in to foreign").await;
+    assert_eq!(page.report("sign-in").await, "shown");
+    screen.stands_still(window).await;
+    screen.focus(window);
+
+    screen.press(Key::Tab);
+    assert_eq!(page.report("refused").await, "false", "a file");
+    for _ in 0..3 {
+        screen.focus(window);
+        screen.press(Key::Return);
+        assert_eq!(page.report("opened").await, "true");
+        assert_eq!(page.report("popup").await, "undefined undefined true known=1", "the same profile");
+        for address in ["file:///etc/passwd", "tauri://localhost/index.html", "http://192.0.2.1/"] {
+            assert_eq!(page.report(address).await, "?popup", "{address}");
+        }
+        assert_eq!(page.report("app").await, "false");
+        assert_eq!(page.report("is told").await, "all");
+    }
+    screen.focus(window);
+    screen.press(Key::Return);
+    assert_eq!(page.report("opened").await, "false", "one too many");
+    assert!(log(&session).contains("kept from opening a window"));
+    assert_eq!(screen.titles().iter().filter(|title| *title == POPUP).count(), 3);
+
+    screen.close(screen.window(POPUP).await);
+    crate::until("one window less", async || {
+        (screen.titles().iter().filter(|title| *title == POPUP).count() == 2).then_some(())
+    })
+    .await;
+    screen.close(window);
+    screen.no_window("Sign in to foreign").await;
+    screen.no_window(POPUP).await;
+
+    panel.shows("foreign – sign-in not finished").await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}

@@ -37,6 +37,7 @@ mod live;
 mod options;
 mod pages;
 mod pause;
+mod profiles;
 pub mod reach;
 mod secrets;
 mod servers;
@@ -167,6 +168,7 @@ impl Host {
             end,
             warnings,
             clients,
+            profiles: paths.state.join("profiles"),
             settings: paths.settings(),
             waking: tokio::sync::watch::Sender::new(0),
         };

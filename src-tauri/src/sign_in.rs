@@ -1,11 +1,14 @@
 //! Sign-in windows: one for each account whose sign-in is shown here (security rule 9).
 //!
 //! A window shows a page of somebody else, so no capability names it, its profile is in memory and
-//! gone with it, and it goes to pages alone. Above the page stands a bar that the page cannot reach.
+//! gone with it unless the person has it kept, and it goes to pages alone. Above the page stands a bar
+//! that the page cannot reach.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use drawbridge::host::HostHandle;
 use drawbridge::host::account::{
     CodeSignIn, OpenError, PageOpener as _, SignInWindows, SystemBrowser, WindowSignIn,
 };
@@ -66,6 +69,7 @@ pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> 
     if let Some(window) = app.get_webview_window(&label) {
         return window.set_focus();
     }
+    let profile = app.state::<HostHandle>().kept_profile(&sign_in.account)?;
     let shown = Shown {
         app: app.clone(),
         label,
@@ -74,7 +78,7 @@ pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> 
         #[cfg(target_os = "linux")]
         popups: popup::Popups::default(),
     };
-    let window = shown.build()?;
+    let window = shown.build(profile)?;
     frame::put_around(&window, &shown)?;
     tokio::spawn(shown.close_at_the_end());
     Ok(())
@@ -97,7 +101,7 @@ fn label(sign_in: &WindowSignIn) -> String {
 
 impl Shown {
     /// An empty window: nothing is loaded before its frame is there.
-    fn build(&self) -> tauri::Result<WebviewWindow> {
+    fn build(&self, profile: Option<PathBuf>) -> tauri::Result<WebviewWindow> {
         let facts = &self.sign_in.facts;
         let nowhere = Url::parse("about:blank").expect("a URL");
         let navigating = self.clone();
@@ -105,7 +109,6 @@ impl Shown {
             .title(format!("Sign in to {}", facts.server_name))
             .inner_size(520.0, 720.0)
             .min_inner_size(360.0, 420.0)
-            .incognito(true)
             .devtools(false)
             .zoom_hotkeys_enabled(true)
             // One that opens by itself takes nobody's keyboard away.
@@ -118,6 +121,10 @@ impl Shown {
             })
             .on_download(|_, _| false)
             .on_permission_request(|_, _| PermissionResponse::Deny);
+        let window = match profile {
+            None => window.incognito(true),
+            Some(folder) => kept(window, folder),
+        };
         let window = self.with_popups(window).build()?;
         let closing = self.clone();
         window.on_window_event(move |event| {
@@ -219,6 +226,18 @@ impl Shown {
             window.destroy().ok();
         }
     }
+}
+
+/// Has a window keep what its pages store.
+#[cfg(not(target_os = "macos"))]
+fn kept(window: Builder<'_>, folder: PathBuf) -> Builder<'_> {
+    window.data_directory(folder)
+}
+
+/// There the system knows profiles by a number, and keeps them where no folder of ours is; so none is kept yet.
+#[cfg(target_os = "macos")]
+fn kept(window: Builder<'_>, _: PathBuf) -> Builder<'_> {
+    window.incognito(true)
 }
 
 fn open_in_browser(page: &Url) {

@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// The account that the bare name means
     #[arg(long, value_name = "LABEL")]
     default: Option<AccountLabel>,
+    /// Have the sign-in window of this account keep what its pages store, so that you stay signed in there
+    #[arg(long, value_name = "LABEL")]
+    keep_profile: Option<AccountLabel>,
     /// Take an option back, as in `--unset scope`, `--unset header:X-Key` or `--unset allow-tool`
     #[arg(long, value_name = "OPTION", value_parser = unset)]
     unset: Vec<Unset>,
@@ -36,6 +39,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         name: args.rename,
         url: args.url,
         default_account: args.default,
+        keep_profile: args.keep_profile,
         unset: args.unset,
         options: args.options.read()?,
     };
@@ -62,6 +66,9 @@ fn unset(text: &str) -> Result<Unset, String> {
     match text.split_once(':') {
         Some(("allow-tool", pattern)) => return Ok(Unset::AllowTool(glob(pattern)?)),
         Some(("deny-tool", pattern)) => return Ok(Unset::DenyTool(glob(pattern)?)),
+        Some(("keep-profile", label)) => {
+            return label.parse().map(Unset::KeepProfile).map_err(|_| format!("{label} is no account"));
+        }
         Some(_) | None => {}
     }
     let text = if matches!(text, "allow-tool" | "deny-tool") { format!("{text}s") } else { text.to_owned() };
@@ -81,7 +88,19 @@ mod tests {
         assert_eq!(unset("header:X-Key"), Ok(Unset::Header("x-key".into())));
         assert_eq!(unset("allow-tool"), Ok(Unset::AllowTools));
         assert_eq!(unset("deny-tool:list_*"), Ok(Unset::DenyTool("list_*".into())));
-        for bad in ["", "--scope", "allow-tool:", "header", "header:", "name", "colour"] {
+        let home = "home".parse().expect("a label");
+        assert_eq!(unset("keep-profile:home"), Ok(Unset::KeepProfile(home)));
+        for bad in [
+            "",
+            "--scope",
+            "allow-tool:",
+            "header",
+            "header:",
+            "keep-profile",
+            "keep-profile:a b",
+            "name",
+            "colour",
+        ] {
             assert!(unset(bad).is_err(), "{bad}");
         }
     }

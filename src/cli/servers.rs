@@ -204,7 +204,8 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
             | AccountStateView::SigningIn { .. }
             | AccountStateView::SignedOut { .. } => String::new(),
         };
-        let text = format!("{}{default}: {}{why}", account.label, state_of(&account.state));
+        let kept = if account.keeps_profile { "; its sign-in window is kept" } else { "" };
+        let text = format!("{}{default}: {}{why}{kept}", account.label, state_of(&account.state));
         row(if number == 0 { "Accounts" } else { "" }, text);
     }
     if server.bearer {

@@ -130,6 +130,7 @@ impl HostHandle {
         let signed_out = live.handle.sign_out().await;
         // What came while the tokens were still good goes, too.
         self.forget_answers(&entry.id, &label).await;
+        self.forget_profile(&entry.id, &label).await;
         signed_out.map_err(|error| Error::OAuth { server: entry.name, error })?;
         Ok(was_signed_in)
     }
@@ -283,6 +284,9 @@ impl HostHandle {
         let all = self.inner.controller.ask(move |state| state.take_live(&id)).await.unwrap_or_default();
         futures_util::future::join_all(all.into_iter().map(|live| end(entry, live, for_good))).await;
         if for_good {
+            for label in &entry.kept_profiles {
+                self.forget_profile(&entry.id, label).await;
+            }
             let registrations = Registrations::new(self.inner.vault.clone(), entry.stored_as());
             if let Err(error) = registrations.forget_all().await {
                 tracing::warn!(server = %entry.name, %error, "its clients could not be deleted");

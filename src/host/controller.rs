@@ -3,7 +3,7 @@
 //! It never waits for the network or the secret store: a [`HostHandle`](super::HostHandle) does
 //! that on its caller's time and comes back with the result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,6 +30,7 @@ pub(super) struct Controller {
     jobs: mpsc::Sender<Job>,
     views: watch::Receiver<Arc<Vec<ServerView>>>,
     served: watch::Receiver<Arc<Vec<Served>>>,
+    kept_profiles: watch::Receiver<Arc<BTreeSet<AccountKey>>>,
 }
 
 /// What the controller owns.
@@ -40,6 +41,7 @@ pub(super) struct State {
     reach: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
     views: watch::Sender<Arc<Vec<ServerView>>>,
     served: watch::Sender<Arc<Vec<Served>>>,
+    kept_profiles: watch::Sender<Arc<BTreeSet<AccountKey>>>,
     jobs: mpsc::WeakSender<Job>,
     tasks: TaskTracker,
 }
@@ -55,6 +57,7 @@ impl Controller {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let (views, shown) = watch::channel(Arc::default());
         let (served, seen) = watch::channel(Arc::default());
+        let (kept_profiles, kept) = watch::channel(Arc::default());
         let mut state = State {
             registry,
             accounts: LiveAccounts::default(),
@@ -62,6 +65,7 @@ impl Controller {
             reach: reach.watch(),
             views,
             served,
+            kept_profiles,
             jobs: jobs.downgrade(),
             tasks: tasks.clone(),
         };
@@ -74,7 +78,7 @@ impl Controller {
                 job(&mut state);
             }
         });
-        Self { jobs, views: shown, served: seen }
+        Self { jobs, views: shown, served: seen, kept_profiles: kept }
     }
 
     /// Has the controller do something and tell the result.
@@ -94,6 +98,11 @@ impl Controller {
     /// All servers as they are shown, now and whenever something changes.
     pub(super) fn views(&self) -> watch::Receiver<Arc<Vec<ServerView>>> {
         self.views.clone()
+    }
+
+    /// The accounts whose sign-in windows keep what their pages store.
+    pub(super) fn kept_profiles(&self) -> Arc<BTreeSet<AccountKey>> {
+        self.kept_profiles.borrow().clone()
     }
 
     /// The servers that somebody signed in to, now and whenever that changes.
@@ -283,6 +292,7 @@ impl State {
 
     fn publish(&mut self) {
         self.publish_served();
+        self.publish_kept_profiles();
         let servers: Vec<_> = self.registry.servers().iter().map(|entry| self.view(entry)).collect();
         self.views.send_if_modified(|shown| {
             let is_new = **shown != servers;
@@ -310,6 +320,21 @@ impl State {
             let is_new = **known != served;
             if is_new {
                 *known = Arc::new(served);
+            }
+            is_new
+        });
+    }
+
+    fn publish_kept_profiles(&self) {
+        let of = |entry: &ServerEntry| {
+            let key = |label: &AccountLabel| AccountKey { entry: entry.id.clone(), label: label.to_string() };
+            entry.kept_profiles.iter().map(key).collect::<Vec<_>>()
+        };
+        let kept: BTreeSet<_> = self.registry.servers().iter().flat_map(of).collect();
+        self.kept_profiles.send_if_modified(|known| {
+            let is_new = **known != kept;
+            if is_new {
+                *known = Arc::new(kept);
             }
             is_new
         });
@@ -359,7 +384,11 @@ async fn show_attempts(
 
 /// Whether an account that was started from one entry is right for the other.
 pub(super) fn same_but_for_accounts(one: &ServerEntry, other: &ServerEntry) -> bool {
-    let plain =
-        |entry: &ServerEntry| ServerEntry { accounts: Vec::new(), default_account: None, ..entry.clone() };
+    let plain = |entry: &ServerEntry| ServerEntry {
+        accounts: Vec::new(),
+        default_account: None,
+        kept_profiles: BTreeSet::new(),
+        ..entry.clone()
+    };
     plain(one) == plain(other)
 }

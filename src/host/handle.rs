@@ -52,6 +52,8 @@ pub(super) struct Inner {
     pub(super) end: CancellationToken,
     pub(super) warnings: Vec<Failure>,
     pub(super) clients: Clients,
+    /// Where the kept profiles of sign-in windows are.
+    pub(super) profiles: PathBuf,
     pub(super) settings: PathBuf,
     /// Accounts that have not looked at their tokens yet.
     pub(super) waking: watch::Sender<usize>,

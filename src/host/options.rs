@@ -96,6 +96,7 @@ impl Server {
                 Unset::AllowTools => entry.tools.allow.clear(),
                 Unset::DenyTool(glob) => entry.tools.deny.retain(|known| known != glob),
                 Unset::DenyTools => entry.tools.deny.clear(),
+                Unset::KeepProfile(label) => entry.kept_profiles.retain(|known| known != label),
             }
         }
         self.settle()
@@ -209,6 +210,7 @@ fn trust(entry: &ServerEntry) -> ServerEntry {
     trust.tools = Default::default();
     trust.accounts = Vec::new();
     trust.default_account = None;
+    trust.kept_profiles = Default::default();
     trust
 }
 

@@ -40,6 +40,12 @@ impl HostHandle {
             }
             after.entry.default_account = Some(label);
         }
+        if let Some(label) = changes.keep_profile {
+            if !before.entry.has_account(&label) && label != before.entry.default_account() {
+                return Err(Error::UnknownAccount { server: before.entry.name, label });
+            }
+            after.entry.kept_profiles.insert(label);
+        }
         options::check_paths(&changes.options)?;
         after.unset(&changes.unset)?;
         after.apply(&changes.options)?;
@@ -82,6 +88,9 @@ impl HostHandle {
         if let Some(closed) = closed {
             self.inner.sessions.reach.forget(before.entry.id.as_str());
             self.end_accounts(&before.entry, drops, closed).await;
+        }
+        for label in before.entry.kept_profiles.difference(&after.entry.kept_profiles) {
+            self.forget_profile(&before.entry.id, label).await;
         }
         let had_something = before.entry.has_secrets() || !before.entry.accounts.is_empty();
         let server = self.server(after.entry.name.as_str()).await?;

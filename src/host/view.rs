@@ -20,7 +20,11 @@ pub(super) fn of_server(
     state: impl Fn(&AccountLabel) -> AccountStateView,
 ) -> ServerView {
     let stored = entry.accounts.iter().map(|account| account.label.clone());
-    let accounts = stored.chain(further).map(|label| AccountView { state: state(&label), label });
+    let accounts = stored.chain(further).map(|label| AccountView {
+        state: state(&label),
+        keeps_profile: entry.kept_profiles.contains(&label),
+        label,
+    });
     ServerView {
         name: entry.name.clone(),
         url: shown(&entry.url),

@@ -1,5 +1,6 @@
 //! One server as the registry knows it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,9 @@ pub struct ServerEntry {
     /// The account a bare name means, where it is not the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_account: Option<AccountLabel>,
+    /// The accounts whose sign-in windows keep what their pages store.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kept_profiles: BTreeSet<AccountLabel>,
     /// How often what was stored for its accounts was dropped, since it could have gone elsewhere.
     #[serde(default, skip_serializing_if = "is_default")]
     pub times_dropped: u32,
@@ -257,6 +261,7 @@ impl ServerEntry {
             tools: ToolRules::default(),
             accounts: Vec::new(),
             default_account: None,
+            kept_profiles: BTreeSet::new(),
             times_dropped: 0,
             other: Map::new(),
         }

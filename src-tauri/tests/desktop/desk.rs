@@ -23,7 +23,12 @@ pub(crate) struct Desk {
 impl Desk {
     /// Starts everything.
     pub(crate) async fn new() -> Self {
-        let (session, server) = (Session::start().await, DemoServer::start(Config::oauth()).await.unwrap());
+        Self::with(Config::oauth()).await
+    }
+
+    /// The same with a server of this kind.
+    pub(crate) async fn with(config: Config) -> Self {
+        let (session, server) = (Session::start().await, DemoServer::start(config).await.unwrap());
         let screen = Screen::of(session.display());
         let panel = Panel::start(session.bus()).await;
         let app = App::start(&session, &["--background"]);
@@ -59,6 +64,13 @@ impl Desk {
         self.screen.type_text(user);
         self.screen.press(Key::Tab);
         self.screen.type_text(password);
+        self.screen.press(Key::Return);
+        self.screen.no_window(WINDOW).await;
+    }
+
+    /// Agrees on the page of a server that knows the person still, and waits until its window is gone.
+    pub(crate) async fn agree(&self, window: u32) {
+        self.screen.cursor_blinks(window).await;
         self.screen.press(Key::Return);
         self.screen.no_window(WINDOW).await;
     }

@@ -12,6 +12,7 @@ mod app;
 mod client;
 mod desk;
 mod foreign_page;
+mod kept_profile;
 mod keychain;
 mod lifecycle;
 mod message_tray;

@@ -17,6 +17,9 @@ const OTHER_TOOLS: &str = "The tools of open have changed";
 async fn a_sign_in_is_told_when_its_window_closes_and_once_when_it_lapses() {
     let desk = Desk::new().await;
     let tray = MessageTray::start(desk.session.bus()).await;
+    let asks = drawbridge(&desk.session, &["edit", "demo", "--scope", "mcp openid offline_access"]).await;
+    assert!(asks.status.success(), "{}", String::from_utf8_lossy(&asks.stderr));
+    drawbridge(&desk.session, &["tools", "demo"]).await;
     let window = desk.open_window().await;
     desk.fill_in(window, "demo", "demo123").await;
     tray.click(SIGNED_IN, "Open").await;

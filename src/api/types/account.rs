@@ -14,6 +14,9 @@ pub struct AccountView {
     pub label: AccountLabel,
     /// How it stands.
     pub state: AccountStateView,
+    /// Whether its sign-in window keeps what its pages store.
+    #[serde(default)]
+    pub keeps_profile: bool,
 }
 
 /// How an account stands.

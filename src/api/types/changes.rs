@@ -60,6 +60,8 @@ pub enum Unset {
     DenyTool(String),
     /// All of them.
     DenyTools,
+    /// One account's.
+    KeepProfile(AccountLabel),
 }
 
 /// What to change of a server.
@@ -76,6 +78,9 @@ pub struct Changes {
     /// The account a bare name means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_account: Option<AccountLabel>,
+    /// An account whose sign-in window keeps what its pages store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_profile: Option<AccountLabel>,
     /// Options to take back; done before `options` are set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unset: Vec<Unset>,

@@ -41,7 +41,7 @@ fn server(name: &str, accounts: Vec<AccountView>) -> ServerView {
 }
 
 fn account(label: &str, state: AccountStateView) -> AccountView {
-    AccountView { label: label.parse().expect("a label"), state }
+    AccountView { label: label.parse().expect("a label"), state, keeps_profile: false }
 }
 
 fn signed_in(identity: Option<&str>) -> AccountStateView {

@@ -45,6 +45,12 @@ export class ServerPage {
     return (await this.edit({ defaultAccount: account })) !== null
   }
 
+  /** Whether an account's sign-in window keeps what its pages store. */
+  async keepProfile(account: string, keep: boolean): Promise<boolean> {
+    const changes = keep ? { keepProfile: account } : { unset: [{ keep_profile: account }] }
+    return (await this.edit(changes)) !== null
+  }
+
   async openSignInsIn(signIn: SignInChoice): Promise<boolean> {
     return (await this.edit({ options: { signIn } })) !== null
   }

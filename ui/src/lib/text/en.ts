@@ -251,6 +251,13 @@ export const en = {
     dropped:
       'Its keys and sign-ins were dropped, because they were given for another address or a stricter connection. Sign in again.',
   },
+  profile: {
+    keep: 'Keep me signed in at the provider in this window',
+    keepOf: (account: string) => `Keep me signed in at the provider in the window of ${account}`,
+    hint: 'What its pages store stays on this computer until you sign out here. Useful where a server wants a new sign-in often.',
+    kept: 'It is kept from the next sign-in on.',
+    dropped: 'What was stored is deleted.',
+  },
   approvals: {
     title: 'Questions',
     none: 'Nothing waits for an answer.',

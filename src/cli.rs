@@ -17,6 +17,7 @@ pub mod client;
 mod clients;
 mod completions;
 mod connect;
+mod doctor;
 mod edit;
 mod login;
 mod logout;
@@ -58,6 +59,8 @@ enum Verb {
     Logout(logout::Args),
     /// Show what Drawbridge is doing
     Status(status::Args),
+    /// Find out why a server, or Drawbridge itself, does not work; changes nothing
+    Doctor(doctor::Args),
     /// List a server's tools
     Tools(call::ToolsArgs),
     /// Call one of a server's tools
@@ -82,6 +85,7 @@ impl Verb {
             Self::List(args) => args.json,
             Self::Show(args) => args.json,
             Self::Status(args) => args.json,
+            Self::Doctor(args) => args.json,
             Self::Tools(args) => args.json,
             Self::Call(args) => args.json,
             Self::Clients(clients::Verb::List(args)) => args.json,
@@ -117,6 +121,7 @@ pub fn run() -> ExitCode {
         Verb::Login(args) => block_on(login::run(args)),
         Verb::Logout(args) => block_on(logout::run(args)),
         Verb::Status(args) => block_on(status::run(args)),
+        Verb::Doctor(args) => block_on(doctor::run(args)),
         Verb::Tools(args) => block_on(call::tools(args)),
         Verb::Call(args) => block_on(call::run(args)),
         Verb::Clients(verb) => block_on(clients::run(verb)),

@@ -178,13 +178,15 @@ fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Whether a Host holds the place, or is just taking it. Only looks.
 #[cfg(unix)]
-fn is_claimed(place: &Place) -> bool {
+pub fn is_claimed(place: &Place) -> bool {
     unix::is_claimed(place)
 }
 
+/// Whether the folder is a real folder of this user that nobody else may enter.
 #[cfg(unix)]
-fn is_private(folder: &Path) -> bool {
+pub fn is_private(folder: &Path) -> bool {
     unix::is_private(folder)
 }
 

@@ -22,6 +22,7 @@ mod accounts;
 mod activity;
 mod approval;
 mod changes;
+mod checkup;
 pub mod clients;
 mod connect;
 pub mod connection;

@@ -19,6 +19,7 @@ mod error;
 pub mod grant;
 pub mod identity;
 mod jwt;
+pub mod known_as;
 pub mod login;
 pub mod loopback;
 mod page;

@@ -1,6 +1,7 @@
 //! `/control/v1`: what a person can do with the Host, for CLI and tray. It is served on the local
 //! socket alone, and none of its verbs returns a secret.
 
+mod checkup;
 mod events;
 
 use std::convert::Infallible;
@@ -44,12 +45,15 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/resume", post(resume))
         .route("/window", post(show_window))
         .route("/sign-out", post(sign_out_all))
+        .route("/checkup", get(checkup::of_all))
         .route("/clients", get(clients).post(add_client))
         .route("/clients/{name}", delete(revoke_client))
         .route("/servers", get(servers).post(add))
         .route("/servers/{name}", get(show).patch(edit).delete(remove))
+        .route("/servers/{name}/checkup", get(checkup::of_server))
         .route("/servers/{name}/probe", post(probe))
         .route("/servers/{name}/accounts/{label}", delete(remove_account))
+        .route("/servers/{name}/accounts/{label}/checkup", get(checkup::of_account))
         .route("/servers/{name}/accounts/{label}/details", get(details))
         .route("/servers/{name}/accounts/{label}/probe", post(probe_account))
         .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in).delete(cancel_sign_in))

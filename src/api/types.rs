@@ -5,6 +5,7 @@
 
 mod account;
 mod changes;
+mod checkup;
 mod clients;
 mod details;
 mod options;
@@ -16,6 +17,7 @@ mod status;
 pub use crate::failure::Failure as FailureView;
 pub use account::{AccountStateView, AccountView, PersonView};
 pub use changes::{Changes, Edited, NewServer, Unset};
+pub use checkup::{CheckName, CheckOutcome, CheckView, Checkup, ServerCheckup};
 pub use clients::{ClientView, ClientsView, EndpointView, NewClient};
 pub use details::{DetailsView, ReachView, ToolEffect, ToolView};
 pub use options::{ResourceOption, ServerOptions};

@@ -85,11 +85,7 @@ impl HostHandle {
 
     /// The Host as a whole.
     pub async fn status(&self) -> StatusView {
-        let secrets = match self.inner.vault.state().await {
-            VaultState::Ready => VaultView::Ready,
-            VaultState::Locked { why } => VaultView::Locked { why },
-            VaultState::Unavailable { why } => VaultView::Unavailable { why },
-        };
+        let secrets = self.secrets().await;
         StatusView {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -100,6 +96,15 @@ impl HostHandle {
             warnings: self.inner.warnings.clone(),
             command: command(),
             servers: self.servers().to_vec(),
+        }
+    }
+
+    /// The secret store.
+    pub(super) async fn secrets(&self) -> VaultView {
+        match self.inner.vault.state().await {
+            VaultState::Ready => VaultView::Ready,
+            VaultState::Locked { why } => VaultView::Locked { why },
+            VaultState::Unavailable { why } => VaultView::Unavailable { why },
         }
     }
 

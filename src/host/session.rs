@@ -17,6 +17,7 @@ mod fresh;
 mod from_client;
 mod from_legacy;
 mod from_upstream;
+pub mod greet;
 mod held;
 mod held_lists;
 mod in_its_stead;

@@ -299,6 +299,14 @@ impl Error {
         }
     }
 
+    /// Whether the authorization server does not let us be its client.
+    pub(crate) fn is_about_registration(&self) -> bool {
+        matches!(
+            self,
+            Self::NoRegistration { .. } | Self::RegistrationRefused { .. } | Self::RedirectRefused { .. }
+        )
+    }
+
     /// Whether it means that the authorization server does not know our client, or does not let it do this.
     pub(crate) fn is_about_client(&self) -> bool {
         matches!(self, Self::TokenRefused { code, .. } | Self::Denied { code, .. }

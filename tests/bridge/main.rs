@@ -4,6 +4,7 @@ mod authorization_servers;
 mod changes;
 mod connect;
 mod default_home;
+mod doctor;
 mod eras;
 mod eras_lifecycle;
 mod eras_modern;

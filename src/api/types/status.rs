@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{EndpointView, FailureView, ServerView};
+use crate::failure::Code;
 
 /// How the secret store stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,19 @@ pub enum VaultView {
         /// Why.
         why: String,
     },
+}
+
+impl VaultView {
+    /// What is wrong with it, where something is.
+    pub fn failure(&self) -> Option<FailureView> {
+        let sentence = match self {
+            Self::Ready => return None,
+            Self::Locked { why } => format!("the secret store is locked: {why}"),
+            Self::Unavailable { why } => format!("there is no secret store: {why}"),
+        };
+        let next_step = "Unlock your keychain and try again, or see DRAWBRIDGE_SECRETS";
+        Some(FailureView::new(Code::Keychain, sentence, next_step))
+    }
 }
 
 /// The Host as a whole.

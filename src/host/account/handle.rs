@@ -9,8 +9,8 @@ use url::Url;
 
 use super::clock::{Age, Clock, Life};
 use super::{
-    AccountDeps, AccountKey, AccountSpec, AccountState, Error, LoginHandle, Outcome, Refusal, Retry, SignIn,
-    SignInRequest, task,
+    AccountDeps, AccountKey, AccountSpec, AccountState, Error, LoginHandle, Onlooker, Outcome, Refusal,
+    Retry, Shows, SignIn, SignInRequest, task,
 };
 use crate::oauth::dpop::DpopKey;
 use crate::secret::AccessToken;
@@ -30,6 +30,7 @@ pub struct AccountHandle {
     is_unattended: bool,
     has_window: bool,
     ended: CancellationToken,
+    onlooker: Option<Arc<Onlooker>>,
 }
 
 /// An access token, and how it may be used.
@@ -85,6 +86,7 @@ impl AccountHandle {
             is_unattended: spec.oauth.grant.is_unattended(),
             has_window: deps.windows.is_some() && spec.fits_window(),
             ended: CancellationToken::new(),
+            onlooker: None,
         };
         let (tasks, ended) = (deps.tasks.clone(), handle.ended.clone().drop_guard());
         let task = task::Task::new(spec, deps, current, state);
@@ -104,6 +106,18 @@ impl AccountHandle {
     /// Resolves once its task has ended: from then on it saves and renews nothing.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
+    }
+
+    /// The same account for somebody who only looks: what the server refuses is noted there, and nothing is done about
+    /// it.
+    pub(in crate::host) fn looked_at(&self, shows: Shows) -> (Self, Arc<Onlooker>) {
+        let onlooker = Arc::new(Onlooker::new(shows));
+        (Self { onlooker: Some(onlooker.clone()), ..self.clone() }, onlooker)
+    }
+
+    /// Whether the token stays here, whatever it is asked for.
+    fn hides_token(&self) -> bool {
+        self.onlooker.as_ref().is_some_and(|onlooker| onlooker.shows() == Shows::Nothing)
     }
 
     /// Which account this is.
@@ -138,6 +152,9 @@ impl AccountHandle {
 
     /// The token in use, whether it is still good or not.
     pub fn current_token(&self) -> Option<AccessToken> {
+        if self.hides_token() {
+            return None;
+        }
         self.current.borrow().as_ref().map(|current| current.credential.token.clone())
     }
 
@@ -164,6 +181,9 @@ impl AccountHandle {
     /// [`Error::SignedOut`] when a sign-in has ended, [`Error::OAuth`] when renewing failed for now and nothing is
     /// lost, [`Error::Vault`] when the stored tokens cannot be read.
     pub async fn credential(&self) -> Result<Option<Credential>, Error> {
+        if self.hides_token() {
+            return Ok(None);
+        }
         if let Some(current) = self.current.borrow().as_ref()
             && current.life.is_none_or(|life| life.age(self.clock.now()) == Age::Fresh)
         {
@@ -178,6 +198,10 @@ impl AccountHandle {
     /// # Errors
     /// As [`access_token`](Self::access_token), where a new token was tried for.
     pub async fn refused(&self, refusal: Refusal) -> Result<Retry, Error> {
+        if let Some(onlooker) = &self.onlooker {
+            let is_bound = self.current.borrow().as_ref().is_some_and(|now| now.credential.key.is_some());
+            return Ok(onlooker.note(&refusal, is_bound));
+        }
         self.ask(|reply| Request::Refused { refusal, reply }).await
     }
 

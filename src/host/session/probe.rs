@@ -154,7 +154,8 @@ async fn read_list(context: &Arc<Context>, opened: &Opened, list: &str) -> Optio
     None
 }
 
-fn initialize() -> Message {
+/// How Drawbridge introduces itself.
+pub(super) fn initialize() -> Message {
     let line = format!(
         r#"{{"jsonrpc":"2.0","id":"drawbridge-initialize","method":"initialize","params":{{"protocolVersion":"{NEWEST_LEGACY}","capabilities":{{}},"clientInfo":{{"name":"drawbridge","version":"{}"}}}}}}"#,
         env!("CARGO_PKG_VERSION")
@@ -162,7 +163,7 @@ fn initialize() -> Message {
     Message::parse(line.into()).expect("a request made of plain values")
 }
 
-fn failure(context: &Context, error: OpenError) -> Failure {
+pub(super) fn failure(context: &Context, error: OpenError) -> Failure {
     match error {
         OpenError::Failed(failure) | OpenError::Busy { failure, .. } => failure,
         OpenError::SignedOut => failures::signed_out(context.server()),

@@ -26,6 +26,8 @@ pub struct SnapshotStore {
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
+    /// Whether there is a folder at all.
+    is_on_disk: bool,
     /// A leaf: never held across an await.
     live: Mutex<HashMap<String, Weak<Live>>>,
     /// What has changed since it was written, by key; a leaf, too.
@@ -64,8 +66,18 @@ impl SnapshotStore {
     /// Keeps snapshots in `folder`, which is made when first needed. Nothing is written before
     /// [`keep_written`](Self::keep_written) or [`flush`](Self::flush) runs.
     pub fn new(folder: PathBuf) -> Self {
+        Self::with(folder, true)
+    }
+
+    /// Forgets everything with its last user, and touches no file.
+    pub fn in_memory() -> Self {
+        Self::with(PathBuf::new(), false)
+    }
+
+    fn with(folder: PathBuf, is_on_disk: bool) -> Self {
         let inner = Inner {
             folder,
+            is_on_disk,
             live: Mutex::default(),
             changed: Mutex::default(),
             wake: Notify::new(),
@@ -176,6 +188,9 @@ impl Inner {
 
     /// Does something with the folder, in turn and off the async workers.
     async fn on_disk<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        if !self.is_on_disk {
+            return None;
+        }
         let turn = self.disk.clone().lock_owned().await;
         // Whoever gives up waiting does not give up the turn.
         let acting = spawn_blocking(move || {

@@ -1,0 +1,260 @@
+//! `drawbridge doctor` names the first thing that is wrong, and leaves everything as it is.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use demo_server::{Auth, Config, DemoServer, Eras, Fault, OAuthConfig, Plan};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::support::Home;
+
+/// What the verb says and how it ends.
+async fn doctor(home: &Home, args: &[&str]) -> (i32, Value) {
+    let output = home.run(&[&["doctor", "--json"], args].concat()).await;
+    let said = serde_json::from_slice(&output.stdout);
+    let said = said.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().expect("no signal"), said)
+}
+
+/// The outcomes in order, as `name kind`; what is wrong has its code in place of the kind.
+fn outcomes(checks: &Value) -> Vec<String> {
+    let checks = checks.as_array().expect("checks");
+    let of = |check: &Value| {
+        let outcome = &check["outcome"];
+        let kind = outcome["failure"]["code"].as_str().or(outcome["kind"].as_str()).expect("a kind");
+        format!("{} {kind}", check["name"].as_str().expect("a name"))
+    };
+    checks.iter().map(of).collect()
+}
+
+/// The outcomes of the one server that was asked about.
+async fn outcomes_of(home: &Home, name: &str) -> (i32, Vec<String>) {
+    let (code, said) = doctor(home, &[name]).await;
+    (code, outcomes(&said["servers"][0]["checks"]))
+}
+
+async fn server_with(config: Config) -> (DemoServer, Home) {
+    let server = DemoServer::start(config).await.expect("it starts");
+    let home = Home::new();
+    home.add("demo", &server.url()).await;
+    (server, home)
+}
+
+/// Every file of a home that lasts, with its text.
+fn files(home: &Home) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for folder in ["config", "cache", "state"] {
+        let Ok(entries) = std::fs::read_dir(home.path().join(folder)) else { continue };
+        for file in entries.map(|entry| entry.expect("readable").path()).filter(|path| path.is_file()) {
+            found.insert(file.display().to_string(), std::fs::read(&file).expect("readable"));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_that_works_passes_every_step_and_is_left_as_it_was() {
+    let (server, mut home) = server_with(Config::oauth()).await;
+    home.log_in("demo").await;
+    let (before, stats) = (files(&home), server.control().stats());
+    let (code, said) = doctor(&home, &["demo"]).await;
+    let checks = &said["servers"][0]["checks"];
+    let wanted = [
+        "stored done",
+        "server done",
+        "discovery done",
+        "registration done",
+        "token done",
+        "initialize done",
+    ];
+    assert_eq!((code, outcomes(checks)), (0, wanted.map(str::to_owned).to_vec()));
+    assert_eq!(said["servers"][0]["account"], "default");
+    let now = server.control().stats();
+    assert_eq!(now.token_requests, stats.token_requests, "no token was spent");
+    assert_eq!(now.registrations, stats.registrations);
+    assert_eq!(now.open_sessions, 0, "its sessions are ended");
+    assert_eq!(files(&home), before);
+    assert!(!home.has_opened_page().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_that_wants_no_sign_in_needs_none_of_its_steps() {
+    for eras in [Eras::Legacy, Eras::Modern, Eras::Both] {
+        let (_server, home) = server_with(Config { eras, ..Config::default() }).await;
+        let wanted = [
+            "stored done",
+            "server done",
+            "discovery notNeeded",
+            "registration notNeeded",
+            "token notNeeded",
+            "initialize done",
+        ];
+        assert_eq!(outcomes_of(&home, "demo").await, (0, wanted.map(str::to_owned).to_vec()), "{eras:?}");
+    }
+}
+
+/// What is wrong with a server, and where its walk ends.
+async fn first_wrong(config: Config, break_it: impl Fn(&DemoServer)) -> (i32, Vec<String>) {
+    let (server, mut home) = server_with(config).await;
+    break_it(&server);
+    let found = outcomes_of(&home, "demo").await;
+    assert!(!home.has_opened_page().await);
+    assert_eq!(server.control().stats().registrations, 0);
+    found
+}
+
+fn oauth(change: impl Fn(&mut OAuthConfig)) -> Config {
+    let mut oauth = OAuthConfig::default();
+    change(&mut oauth);
+    Config::with_auth(Auth::OAuth(oauth))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_first_thing_that_is_wrong_with_a_server_is_named() {
+    let always = |fault: Fault| Plan { fault, method: None, times: 1000 };
+    let nothing = |_: &DemoServer| {};
+    let key = || Config::with_auth(Auth::Bearer(vec![("key".into(), "demo".into())]));
+    let (code, outcomes) = first_wrong(Config::oauth(), nothing).await;
+    let end = ["registration done", "token signed_out", "initialize notReached"];
+    assert_eq!((code, &outcomes[3..]), (3, &end.map(str::to_owned)[..]));
+
+    let (code, outcomes) = first_wrong(key(), nothing).await;
+    assert_eq!((code, outcomes[2].as_str()), (1, "discovery sign_in_failed"), "a 401 that leads nowhere");
+
+    let (code, outcomes) = first_wrong(oauth(|oauth| oauth.registration = false), nothing).await;
+    assert_eq!((code, outcomes[3].as_str()), (1, "registration sign_in_failed"));
+
+    let (code, outcomes) = first_wrong(oauth(|oauth| oauth.announce_pkce = false), nothing).await;
+    assert_eq!((code, outcomes[2].as_str()), (1, "discovery sign_in_failed"));
+
+    let web_page = |server: &DemoServer| server.control().plan(always(Fault::NotMcp));
+    let (code, outcomes) = first_wrong(Config::default(), web_page).await;
+    assert_eq!((code, outcomes[5].as_str()), (1, "initialize not_mcp"));
+
+    let refuses = |server: &DemoServer| {
+        let error = r#"{"code":-32602,"message":"Unsupported protocol version"}"#;
+        server.control().script_error("initialize", error, false);
+    };
+    let legacy = Config { eras: Eras::Legacy, ..Config::default() };
+    let (code, outcomes) = first_wrong(legacy, refuses).await;
+    assert_eq!((code, outcomes[5].as_str()), (1, "initialize server_error"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_that_is_down_is_unreachable_whatever_else_is_wrong() {
+    let (server, home) = server_with(Config::oauth()).await;
+    server.stop().await;
+    let (code, outcomes) = outcomes_of(&home, "demo").await;
+    assert_eq!((code, outcomes[1].as_str()), (4, "server unreachable"));
+    assert!(outcomes[2..].iter().all(|outcome| outcome.ends_with("notReached")), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_authorization_server_that_goes_by_another_name_is_named() {
+    let (server, home) = server_with(Config::oauth()).await;
+    let elsewhere = Url::parse("https://as.example").expect("a URL");
+    home.ok(&["edit", "demo", "--issuer", elsewhere.as_str()]).await;
+    let (code, outcomes) = outcomes_of(&home, "demo").await;
+    assert_eq!((code, outcomes[2].as_str()), (1, "discovery sign_in_failed"));
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_token_that_was_revoked_is_told_of_and_not_renewed() {
+    let (server, mut home) = server_with(Config::oauth()).await;
+    home.log_in("demo").await;
+    server.control().revoke_tokens(None);
+    let before = server.control().stats().token_requests;
+    let (code, outcomes) = outcomes_of(&home, "demo").await;
+    assert_eq!((code, &outcomes[4..]), (3, &["token done", "initialize signed_out"].map(str::to_owned)[..]));
+    assert_eq!(server.control().stats().token_requests, before);
+    let status: Value = serde_json::from_str(&home.ok(&["status", "--json"]).await).expect("JSON");
+    assert_eq!(status["servers"][0]["accounts"][0]["state"]["kind"], "signedIn", "nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn another_authorization_server_than_the_one_that_signed_in_is_named() {
+    let (server, mut home) = server_with(Config::oauth()).await;
+    home.log_in("demo").await;
+    server.control().swap_issuer();
+    let (code, outcomes) = outcomes_of(&home, "demo").await;
+    assert_eq!((code, outcomes[2].as_str()), (3, "discovery signed_out"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn without_a_name_drawbridge_itself_and_every_server_are_looked_at() {
+    let (_server, home) = server_with(Config::default()).await;
+    home.ok(&["add", "gone", "http://localhost:9/mcp"]).await;
+    let (code, said) = doctor(&home, &[]).await;
+    let host = ["folders done", "host done", "version done", "settings done", "secretStore done"];
+    assert_eq!(outcomes(&said["host"])[..5], host.map(str::to_owned));
+    assert_eq!(outcomes(&said["host"])[5], "httpEndpoint notNeeded");
+    let names: Vec<_> =
+        said["servers"].as_array().expect("servers").iter().map(|one| &one["server"]).collect();
+    assert_eq!((code, names), (4, vec![&json!("demo"), &json!("gone")]));
+    let output = home.run(&["doctor", "--json"]).await;
+    let failure: Value = serde_json::from_slice(&output.stderr).expect("one line of JSON");
+    assert_eq!(failure["code"], "unreachable");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_secret_store_that_is_locked_or_absent_is_named() {
+    for (variable, value) in [("DRAWBRIDGE_SECRETS_KEY", ""), ("DRAWBRIDGE_SECRETS", "keychain")] {
+        let server = DemoServer::start(Config::oauth()).await.expect("it starts");
+        let mut home = Home::new();
+        home.set("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
+        home.add("demo", &server.url()).await;
+        home.ok(&["serve", "--stop"]).await;
+        home.set(variable, value);
+        let (code, said) = doctor(&home, &[]).await;
+        assert_eq!((code, outcomes(&said["host"])[4].as_str()), (1, "secretStore keychain"), "{variable}");
+        assert_eq!(outcomes(&said["servers"][0]["checks"])[0], "stored keychain", "{variable}");
+    }
+}
+
+fn open_to_all(folder: &Path) {
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn folders_that_others_may_enter_are_named() {
+    let home = Home::new();
+    home.ok(&["list"]).await;
+    open_to_all(&home.path().join("cache"));
+    let (code, said) = doctor(&home, &[]).await;
+    assert_eq!((code, outcomes(&said["host"])[0].as_str()), (1, "folders forbidden"));
+    assert_eq!(outcomes(&said["host"])[1], "host done");
+
+    let runtime = home.path().join("run");
+    open_to_all(&runtime);
+    let (_, said) = doctor(&home, &[]).await;
+    let found = outcomes(&said["host"]);
+    assert_eq!(found[1], "host host_gone");
+    assert!(found[2..].iter().all(|outcome| outcome.ends_with("notReached")), "{found:?}");
+    std::fs::set_permissions(&runtime, std::fs::Permissions::from_mode(0o700)).expect("chmod");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_person_reads_a_table_and_the_next_step() {
+    let home = Home::new();
+    home.ok(&["add", "gone", "http://localhost:9/mcp"]).await;
+    let output = home.run(&["doctor", "gone"]).await;
+    insta::assert_snapshot!(String::from_utf8(output.stdout).expect("text"), @r"
+    gone@default
+      options       ok
+      server        WRONG  Nothing is listening at http://localhost:9/mcp.
+      discovery     -      not reached
+      registration  -      not reached
+      token         -      not reached
+      initialize    -      not reached
+    ");
+    insta::assert_snapshot!(String::from_utf8(output.stderr).expect("text"), @r"
+    Nothing is listening at http://localhost:9/mcp.
+    Check your network and the server's address, then try again.
+    ");
+    let unknown = home.run(&["doctor", "nobody", "--json"]).await;
+    let failure: Value = serde_json::from_slice(&unknown.stderr).expect("one line of JSON");
+    assert_eq!((unknown.status.code(), failure["code"].as_str()), (Some(1), Some("unknown")));
+}

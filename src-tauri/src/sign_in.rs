@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use drawbridge::host::HostHandle;
 use drawbridge::host::account::{
-    CodeSignIn, OpenError, PageOpener as _, SignInWindows, SystemBrowser, WindowSignIn,
+    AccountKey, CodeSignIn, OpenError, PageOpener as _, SignInFacts, SignInWindows, SystemBrowser,
+    WindowSignIn,
 };
 use drawbridge::oauth::login::Next;
 use drawbridge::oauth::window::{Navigation, shown_site};
+use drawbridge::redact::plain;
+use drawbridge::registry::AccountLabel;
 use tauri::webview::{PageLoadEvent, PermissionResponse};
 use tauri::{
     AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent, Wry,
@@ -24,6 +27,8 @@ use crate::front::{Wish, Wishes};
 #[cfg(target_os = "linux")]
 mod bar;
 pub(crate) mod code;
+#[cfg(target_os = "linux")]
+mod elsewhere;
 #[cfg(target_os = "linux")]
 mod facts;
 mod frame;
@@ -55,6 +60,8 @@ struct Shown {
     sign_in: Arc<WindowSignIn>,
     /// Whether a browser has taken over, so that closing the window ends nothing.
     handed_over: Arc<AtomicBool>,
+    /// Whether the person has agreed to what it is about, so that a browser need not ask.
+    has_begun: Arc<AtomicBool>,
     /// The windows that its pages have open.
     #[cfg(target_os = "linux")]
     popups: popup::Popups,
@@ -74,7 +81,8 @@ pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> 
         app: app.clone(),
         label,
         sign_in: Arc::new(sign_in),
-        handed_over: Arc::new(AtomicBool::new(false)),
+        handed_over: Arc::default(),
+        has_begun: Arc::default(),
         #[cfg(target_os = "linux")]
         popups: popup::Popups::default(),
     };
@@ -93,6 +101,16 @@ pub(crate) fn close_all(app: &AppHandle) {
     }
 }
 
+/// Whose sign-in it is; an account that nobody named goes by the server's name.
+fn account_name(account: &AccountKey, facts: &SignInFacts) -> String {
+    let server = plain(&facts.server_name, 60);
+    if account.label == AccountLabel::unnamed().as_str() {
+        server
+    } else {
+        format!("{server}@{}", plain(&account.label, 60))
+    }
+}
+
 /// One window for an account. Labels of windows know few letters.
 fn label(sign_in: &WindowSignIn) -> String {
     let account: String = sign_in.account.label.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -106,7 +124,7 @@ impl Shown {
         let nowhere = Url::parse("about:blank").expect("a URL");
         let navigating = self.clone();
         let window = WebviewWindowBuilder::new(&self.app, &self.label, WebviewUrl::External(nowhere))
-            .title(format!("Sign in to {}", facts.server_name))
+            .title(format!("Sign in to {}", account_name(&self.sign_in.account, facts)))
             .inner_size(520.0, 720.0)
             .min_inner_size(360.0, 420.0)
             .devtools(false)
@@ -195,11 +213,30 @@ impl Shown {
     fn hand_over(&self) {
         let shown = self.clone();
         tokio::spawn(async move {
-            let Some(page) = shown.sign_in.handle.hand_over().await else { return };
-            shown.handed_over.store(true, Ordering::Relaxed);
-            open_in_browser(&page);
-            shown.close();
+            if shown.take_to_browser().await {
+                shown.close();
+            }
         });
+    }
+
+    /// Has a browser show the sign-in; whether it still waits for one.
+    async fn take_to_browser(&self) -> bool {
+        let handle = &self.sign_in.handle;
+        let Some(mut page) = handle.hand_over().await else { return false };
+        if self.has_begun.load(Ordering::Relaxed) {
+            let Some(agreed) = handle.agreed().await else { return false };
+            page = agreed;
+        }
+        self.handed_over.store(true, Ordering::Relaxed);
+        open_in_browser(&page);
+        true
+    }
+
+    /// Calls the sign-in off, wherever it is shown.
+    #[cfg(target_os = "linux")]
+    fn cancel(&self) {
+        self.handed_over.store(false, Ordering::Relaxed);
+        self.close();
     }
 
     /// Ends the sign-in, unless it has ended or goes on elsewhere.

@@ -32,7 +32,7 @@ use super::identity::Expected;
 use super::loopback::{Answer, Confirm, Event, EventKind, Listener, Serving, confirm_path};
 use super::registration::{ClientRegistration, RedirectUri, Registrations};
 use super::token::{TokenClient, TokenSet};
-use super::{Error, page, random_text, window};
+use super::{Error, page, random_text};
 use crate::net::Network;
 use crate::secret::AuthorizationCode;
 
@@ -88,8 +88,7 @@ impl Login {
         let html = page::confirm(&facts, &confirm_path(&secret));
         let confirm = Confirm { secret, html };
         let events = mpsc::channel(4);
-        let in_window = request.in_window && !window::is_refused(&page);
-        let serving = (!in_window).then(|| listener.serve(confirm.clone(), events.0.clone()));
+        let serving = (!request.in_window).then(|| listener.serve(confirm.clone(), events.0.clone()));
         Ok(Self {
             network,
             registrations,

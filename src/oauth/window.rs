@@ -8,9 +8,13 @@ use super::registration::RedirectUri;
 /// Authorization servers that are known to turn windows of other programs away.
 const REFUSING: [&str; 1] = ["accounts.google.com"];
 
-/// Whether the page is known to work in browsers only.
-pub fn is_refused(page: &Url) -> bool {
+/// What they say then, in the address of their error page.
+const REFUSAL: &str = "disallowed_useragent";
+
+/// Whether the page works in browsers only: it is known to, or says so.
+pub fn needs_browser(page: &Url) -> bool {
     page.host_str().is_some_and(|host| REFUSING.contains(&host))
+        || page.query().is_some_and(|query| query.contains(REFUSAL))
 }
 
 /// What a window does about an address that its page wants to go to.
@@ -110,8 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn google_is_left_to_browsers() {
-        assert!(is_refused(&Url::parse("https://accounts.google.com/o/oauth2/v2/auth").expect("a URL")));
-        assert!(!is_refused(&Url::parse("https://as.example/authorize").expect("a URL")));
+    fn who_turns_windows_away_is_left_to_browsers() {
+        let table = [
+            ("https://accounts.google.com/o/oauth2/v2/auth", true),
+            ("https://as.example/error?error=disallowed_useragent", true),
+            ("https://as.example/authorize?client_id=c", false),
+            ("https://accounts.google.com.example/", false),
+            ("about:blank", false),
+        ];
+        for (page, needed) in table {
+            assert_eq!(needs_browser(&Url::parse(page).expect("a URL")), needed, "{page}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use gtk::prelude::*;
 use tauri::Url;
 use webkit2gtk::{WebView, WebViewExt as _};
 
-use super::Shown;
+use super::{Shown, account_name};
 
 const GAP: i32 = 6;
 
@@ -68,7 +68,7 @@ fn words_for(shown: &Shown) -> String {
     let asked_by = facts.asked_by.as_deref().map(|who| format!(", asked by {}", plain(who, 60)));
     format!(
         "Sign-in for {} ({}){}",
-        plain(&facts.server_name, 60),
+        account_name(&shown.sign_in.account, facts),
         plain(&facts.server_host, 80),
         asked_by.unwrap_or_default()
     )

@@ -6,8 +6,8 @@ use drawbridge::redact::plain;
 use gtk::prelude::*;
 use webkit2gtk::WebView;
 
-use super::Shown;
 use super::bar::{button, line};
+use super::{Shown, elsewhere};
 
 const GAP: i32 = 12;
 
@@ -25,12 +25,10 @@ pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
     let answers = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
     let cancelling = shown.clone();
     let cancel = button("Cancel", move || cancelling.close());
-    let (going, page, gone) = (shown.clone(), page.clone(), panel.clone());
+    let (going, page, around, gone) = (shown.clone(), page.clone(), frame.clone(), panel.clone());
     let go_on = button("Continue", move || {
         gone.hide();
-        page.show();
-        page.grab_focus();
-        going.begin();
+        elsewhere::begin(&page, &around, &going);
     });
     answers.pack_start(&cancel, false, false, 0);
     answers.pack_start(&go_on, false, false, 0);

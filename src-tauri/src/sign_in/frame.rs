@@ -22,7 +22,7 @@ mod system {
     use tauri::WebviewWindow;
     use webkit2gtk::{AuthenticationRequestExt as _, SettingsExt as _, WebView, WebViewExt};
 
-    use crate::sign_in::{Shown, bar, facts, popup};
+    use crate::sign_in::{Shown, bar, elsewhere, facts, popup};
 
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
         let shown = shown.clone();
@@ -36,15 +36,14 @@ mod system {
             };
             let (leaving, cancelling) = (shown.clone(), shown.clone());
             let ways_out = [
-                bar::button("Cancel", move || cancelling.close()),
+                bar::button("Cancel", move || cancelling.cancel()),
                 bar::button("Open in browser", move || leaving.hand_over()),
             ];
             bar::put_above(&page, &frame, &shown, None, &ways_out);
             if shown.sign_in.asks_first {
                 facts::ask(&page, &frame, &shown);
             } else {
-                shown.begin();
-                page.grab_focus();
+                elsewhere::begin(&page, &frame, &shown);
             }
         })
     }
@@ -74,18 +73,20 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
+    use drawbridge::oauth::window::needs_browser;
     use tauri::WebviewWindow;
 
-    use crate::sign_in::Shown;
+    use crate::sign_in::{Shown, account_name};
 
     /// The facts are asked about in a browser, which has a page of ours for it.
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
         let facts = &shown.sign_in.facts;
-        if shown.sign_in.asks_first {
+        if shown.sign_in.asks_first || needs_browser(shown.sign_in.page.expose()) {
             shown.hand_over();
             return Ok(());
         }
-        window.set_title(&format!("Sign in to {} at {}", facts.server_name, facts.sign_in_host))?;
+        let account = account_name(&shown.sign_in.account, facts);
+        window.set_title(&format!("Sign in to {account} at {}", facts.sign_in_host))?;
         shown.begin();
         Ok(())
     }

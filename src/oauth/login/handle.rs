@@ -75,6 +75,21 @@ impl LoginHandle {
         }
     }
 
+    /// The authorization server's page, for a person who has agreed to the facts. `None` where the sign-in has ended.
+    pub async fn agreed(&self) -> Option<Url> {
+        match self.tell(EventKind::Continued).await {
+            Some(Answer::Open(url)) => Some(url),
+            Some(
+                Answer::Stale
+                | Answer::Cancelled
+                | Answer::Discarded
+                | Answer::SignedIn(_)
+                | Answer::Failed(_),
+            )
+            | None => None,
+        }
+    }
+
     async fn tell(&self, kind: EventKind) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
         self.0.send(Event { kind, reply }).await.ok()?;

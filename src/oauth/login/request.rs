@@ -35,7 +35,7 @@ pub struct LoginRequest {
     pub former: Option<Former>,
     /// Where else this program signs in.
     pub elsewhere: Vec<Elsewhere>,
-    /// Whether a window of ours will show the page, where the page lets itself be shown there.
+    /// Whether a window of ours will show the page, or hand it over to a browser.
     pub in_window: bool,
     /// Metadata that was read before is read anew.
     pub since: Option<Instant>,

@@ -8,7 +8,7 @@ use gtk::prelude::*;
 
 use crate::sign_in::bar::button;
 use crate::sign_in::facts::{row, rows, wrapped};
-use crate::sign_in::open_in_browser;
+use crate::sign_in::{account_name, open_in_browser};
 
 const GAP: i32 = 12;
 const SIZE: (i32, i32) = (440, 360);
@@ -27,7 +27,7 @@ pub(super) fn show(sign_in: CodeSignIn) {
 fn build(name: &str, sign_in: CodeSignIn) {
     let window = gtk::Window::new(gtk::WindowType::Toplevel);
     window.set_widget_name(name);
-    window.set_title(&format!("Sign in to {}", plain(&sign_in.facts.server_name, 60)));
+    window.set_title(&format!("Sign in to {}", account_name(&sign_in.account, &sign_in.facts)));
     window.set_default_size(SIZE.0, SIZE.1);
     let closing = sign_in.clone();
     window.connect_delete_event(move |_, _| {

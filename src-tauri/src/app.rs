@@ -22,7 +22,7 @@ use crate::hosting::{self, Start};
 use crate::notify::Teller;
 use crate::settings::SettingsFile;
 use crate::view::View;
-use crate::{bindings, desktop, run};
+use crate::{automation, bindings, desktop, run};
 
 /// How long a Host without a tray icon stays when no window is open and no client needs it.
 const IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
@@ -75,6 +75,7 @@ impl HasTray {
 pub(crate) fn run() -> Result<(), Failure> {
     let args = Args::parse();
     process::protect_memory();
+    automation::refuse()?;
     desktop::connect()?;
     let place = client::place()?;
     let paths = Paths::find().ok_or_else(|| endpoint::Error::NoHome.failure())?;

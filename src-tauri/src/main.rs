@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod about;
 mod app;
 mod approval;
+mod automation;
 mod bindings;
 mod clipboard;
 mod commands;

@@ -27,6 +27,9 @@ impl Pages {
 
     /// Waits for a turn.
     pub(super) async fn turn(&self) -> Page {
+        if self.turns.available_permits() == 0 {
+            tracing::debug!("another sign-in page is open; this one waits");
+        }
         // Nobody closes the semaphore.
         let turn = self.turns.clone().acquire_owned().await.ok();
         Page { turn, tasks: self.tasks.clone() }

@@ -39,6 +39,11 @@ onFreePort((issuer) => {
   const mcpUrl = `${issuer}/mcp`;
   const provider = authorizationServer(issuer, mcpUrl);
   resourceServer(app, provider, issuer, mcpUrl);
+  // Its pages name a typeface on another host, and a browser waits for that.
+  app.use((_request, response, next) => {
+    response.set("Content-Security-Policy", "style-src 'unsafe-inline'");
+    next();
+  });
   app.use(provider.callback());
   ready({ url: mcpUrl, issuer });
 });

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use crate::LIMIT;
 use crate::session::Session;
 
-const APP: &str = env!("CARGO_BIN_EXE_drawbridge-app");
+/// The app.
+pub(crate) const APP: &str = env!("CARGO_BIN_EXE_drawbridge-app");
 
 /// The app, running.
 pub(crate) struct App(Child);

@@ -39,23 +39,28 @@ impl Desk {
 
     /// Opens the window from the tray, and waits for the page in it.
     pub(crate) async fn open_window(&self) -> u32 {
-        let before = self.pages();
         self.panel.shows("demo – signed out").await;
-        self.panel.click("Sign in…").await;
-        let window = self.screen.window(WINDOW).await;
+        self.open("Sign in…", WINDOW).await
+    }
+
+    /// Opens the window of this title by that line of the menu, and waits for the page in it.
+    pub(crate) async fn open(&self, line: &str, title: &str) -> u32 {
+        let before = pages(&self.session);
+        self.panel.click(line).await;
+        let window = self.screen.window(title).await;
         self.screen.focus(window);
-        self.page_after(before).await;
+        page_after(&self.session, before).await;
         window
     }
 
     /// Goes on from our own page in a window that opened by itself, and waits for the page after it.
     pub(crate) async fn go_on(&self, window: u32) {
-        let before = self.pages();
+        let before = pages(&self.session);
         self.screen.focus(window);
         self.screen.stands_still(window).await;
         self.screen.press(Key::Tab);
         self.screen.press(Key::Return);
-        self.page_after(before).await;
+        page_after(&self.session, before).await;
     }
 
     /// Fills in the demo server's page, and waits until its window is gone.
@@ -65,7 +70,7 @@ impl Desk {
         self.screen.press(Key::Tab);
         self.screen.type_text(password);
         self.screen.press(Key::Return);
-        self.screen.no_window(WINDOW).await;
+        self.screen.gone(window).await;
     }
 
     /// Agrees on the page of a server that knows the person still, and waits until its window is gone.
@@ -80,13 +85,14 @@ impl Desk {
         self.panel.click("Quit").await;
         assert!(self.app.ended().await.success());
     }
+}
 
-    /// How many pages of the server the window has shown.
-    fn pages(&self) -> usize {
-        log(&self.session).matches("site=127.0.0.1").count()
-    }
+/// How many pages sign-in windows have shown.
+pub(crate) fn pages(session: &Session) -> usize {
+    log(session).matches("site=127.0.0.1").count()
+}
 
-    async fn page_after(&self, before: usize) {
-        until("the sign-in page", async || (self.pages() > before).then_some(())).await;
-    }
+/// Waits for the next page after so many.
+pub(crate) async fn page_after(session: &Session, before: usize) {
+    until("the sign-in page", async || (pages(session) > before).then_some(())).await;
 }

@@ -16,15 +16,26 @@ use crate::until;
 pub(crate) struct ForeignPage {
     origin: String,
     script: Arc<str>,
+    /// What the authorization server says of itself.
+    metadata: Arc<Value>,
     reports: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl ForeignPage {
     /// Serves a page with this script; in it, `report(what, outcome)` resolves once it is written down.
     pub(crate) async fn start(script: &str) -> Self {
+        Self::start_with(script, json!({})).await
+    }
+
+    /// The same, with more or other words in the authorization server's metadata.
+    pub(crate) async fn start_with(script: &str, words: Value) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let page = Self { origin, script: script.into(), reports: Arc::default() };
+        let mut metadata = server(&origin);
+        let others = words.as_object().expect("an object").clone();
+        metadata.as_object_mut().expect("an object").extend(others);
+        let metadata = Arc::new(metadata);
+        let page = Self { origin, script: script.into(), metadata, reports: Arc::default() };
         let router = Router::new().fallback(answer).with_state(page.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         page
@@ -84,7 +95,7 @@ async fn answer(State(page): State<ForeignPage>, request: Request) -> Response {
         path if path.starts_with("/.well-known/oauth-protected-resource") => {
             Json(resource(origin)).into_response()
         }
-        path if path.starts_with("/.well-known/") => Json(server(origin)).into_response(),
+        path if path.starts_with("/.well-known/") => Json(&*page.metadata).into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -9,20 +9,26 @@
 
 mod accounts;
 mod app;
+mod browser;
 mod client;
+mod codes;
 mod desk;
 mod foreign_page;
 mod kept_profile;
 mod keychain;
 mod lifecycle;
+mod main_window;
 mod message_tray;
 mod notifications;
+mod other_servers;
 mod popups;
 mod remote_pages;
 mod screen;
 mod session;
 mod sign_in;
 mod tray;
+mod webdriver;
+mod windows;
 
 use std::time::Duration;
 

@@ -19,6 +19,9 @@ const CURSOR: usize = 400;
 const STILL: usize = 10;
 /// How often a cursor has come or gone that is there.
 const BLINKS: usize = 2;
+const TAB: u32 = 0xff09;
+const RETURN: u32 = 0xff0d;
+const SHIFT: u32 = 0xffe1;
 
 /// A display.
 pub(crate) struct Screen {
@@ -31,6 +34,8 @@ pub(crate) struct Screen {
 pub(crate) enum Key {
     /// To the next field.
     Tab,
+    /// To the field before.
+    BackTab,
     /// The form's first button.
     Return,
 }
@@ -52,6 +57,12 @@ impl Screen {
     pub(crate) async fn no_window(&self, title: &str) {
         until(&format!("the end of the window {title:?}"), async || self.find(title).is_none().then_some(()))
             .await;
+    }
+
+    /// Waits until this window is gone.
+    pub(crate) async fn gone(&self, window: Window) {
+        let is_there = || self.shown(self.root).iter().any(|(shown, _)| *shown == window);
+        until("the end of a window", async || (!is_there()).then_some(())).await;
     }
 
     /// The titles of all windows that can be seen.
@@ -110,10 +121,15 @@ impl Screen {
 
     /// Presses a key.
     pub(crate) fn press(&self, key: Key) {
-        self.press_symbol(match key {
-            Key::Tab => 0xff09,
-            Key::Return => 0xff0d,
-        });
+        match key {
+            Key::Tab => self.press_symbol(TAB),
+            Key::BackTab => {
+                self.send(KEY_PRESS_EVENT, SHIFT);
+                self.press_symbol(TAB);
+                self.send(KEY_RELEASE_EVENT, SHIFT);
+            }
+            Key::Return => self.press_symbol(RETURN),
+        }
     }
 
     fn picture(&self, window: Window) -> Option<Vec<u8>> {
@@ -124,14 +140,18 @@ impl Screen {
     }
 
     fn press_symbol(&self, symbol: u32) {
+        for event in [KEY_PRESS_EVENT, KEY_RELEASE_EVENT] {
+            self.send(event, symbol);
+        }
+    }
+
+    fn send(&self, event: u8, symbol: u32) {
         let setup = self.x.setup();
         let (first, last) = (setup.min_keycode, setup.max_keycode);
         let keys = self.x.get_keyboard_mapping(first, last - first + 1).unwrap().reply().unwrap();
         let mut codes = (first..=last).zip(keys.keysyms.chunks(usize::from(keys.keysyms_per_keycode)));
         let (code, _) = codes.find(|(_, symbols)| symbols.first() == Some(&symbol)).expect("such a key");
-        for event in [KEY_PRESS_EVENT, KEY_RELEASE_EVENT] {
-            self.x.xtest_fake_input(event, code, CURRENT_TIME, NONE, 0, 0, 0).unwrap().check().unwrap();
-        }
+        self.x.xtest_fake_input(event, code, CURRENT_TIME, NONE, 0, 0, 0).unwrap().check().unwrap();
     }
 
     fn find(&self, title: &str) -> Option<Window> {

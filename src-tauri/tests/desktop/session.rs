@@ -179,7 +179,7 @@ async fn start_display() -> (Child, String) {
 }
 
 /// What a service says once it is ready.
-async fn first_line(output: ChildStdout) -> String {
+pub(crate) async fn first_line(output: ChildStdout) -> String {
     let mut line = String::new();
     timeout(LIMIT, BufReader::new(output).read_line(&mut line)).await.expect("it starts").unwrap();
     line

@@ -87,6 +87,11 @@ impl Panel {
         .await;
     }
 
+    /// Waits until there is no menu any more.
+    pub(crate) async fn is_empty(&self) {
+        until("the end of the menu", async || self.menu().await.is_none().then_some(())).await;
+    }
+
     /// Clicks a line. One that is just being drawn anew takes no click.
     pub(crate) async fn click(&self, label: &str) {
         until(&format!("a click on {label:?}"), async || {

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CURDIR)/target/tools/bin:$(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help app demo ui test check pictures fuzz audit bench clean
+.PHONY: help app deb demo ui test check pictures fuzz audit bench performance clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -13,6 +13,10 @@ app: ## Build the app with its window and start it
 	npm --prefix ui run --silent build
 	cargo build --package drawbridge --package drawbridge-app
 	target/debug/drawbridge-app
+
+deb: ## Build the Debian package: the app, and the command beside it
+	@scripts/setup deb
+	scripts/deb
 
 demo: ## See it work: a demo server, a sign-in, a tool call (ARGS go to the demo)
 	@scripts/setup demo
@@ -58,6 +62,10 @@ audit: ## Look for known vulnerabilities in what we depend on
 bench: ## Run the benchmarks
 	@scripts/setup test
 	cargo bench --bench bridge --bench paths
+
+performance: ## Build the package and measure the app: the table of docs/performance.md
+	@scripts/setup performance
+	package=$$(scripts/deb) && scripts/performance target/release/drawbridge-app "$$package"
 
 clean: ## Remove what was built and installed in this folder
 	cargo clean

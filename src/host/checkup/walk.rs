@@ -260,7 +260,8 @@ fn is_on_the_way(failure: &Failure) -> bool {
         | Code::Invalid
         | Code::Forbidden
         | Code::Keychain
-        | Code::HostGone => true,
+        | Code::HostGone
+        | Code::Paused => true,
         Code::SignedOut
         | Code::SignInFailed
         | Code::NotMcp

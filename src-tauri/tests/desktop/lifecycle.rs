@@ -17,7 +17,8 @@ async fn the_app_lives_in_the_tray_and_a_second_start_shows_its_window() {
 
     let app = App::start(&session, &["--background"]);
     let menu = until("the tray icon", async || panel.labels().await).await;
-    let all = ["No servers yet", "Add server…", "Open Drawbridge", "Settings", "Show logs", "Quit"];
+    let all =
+        ["No servers yet", "Pause all", "Add server…", "Open Drawbridge", "Settings", "Show logs", "Quit"];
     assert_eq!(menu, all);
     assert!(screen.titles().is_empty(), "{:?}", screen.titles());
     assert!(app.ports().is_empty(), "nothing of it is open to other programs");

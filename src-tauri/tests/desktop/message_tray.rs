@@ -10,7 +10,9 @@ use crate::until;
 
 const SERVICE: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
-/// Why a notification has gone: a program wanted it.
+/// Why a notification has gone: the person was done with it.
+const BY_PERSON: u32 = 2;
+/// Or a program wanted it.
 const BY_PROGRAM: u32 = 3;
 
 /// A notification that was asked for, and whether it is still there.
@@ -22,7 +24,19 @@ struct Shown {
     is_there: bool,
 }
 
+#[derive(Clone)]
 struct Service(watch::Sender<Vec<Shown>>);
+
+impl Service {
+    async fn close(&self, bus: &Connection, id: u32, why: u32) {
+        self.0.send_modify(|shown| {
+            for one in shown.iter_mut().filter(|one| one.id == id) {
+                one.is_there = false;
+            }
+        });
+        bus.emit_signal(None::<&str>, PATH, SERVICE, "NotificationClosed", &(id, why)).await.unwrap();
+    }
+}
 
 #[interface(name = "org.freedesktop.Notifications")]
 impl Service {
@@ -49,12 +63,7 @@ impl Service {
     }
 
     async fn close_notification(&self, id: u32, #[zbus(connection)] bus: &Connection) {
-        self.0.send_modify(|shown| {
-            for one in shown.iter_mut().filter(|one| one.id == id) {
-                one.is_there = false;
-            }
-        });
-        bus.emit_signal(None::<&str>, PATH, SERVICE, "NotificationClosed", &(id, BY_PROGRAM)).await.unwrap();
+        self.close(bus, id, BY_PROGRAM).await;
     }
 
     fn get_capabilities(&self) -> Vec<String> {
@@ -69,6 +78,7 @@ impl Service {
 /// The notifications of a session.
 pub(crate) struct MessageTray {
     bus: Connection,
+    service: Service,
     shown: watch::Receiver<Vec<Shown>>,
 }
 
@@ -76,9 +86,10 @@ impl MessageTray {
     /// Gives the desktop of this bus a place for notifications.
     pub(crate) async fn start(bus: &Connection) -> Self {
         let (shown, seen) = watch::channel(Vec::new());
-        bus.object_server().at(PATH, Service(shown)).await.unwrap();
+        let service = Service(shown);
+        bus.object_server().at(PATH, service.clone()).await.unwrap();
         bus.request_name(SERVICE).await.unwrap();
-        Self { bus: bus.clone(), shown: seen }
+        Self { bus: bus.clone(), service, shown: seen }
     }
 
     /// The titles of all that were ever shown.
@@ -104,12 +115,13 @@ impl MessageTray {
         .await;
     }
 
-    /// Clicks on one, or on a button of it.
+    /// Clicks on one, or on a button of it, which takes it away.
     pub(crate) async fn click(&self, title: &str, label: &str) {
         let Shown { id, buttons, .. } = self.find(title).await;
         let pair = buttons.chunks(2).find(|pair| pair[1] == label).expect("such a button");
         let signal = (id, pair[0].as_str());
         self.bus.emit_signal(None::<&str>, PATH, SERVICE, "ActionInvoked", &signal).await.unwrap();
+        self.service.close(&self.bus, id, BY_PERSON).await;
     }
 
     async fn find(&self, title: &str) -> Shown {

@@ -27,6 +27,8 @@ export const commands = {
 	details: (server: ServerName, label: AccountLabel) => typedError<DetailsView, Failure>(__TAURI_INVOKE("details", { server, label })),
 	/**  Changes a server. */
 	editServer: (name: string, changes: Changes) => typedError<Edited, Failure>(__TAURI_INVOKE("edit_server", { name, changes })),
+	/**  Leaves all servers alone. */
+	pause: () => typedError<null, Failure>(__TAURI_INVOKE("pause")),
 	/**  Looks at a server as one of its accounts sees it. */
 	probe: (server: ServerName, label: AccountLabel) => typedError<ProbeView, Failure>(__TAURI_INVOKE("probe", { server, label })),
 	/**  Ends the app. */
@@ -37,6 +39,8 @@ export const commands = {
 	removeAccount: (server: ServerName, label: AccountLabel) => typedError<null, Failure>(__TAURI_INVOKE("remove_account", { server, label })),
 	/**  Removes a server. */
 	removeServer: (name: string) => typedError<null, Failure>(__TAURI_INVOKE("remove_server", { name })),
+	/**  Uses servers again. */
+	resume: () => typedError<null, Failure>(__TAURI_INVOKE("resume")),
 	/**  Takes one's token back. */
 	revokeClient: (name: ClientName) => typedError<null, Failure>(__TAURI_INVOKE("revoke_client", { name })),
 	/**  One server. */
@@ -101,7 +105,9 @@ host: string | null } |
 /**  Somebody has to sign in. */
 { kind: "signedOut"; 
 /**  Why. */
-why: string } | 
+why: string; 
+/**  Whether a sign-in ended that nobody wanted to end. */
+lapsed?: boolean } | 
 /**  Something else is wrong. */
 { kind: "failed"; 
 /**  What. */
@@ -113,6 +119,8 @@ export type AccountView = {
 	label: AccountLabel,
 	/**  How it stands. */
 	state: AccountStateView,
+	/**  Whether its sign-in window keeps what its pages store. */
+	keepsProfile?: boolean,
 };
 
 /**  How far an address reaches. A server keeps the class it was added with. */
@@ -166,6 +174,8 @@ export type Changes = {
 	url?: string | null,
 	/**  The account a bare name means. */
 	defaultAccount?: AccountLabel | null,
+	/**  An account whose sign-in window keeps what its pages store. */
+	keepProfile?: AccountLabel | null,
 	/**  Options to take back; done before `options` are set. */
 	unset?: Unset[],
 	/**  Options to set. */
@@ -235,6 +245,8 @@ export type Code =
 "host_gone" | 
 /**  Shim or CLI and Host are of different versions. */
 "version_skew" | 
+/**  The person wants all servers to be left alone. */
+"paused" | 
 /**  A size, depth or rate limit was passed. */
 "limit" | 
 /**  Nothing happened within the time allowed. */
@@ -597,6 +609,8 @@ export type StatusView = {
 	pid: number,
 	/**  Client sessions that are open. */
 	sessions: number,
+	/**  Whether all servers are left alone. */
+	paused?: boolean,
 	/**  The secret store. */
 	secrets: VaultView,
 	/**  The local HTTP endpoint. */
@@ -669,15 +683,17 @@ export type TransportChoice =
 "sse";
 
 /**  An option that goes back to how it was before it was ever given. */
-export type Unset = ({ header: string }) & { allow_tool?: never; deny_tool?: never } | "bearer" | "transport" | "client_id" | "client_secret" | "private_key" | "key_alg" | "client_metadata_url" | "grant" | "assertion" | "idp_issuer" | "idp_token_endpoint" | "idp_client_id" | "idp_client_secret" | "idp_id_token" | "scope" | "resource" | "issuer" | "callback_port" | "callback_host" | "sign_in" | "allow_http" | "allow_private" | "ca" | "client_cert" | "proxy" | 
+export type Unset = ({ header: string }) & { allow_tool?: never; deny_tool?: never; keep_profile?: never } | "bearer" | "transport" | "client_id" | "client_secret" | "private_key" | "key_alg" | "client_metadata_url" | "grant" | "assertion" | "idp_issuer" | "idp_token_endpoint" | "idp_client_id" | "idp_client_secret" | "idp_id_token" | "scope" | "resource" | "issuer" | "callback_port" | "callback_host" | "sign_in" | "allow_http" | "allow_private" | "ca" | "client_cert" | "proxy" | 
 /**  One glob. */
-({ allow_tool: string }) & { deny_tool?: never; header?: never } | 
+({ allow_tool: string }) & { deny_tool?: never; header?: never; keep_profile?: never } | 
 /**  All of them. */
 "allow_tools" | 
 /**  One glob. */
-({ deny_tool: string }) & { allow_tool?: never; header?: never } | 
+({ deny_tool: string }) & { allow_tool?: never; header?: never; keep_profile?: never } | 
 /**  All of them. */
-"deny_tools";
+"deny_tools" | 
+/**  One account's. */
+({ keep_profile: AccountLabel }) & { allow_tool?: never; deny_tool?: never; header?: never };
 
 /**  How the secret store stands. */
 export type VaultView = 

@@ -151,7 +151,10 @@ impl Notifier {
                     Some(_) | None => &notice.click,
                 };
                 self.app.state::<Wishes>().wish(Wish::Click(action.clone()));
-                self.notices.seen(&notice.cause);
+                let cause = notice.cause.clone();
+                self.notices.seen(&cause);
+                // Some desktops leave one where it is after a click.
+                return vec![Step::Withdraw(cause)];
             }
             Heard::Closed { id, by_person } => {
                 let closed = self.shown.remove(&id);

@@ -148,6 +148,9 @@ impl Shown {
         window.on_window_event(move |event| {
             if let WindowEvent::Destroyed = event {
                 closing.decline();
+                let (host, account) =
+                    (closing.app.state::<HostHandle>().inner().clone(), closing.sign_in.account.clone());
+                tauri::async_runtime::spawn(async move { host.tidy_profile(&account).await });
             }
         });
         Ok(window)

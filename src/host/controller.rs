@@ -164,7 +164,10 @@ impl State {
 
     /// Removes an account from its entry, and ends its task.
     pub(super) fn remove_account(&mut self, id: &ServerId, label: &AccountLabel) -> Result<(), Error> {
-        self.change_entry(id, |entry| entry.accounts.retain(|account| account.label != *label))?;
+        self.change_entry(id, |entry| {
+            entry.accounts.retain(|account| account.label != *label);
+            entry.kept_profiles.remove(label);
+        })?;
         let key = AccountKey { entry: id.clone(), label: label.to_string() };
         if let Some(live) = self.accounts.remove(&key) {
             live.stop.cancel();

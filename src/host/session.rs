@@ -87,7 +87,7 @@ use lists::Collector;
 use open::{Handshake, Opening};
 use patience::{Due, Start};
 use request::Ending;
-use resume::Kept;
+use resume::{Kept, Resume};
 pub use sealer::Sealer;
 use wishes::{Wish, Wishes};
 
@@ -223,6 +223,8 @@ struct Session {
     wishes: Wishes,
     /// The upstream session that was last told what it has to remember, by its generation.
     told_session: u64,
+    /// The upstream session of an earlier Host, until the link is ready.
+    handed_over: Option<Resume>,
     /// The lists that the client got from the server, by method.
     given_lists: BTreeSet<String>,
     /// How often listening upstream was interrupted, as far as it was made up for.
@@ -251,6 +253,7 @@ impl Session {
             held: HeldRequests::default(),
             wishes: Wishes::default(),
             told_session: 0,
+            handed_over: None,
             given_lists: BTreeSet::new(),
             interruptions: 0,
             prefetching: HashMap::new(),
@@ -337,6 +340,7 @@ impl Session {
     fn resume(&mut self, hello: Hello) {
         let kept = hello.resume.and_then(|state| Kept::open(&state, &self.context.sealer));
         let Kept { upstream: resume, wishes, lists } = kept.unwrap_or_default();
+        self.handed_over.clone_from(&resume);
         self.told.lists = lists;
         let Some(initialize) = hello.initialize.filter(|_| hello.initialized) else { return };
         let Ok(initialize) = Message::parse(Bytes::from(initialize.get().to_owned())) else { return };

@@ -111,6 +111,20 @@ async fn a_legacy_servers_question_comes_as_a_result_and_its_call_is_held() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_held_call_comes_to_its_end_while_servers_are_left_alone() {
+    let (server, home, mut client) = session().await;
+    let asked = call(&mut client, "elicit", json!({})).await;
+    let result = &asked["result"];
+    home.ok(&["pause"]).await;
+    let mut retry = json!({ "name": "elicit", "arguments": {}, "requestState": result["requestState"] });
+    let key = result["inputRequests"].as_object().and_then(|asked| asked.keys().next()).expect("a question");
+    retry["inputResponses"][key] = json!({ "action": "accept", "content": { "colour": "green" } });
+    let answer = request(&mut client, "tools/call", retry).await;
+    assert_eq!(text(&answer), "You like green.");
+    assert_eq!(server.control().stats().method("tools/call"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_state_is_of_its_own_request_only() {
     let (server, _home, mut client) = session().await;
     let asked = call(&mut client, "sample", json!({})).await;

@@ -38,6 +38,8 @@ async fn clients_keep_their_sessions_and_lists_and_their_calls_are_turned_away()
     let introduced = later.initialize().await;
     assert!(introduced["result"]["instructions"].as_str().expect("a sentence").contains(PAUSED));
     assert_eq!(later.tools().await, tools);
+    let checked = home.run(&["doctor", "demo"]).await;
+    assert!(String::from_utf8_lossy(&checked.stdout).contains(PAUSED), "{checked:?}");
     assert_eq!(heard(&server), before, "the server heard nothing of all that");
 
     server.control().add_tool("new_one");

@@ -39,6 +39,7 @@ async fn a_kept_profile_saves_the_password_until_the_sign_out() {
     let window = desk.open_window().await;
     desk.agree(window).await;
     desk.panel.shows("Sign out").await;
+    assert_eq!(desk.server.control().stats().remembered_pages, 1);
 
     desk.panel.click("Sign out").await;
     desk.panel.shows("demo – signed out").await;
@@ -46,6 +47,7 @@ async fn a_kept_profile_saves_the_password_until_the_sign_out() {
     let window = desk.open_window().await;
     desk.fill_in(window, "demo", "demo123").await;
     desk.panel.shows("Sign out").await;
+    assert_eq!(desk.server.control().stats().remembered_pages, 1, "no cookie of before is left");
     assert_eq!(profiles(&desk.session).len(), 1, "the choice stays");
 
     let dropped = drawbridge(&desk.session, &["edit", "demo", "--unset", "keep-profile:default"]).await;

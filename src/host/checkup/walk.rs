@@ -45,6 +45,7 @@ impl Walk<'_> {
     async fn go(&self, steps: &mut Steps) -> Result<(), Failure> {
         let (connection, options) = self.stored().await?;
         steps.done("");
+        self.host.not_while_paused()?;
         match connection.account.clone() {
             Some(account) => self.with_account(steps, connection, &options, &account).await,
             None => self.with_own_key(steps, connection).await,

@@ -11,7 +11,7 @@ use crate::failure::{Code, Failure};
 use crate::host::Pause;
 use crate::host::account::{AccountHandle, AccountState, SignedOut};
 use crate::host::activity::Activity;
-use crate::host::connection::Connection;
+use crate::host::connection::{Connection, ConnectionKey};
 use crate::host::failures;
 use crate::host::pages::Pages;
 use crate::host::reach::Reach;
@@ -71,7 +71,9 @@ impl Context {
     ) -> Self {
         let snapshot = deps.snapshots.open(&connection.key.to_string()).await;
         // Another address is another server, whoever the entry is.
-        let sealer = deps.sealer.of(&format!("{} {}", connection.key, connection.entry.url));
+        let address = format!("{} {}", connection.key, connection.entry.url);
+        let account = ConnectionKey::account_prefix(&connection.key.entry, &connection.key.account);
+        let sealer = deps.sealer.of(&address, &account);
         Self {
             connection,
             sealer,

@@ -93,6 +93,14 @@ impl Early {
     fn on_frame(&mut self, line: Bytes) {
         let Ok(Frame::Message(line)) = Frame::parse(line) else { return };
         let Ok(message) = Message::parse(line) else { return };
+        match message.clone().split().into_iter().collect::<Result<Vec<_>, _>>() {
+            Ok(single) => single.into_iter().for_each(|message| self.wait(message)),
+            // The session says what is wrong with it.
+            Err(_) => self.waiting.push(Waiting { message, due: None }),
+        }
+    }
+
+    fn wait(&mut self, message: Message) {
         let now = Instant::now();
         let start = *self.start.get_or_insert(now + self.budget);
         let due =

@@ -12,6 +12,7 @@ use crate::mcp::translate::meta::Client;
 use crate::mcp::{self, Kind, Message, RequestId, method};
 
 use super::crossing::Crossing;
+use super::held::Held;
 use super::link::{Link, LinkState};
 use super::open::{Handshake, Opening};
 use super::patience::Start;
@@ -83,7 +84,7 @@ impl Session {
             return self.reply(answer).await;
         }
         if sign_in_tool::is_call(&message) {
-            let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
+            let held = self.take_held(&message);
             let Some(request) = self.request(message) else { return };
             let task = Request { held: Mutex::new(held), ..request }.run_own_tool();
             return self.spawn(id, &method, task);
@@ -95,7 +96,7 @@ impl Session {
         if self.era == Era::Modern && method == LISTEN {
             self.listens.ask(&message);
         }
-        let held = (self.era == Era::Modern).then(|| self.held.take(&message)).flatten();
+        let held = self.take_held(&message);
         let restored = || held.as_ref().and_then(|held| held.restored(&message));
         let is_modern_call = self.era == Era::Modern && method == "tools/call";
         let call = is_modern_call.then(|| restored().unwrap_or_else(|| message.clone()));
@@ -107,6 +108,15 @@ impl Session {
             pending.call = call;
             pending.is_further_page = is_further_page;
             pending.wish = wish;
+        }
+    }
+
+    /// What a modern client comes back to. While servers are left alone, only what is under way goes on.
+    fn take_held(&mut self, retry: &Message) -> Option<Held> {
+        match self.era {
+            Era::Legacy => None,
+            Era::Modern if self.context.pause.is_on() => self.held.take_under_way(retry),
+            Era::Modern => self.held.take(retry),
         }
     }
 

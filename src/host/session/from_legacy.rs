@@ -176,7 +176,7 @@ impl Session {
                 | LinkState::StepUpNeeded(_)
                 | LinkState::Down { .. },
             )
-            | None => None,
+            | None => self.handed_over.clone(),
         };
         let kept = Kept { upstream, wishes: self.wishes.clone(), lists: self.held_lists() };
         if let Some(state) = kept.seal(&self.context.sealer) {

@@ -121,8 +121,17 @@ pub(super) struct HeldRequests {
 impl HeldRequests {
     /// Takes the one that a retry names; none where it names none of ours.
     pub(super) fn take(&mut self, retry: &Message) -> Option<Held> {
+        self.take_if(retry, |_| true)
+    }
+
+    /// The same, but only if the server works on it.
+    pub(super) fn take_under_way(&mut self, retry: &Message) -> Option<Held> {
+        self.take_if(retry, |held| matches!(held.waits, Waits::ForAnswers(..)))
+    }
+
+    fn take_if(&mut self, retry: &Message, is_wanted: impl Fn(&Held) -> bool) -> Option<Held> {
         let state = retry.string_at(&["params", "requestState"])?;
-        let at = self.held.iter().position(|held| held.state == state)?;
+        let at = self.held.iter().position(|held| held.state == state && is_wanted(held))?;
         self.held.remove(at)
     }
 
@@ -188,7 +197,7 @@ mod tests {
     }
 
     fn sealer(connection: &str) -> ConnectionSealer {
-        Sealer::new(&[7; 32]).of(connection)
+        Sealer::new(&[7; 32]).of(connection, connection)
     }
 
     #[test]
@@ -196,7 +205,7 @@ mod tests {
         let held = Held::new(&sealer("a"), &call("{}"), Waits::ToBeSentAgain);
         assert!(is_ours(&sealer("a"), held.state()));
         assert!(!is_ours(&sealer("b"), held.state()));
-        assert!(!is_ours(&Sealer::new(&[8; 32]).of("a"), held.state()));
+        assert!(!is_ours(&Sealer::new(&[8; 32]).of("a", "a"), held.state()));
         assert!(!is_ours(&sealer("a"), "drawbridge.guessed"));
     }
 

@@ -128,6 +128,10 @@ impl Session {
         match state {
             LinkState::Opening => {}
             LinkState::Ready(ready) => {
+                if ready.response.is_some() {
+                    self.on_first_word();
+                }
+                self.handed_over = None;
                 self.give_resume_state().await;
                 self.on_new_session(&ready);
                 if ready.interruptions > std::mem::replace(&mut self.interruptions, ready.interruptions) {
@@ -142,6 +146,7 @@ impl Session {
                 }
             }
             LinkState::Rejected(answer) => {
+                self.on_first_word();
                 if self.initialize.is_some() {
                     self.answer_initialize(answer.line().clone()).await;
                 }

@@ -14,6 +14,8 @@ use crate::mcp::{Message, method};
 
 /// A server may take so many times what it took before.
 const MARGIN: u32 = 2;
+/// What is remembered of that is a multiple of so many milliseconds.
+const STEP_MS: u32 = 25;
 
 /// The start of a session.
 #[derive(Debug, Clone, Copy)]
@@ -96,9 +98,11 @@ impl Context {
         usual.max(self.limits.snapshot_budget).min(self.limits.start_budget)
     }
 
-    /// Remembers how long the server took for its first word, roughly; or that it did not come in time.
+    /// Remembers how long the server took for its first word, so roughly that it is mostly the same; or that it did not
+    /// come in time.
     pub(super) fn note_first_word(&self, took: Option<Duration>) {
-        let millis = took.and_then(|took| u32::try_from(took.as_millis()).ok()?.checked_next_power_of_two());
+        let millis =
+            took.and_then(|took| u32::try_from(took.as_millis()).ok()?.checked_next_multiple_of(STEP_MS));
         self.snapshot.change(self.snapshot.generation(), |snapshot| {
             std::mem::replace(&mut snapshot.first_word_ms, millis) != millis
         });

@@ -100,7 +100,8 @@ pub(super) struct Request {
 impl Request {
     /// Sees the request through.
     pub(super) async fn run(self) -> Ending {
-        match self.context.pause.refusal() {
+        let comes_back = self.held.lock().is_ok_and(|held| held.is_some());
+        match self.context.pause.refusal().filter(|_| !comes_back) {
             Some(refusal) => self.run_while_paused(refusal).await,
             None => self.run_now().await,
         }

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_later_host_finds_all_that_was_kept() {
-        let sealer = Sealer::new(&[7; 32]).of("a.b");
+        let sealer = Sealer::new(&[7; 32]).of("a.b", "a.");
         let session = SessionId::new("secret-session").expect("a session id");
         let upstream = Resume { session, protocol_version: Some("2025-06-18".into()) };
         let mut wishes = Wishes::default();

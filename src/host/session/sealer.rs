@@ -26,9 +26,13 @@ impl Sealer {
         Self { cipher: XChaCha20Poly1305::new(&Key::from(*key)) }
     }
 
-    /// Seals for the connection of that key alone.
-    pub(super) fn of(&self, connection: &str) -> ConnectionSealer {
-        ConnectionSealer { sealer: self.clone(), connection: connection.to_owned() }
+    /// Seals for one connection alone, and what outlives changes of it for its account.
+    pub(super) fn of(&self, connection: &str, account: &str) -> ConnectionSealer {
+        ConnectionSealer {
+            sealer: self.clone(),
+            connection: connection.to_owned(),
+            account: account.to_owned(),
+        }
     }
 }
 
@@ -37,14 +41,15 @@ impl Sealer {
 pub(super) struct ConnectionSealer {
     sealer: Sealer,
     connection: String,
+    account: String,
 }
 
 /// What a sealed text is for: one cannot be passed off as the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
-    /// Going on with a session.
+    /// Going on with a session: of one connection.
     Resume,
-    /// Naming a request that is held.
+    /// Naming a request that is held: of one account, whose server may have moved since.
     Held,
 }
 
@@ -66,11 +71,11 @@ impl ConnectionSealer {
     }
 
     fn bound_to(&self, purpose: Purpose) -> Vec<u8> {
-        let purpose = match purpose {
-            Purpose::Resume => "resume ",
-            Purpose::Held => "held ",
-        };
-        [purpose.as_bytes(), self.connection.as_bytes()].concat()
+        match purpose {
+            Purpose::Resume => format!("resume {}", self.connection),
+            Purpose::Held => format!("held {}", self.account),
+        }
+        .into_bytes()
     }
 }
 
@@ -81,15 +86,18 @@ mod tests {
     #[test]
     fn a_text_opens_for_its_own_connection_purpose_and_key_only() {
         let sealer = Sealer::new(&[7; 32]);
-        let own = sealer.of("a.b");
+        let own = sealer.of("a.b url", "a.");
         let sealed = own.seal(Purpose::Resume, b"secret").expect("sealed");
         assert!(!sealed.contains("secret"));
         assert_eq!(own.open(Purpose::Resume, &sealed).as_deref(), Some(&b"secret"[..]));
         assert_ne!(own.seal(Purpose::Resume, b"secret"), Some(sealed.clone()));
 
         assert_eq!(own.open(Purpose::Held, &sealed), None);
-        assert_eq!(sealer.of("a.c").open(Purpose::Resume, &sealed), None);
-        assert_eq!(Sealer::new(&[8; 32]).of("a.b").open(Purpose::Resume, &sealed), None);
+        assert_eq!(sealer.of("a.c url", "a.").open(Purpose::Resume, &sealed), None);
+        assert_eq!(Sealer::new(&[8; 32]).of("a.b url", "a.").open(Purpose::Resume, &sealed), None);
+        let held = own.seal(Purpose::Held, b"").expect("sealed");
+        assert!(sealer.of("a.b moved", "a.").open(Purpose::Held, &held).is_some(), "it is ours all the same");
+        assert!(sealer.of("a.b url", "c.").open(Purpose::Held, &held).is_none());
         let mut forged = sealed.into_bytes();
         forged[40] ^= 1;
         assert_eq!(own.open(Purpose::Resume, &String::from_utf8_lossy(&forged)), None);

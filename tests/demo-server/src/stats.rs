@@ -25,6 +25,8 @@ pub struct Stats {
     pub token_requests: BTreeMap<String, u64>,
     /// Times the login form was shown.
     pub authorize_pages: u64,
+    /// Of those, in a browser that is remembered.
+    pub remembered_pages: u64,
     /// Authorization codes issued.
     pub authorizations: u64,
     /// Clients registered.

@@ -38,10 +38,14 @@ pub(crate) async fn form(
     };
     match check(&shared, &client, &redirect_uri, &query) {
         Ok(pending) => {
-            shared.recorder.count(|stats| stats.authorize_pages += 1);
+            let known = browser::remembered(&shared, &headers);
+            shared.recorder.count(|stats| {
+                stats.authorize_pages += 1;
+                stats.remembered_pages += u64::from(known.is_some());
+            });
             let shown = pending.clone();
             let id = crate::lock(&shared.oauth).add_pending(pending);
-            page::login(&id, &shown, browser::remembered(&shared, &headers), None)
+            page::login(&id, &shown, known, None)
         }
         Err(error) => send_back(&shared, &redirect_uri, query.get("state"), &[("error", error)]),
     }

@@ -1,5 +1,5 @@
 //! Windows that a sign-in page opens: as far from the app as the page's own, in the same profile, and gone with it.
-//! Tauri knows nothing of them, so nothing of the app is put into their pages.
+//! To Tauri they are that page, which no capability names.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +10,7 @@ use gtk::prelude::*;
 use tauri::Url;
 use webkit2gtk::{
     NavigationPolicyDecision, NavigationPolicyDecisionExt as _, PermissionRequestExt as _,
-    PolicyDecisionExt as _, PolicyDecisionType, URIRequestExt as _, UserContentManager, WebView,
-    WebViewExt as _,
+    PolicyDecisionExt as _, PolicyDecisionType, URIRequestExt as _, WebView, WebViewExt as _,
 };
 
 use super::bar::{self, button};
@@ -52,8 +51,7 @@ fn open(opener: &WebView, wanted: &str, shown: &Shown) -> Option<WebView> {
         tracing::info!("a sign-in page was kept from opening a window");
         return None;
     }
-    let page =
-        WebView::builder().related_view(opener).user_content_manager(&UserContentManager::new()).build();
+    let page = WebView::builder().related_view(opener).build();
     frame::restrict(&page, shown);
     decide(&page, shown);
     let window = gtk::Window::new(gtk::WindowType::Toplevel);

@@ -69,12 +69,12 @@ pub(crate) async fn show(page: &ForeignPage) -> (Session, Screen, App, Panel) {
     (session, screen, app, panel)
 }
 
-fn json(list: &[impl AsRef<str>]) -> String {
+pub(crate) fn json(list: &[impl AsRef<str>]) -> String {
     serde_json::to_string(&list.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap()
 }
 
 /// By the names that pages call them.
-fn every_command() -> Vec<String> {
+pub(crate) fn every_command() -> Vec<String> {
     let manifests: Value = serde_json::from_str(PERMISSIONS).unwrap();
     let mut commands = Vec::new();
     for (owner, manifest) in manifests.as_object().unwrap() {

@@ -68,6 +68,34 @@ async fn a_server_that_hangs_does_not_hang_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_known_server_that_has_answered_the_handshake_is_not_stood_in_for() {
+    let server = DemoServer::start(Config::default()).await.expect("a server");
+    let mut home = Home::new();
+    home.set("DRAWBRIDGE_START_BUDGET", "10m");
+    home.set("DRAWBRIDGE_SNAPSHOT_BUDGET", "1ms");
+    home.add("demo", &server.url()).await;
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    client.tools().await;
+    client.close().await;
+    server.control().add_tool("new_one");
+    server.control().plan(Plan { fault: Fault::Stall, method: Some("tools/list".into()), times: 1 });
+
+    let mut client = home.connect(&["demo"]);
+    client.initialize().await;
+    server.control().wait_for(|stats| stats.open_streams == 1).await;
+    let list = client.ask("tools/list", json!({})).await;
+    server.control().wait_for(|stats| stats.stalled == 1).await;
+    // Longer than a server is waited for that has said nothing.
+    for _ in 0..3 {
+        home.ok(&["status"]).await;
+    }
+    server.control().release_stalled();
+    let (answer, _) = client.answer_to(list).await;
+    assert!(answer["result"]["tools"].to_string().contains("new_one"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_servers_tool_under_our_name_is_neither_shown_nor_remembered() {
     let server = DemoServer::start(Config::default()).await.expect("a server");
     let home = Home::new();

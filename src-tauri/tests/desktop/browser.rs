@@ -3,8 +3,6 @@
 use serde_json::json;
 use url::Url;
 
-use crate::client::Client;
-use crate::desk::Desk;
 use crate::foreign_page::ForeignPage;
 use crate::remote_pages::show;
 use crate::screen::{Key, Screen};
@@ -13,54 +11,6 @@ use crate::tray::Panel;
 use crate::until;
 
 const FOREIGN: &str = "Sign in to foreign";
-
-/// Presses "Open in browser": from the page's first field back past "Cancel". Returns the page that the browser shows.
-async fn hand_over(desk: &Desk) -> Url {
-    let window = desk.open_window().await;
-    desk.screen.cursor_blinks(window).await;
-    desk.screen.press(Key::BackTab);
-    desk.screen.press(Key::BackTab);
-    desk.screen.press(Key::Return);
-    let page = until("a page in the browser", async || desk.session.page_in_browser()).await;
-    desk.screen.gone(window).await;
-    page
-}
-
-async fn nothing_listens(desk: &Desk) {
-    until("the end of the listener", async || desk.app.ports().is_empty().then_some(())).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_goes_on_in_the_browser_if_the_person_likes() {
-    let desk = Desk::new().await;
-
-    let page = hand_over(&desk).await;
-    let redirect = demo_server::sign_in_with_form(&page, "inspector", "inspector123").await.unwrap();
-    assert_eq!(Some(desk.app.ports()), redirect.port().map(|port| vec![port]), "it listens for this alone");
-    let end = demo_server::browser().unwrap().get(redirect).send().await.unwrap();
-    assert!(end.status().is_success());
-
-    desk.panel.shows("Sign out").await;
-    nothing_listens(&desk).await;
-    let mut client = Client::connect(&desk.session, "demo").await;
-    let said = client.call("user_profile").await;
-    assert!(said.contains("inspector@example.com"), "{said}");
-    drop(client);
-    desk.quit().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_in_the_browser_can_be_called_off_from_the_tray() {
-    let desk = Desk::new().await;
-
-    hand_over(&desk).await;
-    assert_eq!(desk.app.ports().len(), 1);
-    desk.panel.click("Cancel sign-in").await;
-
-    desk.panel.shows("demo – sign-in not finished").await;
-    nothing_listens(&desk).await;
-    desk.quit().await;
-}
 
 /// Waits for the page that a window has left to the browser, by itself.
 async fn left_to_browser(session: &Session, screen: &Screen, panel: &Panel) -> Url {

@@ -21,7 +21,6 @@ const STILL: usize = 10;
 const BLINKS: usize = 2;
 const TAB: u32 = 0xff09;
 const RETURN: u32 = 0xff0d;
-const SHIFT: u32 = 0xffe1;
 
 /// A display.
 pub(crate) struct Screen {
@@ -34,8 +33,6 @@ pub(crate) struct Screen {
 pub(crate) enum Key {
     /// To the next field.
     Tab,
-    /// To the field before.
-    BackTab,
     /// The form's first button.
     Return,
 }
@@ -123,11 +120,6 @@ impl Screen {
     pub(crate) fn press(&self, key: Key) {
         match key {
             Key::Tab => self.press_symbol(TAB),
-            Key::BackTab => {
-                self.send(KEY_PRESS_EVENT, SHIFT);
-                self.press_symbol(TAB);
-                self.send(KEY_RELEASE_EVENT, SHIFT);
-            }
             Key::Return => self.press_symbol(RETURN),
         }
     }

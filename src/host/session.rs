@@ -6,6 +6,7 @@
 
 mod ask;
 mod authorized;
+mod away;
 mod calls;
 mod context;
 mod crossing;
@@ -221,6 +222,8 @@ struct Session {
     held: HeldRequests,
     /// What a legacy client has told the server for as long as its session lasts.
     wishes: Wishes,
+    /// What of that it has not been told, because it was left alone.
+    untold: Vec<Wish>,
     /// The upstream session that was last told what it has to remember, by its generation.
     told_session: u64,
     /// The upstream session of an earlier Host, until the link is ready.
@@ -252,6 +255,7 @@ impl Session {
             listens: Listens::default(),
             held: HeldRequests::default(),
             wishes: Wishes::default(),
+            untold: Vec::new(),
             told_session: 0,
             handed_over: None,
             given_lists: BTreeSet::new(),

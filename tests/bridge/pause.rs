@@ -1,6 +1,6 @@
 //! While Drawbridge is paused, servers are left alone and clients stay.
 
-use demo_server::{Config, DemoServer, Eras};
+use demo_server::{Config, DemoServer, Eras, Stats};
 use serde_json::{Value, json};
 
 use crate::modern::request;
@@ -118,4 +118,42 @@ async fn a_modern_client_is_told_so_and_hears_of_changes_afterwards() {
     client.send(&request(5, "tools/list", "")).await;
     let (tools, _) = client.answer_to(5).await;
     assert!(tools["result"]["tools"].to_string().contains("new_one"), "{tools}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_client_asks_in_passing_does_not_fail_and_its_server_is_told_afterwards() {
+    for eras in [Eras::Legacy, Eras::Modern] {
+        let (server, home, mut client) = session_with(Config { eras, ..Config::default() }).await;
+        server.control().wait_for(|stats| stats.open_streams == 1).await;
+        pause(&home, "pause").await;
+        let before = server.control().journal().len();
+        let reference = json!({ "type": "ref/prompt", "name": "greeting" });
+        let argument = json!({ "name": "name", "value": "a" });
+        for (method, params, result) in [
+            ("logging/setLevel", json!({ "level": "warning" }), json!({})),
+            ("resources/subscribe", json!({ "uri": "demo://other" }), json!({})),
+            ("resources/unsubscribe", json!({ "uri": "demo://other" }), json!({})),
+            ("resources/subscribe", json!({ "uri": "demo://welcome" }), json!({})),
+            (
+                "completion/complete",
+                json!({ "ref": reference, "argument": argument }),
+                json!({ "completion": { "values": [] } }),
+            ),
+        ] {
+            assert_eq!(client.request(method, params).await["result"], result, "{method}");
+        }
+        assert_eq!(server.control().journal().len(), before, "the server heard nothing of all that");
+
+        pause(&home, "resume").await;
+        let is_told = |stats: &Stats| match eras {
+            Eras::Modern => stats.method("subscriptions/listen") == 2 && stats.open_streams == 1,
+            Eras::Legacy | Eras::Both => ["logging/setLevel", "resources/subscribe", "resources/unsubscribe"]
+                .iter()
+                .all(|method| stats.method(method) == 1),
+        };
+        server.control().wait_for(is_told).await;
+        let told = server.control().journal();
+        let told: Vec<_> = told[before..].iter().map(|seen| String::from_utf8_lossy(&seen.body)).collect();
+        assert!(told.iter().any(|body| body.contains("demo://welcome")), "{told:?}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::endpoint::frame::Frame;
 use crate::failure::Failure;
 use crate::mcp::era::Era;
 use crate::mcp::translate::meta::Client;
-use crate::mcp::{self, Kind, Message, RequestId, method};
+use crate::mcp::{Kind, Message, RequestId, method};
 
 use super::crossing::Crossing;
 use super::held::Held;
@@ -69,16 +69,8 @@ impl Session {
             return self.on_initialize(id, message);
         }
         self.ensure_link(&message);
-        if self.era == Era::Legacy && method == "ping" && (!self.is_open() || self.context.pause.is_on()) {
-            return self.reply(mcp::result_response(&id, "{}")).await;
-        }
-        if self.era == Era::Legacy
-            && self.is_away()
-            && let Some(wish @ Wish::Level(_)) = Wish::of(&message)
-        {
-            self.note_wish(wish).await;
-            self.wish_at_modern_server();
-            return self.reply(mcp::result_response(&id, "{}")).await;
+        if let Some(answer) = self.answer_while_away(&id, &message).await {
+            return self.reply(answer).await;
         }
         if let Some(answer) = self.answer_for_absent_capability(&id, &method) {
             return self.reply(answer).await;
@@ -139,20 +131,6 @@ impl Session {
             )
             | None => Crossing::None,
         }
-    }
-
-    /// Whether the server is known not to be there just now.
-    fn is_away(&self) -> bool {
-        let away = |link: &Link| match &*link.state().borrow() {
-            LinkState::SignedOut | LinkState::StepUpNeeded(_) | LinkState::Down { .. } => true,
-            LinkState::Opening | LinkState::Ready(_) | LinkState::Rejected(_) => false,
-        };
-        self.link.as_ref().is_some_and(away)
-    }
-
-    fn is_open(&self) -> bool {
-        let open = |link: &Link| matches!(&*link.state().borrow(), LinkState::Ready(ready) if ready.settled);
-        self.link.as_ref().is_some_and(open)
     }
 
     pub(super) fn on_initialize(&mut self, id: RequestId, message: Message) {

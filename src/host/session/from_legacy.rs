@@ -152,10 +152,16 @@ impl Session {
         if let Some(level) = self.wishes.level() {
             link.set_level(level);
         }
-        for uri in self.wishes.subscribed().cloned() {
-            let subscribed = link.subscribed().clone();
-            self.tasks.spawn(async move { subscribed.subscribe(uri).await });
+        let uris: Vec<_> = self.wishes.subscribed().cloned().collect();
+        for uri in uris {
+            self.subscribe_at_modern_server(uri);
         }
+    }
+
+    pub(super) fn subscribe_at_modern_server(&mut self, uri: String) {
+        let Some(link) = &self.link else { return };
+        let subscribed = link.subscribed().clone();
+        self.tasks.spawn(async move { subscribed.subscribe(uri).await });
     }
 
     /// The server has to remember this, or will once it is there; so has the next Host.

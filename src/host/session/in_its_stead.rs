@@ -215,6 +215,7 @@ impl Session {
         if let Some(link) = &self.link {
             link.retry();
         }
+        self.tell_of_wishes();
         self.prefetch();
     }
 

@@ -62,7 +62,7 @@ pub(super) fn list(method: &str, known: &str, sign_in: Option<&str>, era: Era) -
 /// An answer that lets a client go on where the server has nothing of the kind.
 pub(super) fn empty(id: &RequestId, method: &str, era: Era) -> Option<bytes::Bytes> {
     let result = match method {
-        "ping" | "logging/setLevel" => "{}".to_owned(),
+        "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => "{}".to_owned(),
         "completion/complete" => match era {
             Era::Legacy => r#"{"completion":{"values":[]}}"#.to_owned(),
             Era::Modern => r#"{"completion":{"values":[]},"resultType":"complete"}"#.to_owned(),

@@ -28,6 +28,28 @@ impl Wish {
             _ => None,
         }
     }
+
+    /// Whether the later one of both is what counts.
+    pub(super) fn is_about_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Level(_), Self::Level(_)) => true,
+            (
+                Self::Subscribe(one) | Self::Unsubscribe(one),
+                Self::Subscribe(two) | Self::Unsubscribe(two),
+            ) => one == two,
+            (Self::Level(_), Self::Subscribe(_) | Self::Unsubscribe(_))
+            | (Self::Subscribe(_) | Self::Unsubscribe(_), Self::Level(_)) => false,
+        }
+    }
+
+    /// The request that tells the server of it.
+    pub(super) fn request(&self, id: &RequestId) -> Message {
+        match self {
+            Self::Subscribe(uri) => subscription::subscribe(id, uri, true),
+            Self::Unsubscribe(uri) => subscription::subscribe(id, uri, false),
+            Self::Level(level) => handshake::set_level(id, *level),
+        }
+    }
 }
 
 /// All of it.
@@ -64,10 +86,9 @@ impl Wishes {
 
     /// The requests that tell a new session of it.
     pub(super) fn requests(&self, mut next_id: impl FnMut() -> RequestId) -> Vec<Message> {
-        let subscribed = self.subscribed.iter().map(|uri| subscription::subscribe(&next_id(), uri, true));
-        let mut requests: Vec<_> = subscribed.collect();
-        requests.extend(self.level().map(|level| handshake::set_level(&next_id(), level)));
-        requests
+        let subscribed = self.subscribed.iter().cloned().map(Wish::Subscribe);
+        let wishes = subscribed.chain(self.level().map(Wish::Level));
+        wishes.map(|wish| wish.request(&next_id())).collect()
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod client_config;
 pub mod endpoint;
 pub mod failure;
 pub mod host;

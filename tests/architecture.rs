@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("paths", &["endpoint"]),
     ("net", &["redact"]),
     ("registry", &["net::AddressClass", "redact"]),
+    ("client_config", &["private_file", "registry::write_atomically"]),
     ("upstream", &["mcp", "net", "redact"]),
     ("oauth", &["net", "secret", "redact", "private_file", "peer"]),
     (

@@ -22,7 +22,7 @@ use crate::hosting::{self, Start};
 use crate::notify::Teller;
 use crate::settings::SettingsFile;
 use crate::view::View;
-use crate::{automation, bindings, desktop, run};
+use crate::{automation, bindings, client_watch, desktop, run};
 
 /// How long a Host without a tray icon stays when no window is open and no client needs it.
 const IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
@@ -195,9 +195,12 @@ impl SettingUp {
         app.state::<HasTray>().set(tray.is_some());
         let shutdown = CancellationToken::new();
         tokio::spawn(end_when_told(shutdown.clone()));
+        let teller = Teller::spawn(app, &handle);
+        let kept = app.state::<Paths>().state.join("client-entries.json");
+        tokio::spawn(client_watch::run(kept, teller.clone()));
         let serving = run::Serving {
             app: app.clone(),
-            teller: Teller::spawn(app, &handle),
+            teller,
             host: handle,
             tray,
             place: self.place.clone(),

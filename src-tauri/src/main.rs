@@ -9,6 +9,7 @@ mod app;
 mod approval;
 mod automation;
 mod bindings;
+mod client_watch;
 mod clipboard;
 mod commands;
 mod desktop;

@@ -4,12 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge::api::types::{AccountStateView, ServerView};
+use drawbridge::client_config::Change;
 use drawbridge::host::tool_changes::{LastChanges, ToolChange};
+use drawbridge::redact;
 
 use crate::menu::Action;
 
 /// An account: server and label.
 type Account = (String, String);
+
+/// What became of a client's entries, by name.
+pub(crate) type ClientChanges = BTreeMap<String, Change>;
 
 /// Why the person is told something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +25,8 @@ pub(crate) enum Cause {
     Tools(Account),
     /// A sign-in in a window has worked.
     SignedIn(Account),
+    /// Somebody has changed entries of the client of this name.
+    Client(&'static str),
 }
 
 /// A notification.
@@ -101,16 +108,23 @@ impl Notices {
         steps
     }
 
+    /// What follows from changes in a client's config.
+    pub(crate) fn of_client(&mut self, client: &'static str, changes: &ClientChanges) -> Vec<Step> {
+        let is_new = self.told.insert(Cause::Client(client));
+        if is_new { vec![Step::Show(other_entries(client, changes))] } else { Vec::new() }
+    }
+
     /// The person has seen a notification: what changes from now on is news.
     pub(crate) fn seen(&mut self, cause: &Cause) {
-        if let Cause::Tools(_) = cause {
-            self.told.remove(cause);
+        match cause {
+            Cause::Tools(_) | Cause::Client(_) => _ = self.told.remove(cause),
+            Cause::Lapsed(_) | Cause::SignedIn(_) => {}
         }
     }
 
-    /// The person looks at the main window, which shows the tools.
+    /// The person looks at the main window, which shows the tools and what clients need.
     pub(crate) fn window_is_shown(&mut self) -> Vec<Step> {
-        let is_seen = |cause: &Cause| matches!(cause, Cause::Tools(_));
+        let is_seen = |cause: &Cause| matches!(cause, Cause::Tools(_) | Cause::Client(_));
         self.told.extract_if(.., is_seen).map(Step::Withdraw).collect()
     }
 }
@@ -150,6 +164,25 @@ fn other_tools(account: Account, change: &ToolChange) -> Notice {
         button: None,
         is_passing: false,
         cause: Cause::Tools(account),
+    }
+}
+
+fn other_entries(client: &'static str, changes: &ClientChanges) -> Notice {
+    let of = |wanted: Change| {
+        let those = changes.iter().filter(|(_, change)| **change == wanted);
+        those.map(|(name, _)| redact::plain(name, 60)).collect::<Vec<_>>().join(", ")
+    };
+    let says = |what: &str, names: String| (!names.is_empty()).then(|| format!("{what}: {names}."));
+    let gone = says("No longer starts Drawbridge", of(Change::Gone));
+    let other = says("Starts it in another way", of(Change::Other));
+    let parts = [gone, other, Some("If that was not you, copy the entry again.".to_owned())];
+    Notice {
+        cause: Cause::Client(client),
+        title: format!("The MCP config of {client} was changed"),
+        text: parts.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        click: Action::Open,
+        button: None,
+        is_passing: false,
     }
 }
 
@@ -257,6 +290,24 @@ mod tests {
         assert_eq!(notices.window_is_shown(), [Step::Withdraw(notice.cause.clone())]);
         assert_eq!(notices.of_tools(&changes(4)).len(), 1);
         assert_eq!(notices.of_servers(&linear(signed_in_state(None))), [], "servers say nothing about tools");
+    }
+
+    #[test]
+    fn a_clients_changed_entries_are_told_once_until_the_person_has_seen_it() {
+        let mut notices = Notices::default();
+        let changes: ClientChanges = [("a", Change::Gone), ("b", Change::Other), ("c", Change::Gone)]
+            .map(|(name, change)| (name.to_owned(), change))
+            .into();
+        let steps = notices.of_client("Cursor", &changes);
+        let [Step::Show(notice)] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!(notice.title, "The MCP config of Cursor was changed");
+        let says = "No longer starts Drawbridge: a, c. Starts it in another way: b. \
+                    If that was not you, copy the entry again.";
+        assert_eq!(notice.text, says);
+        assert_eq!(notices.of_client("Cursor", &changes), []);
+        assert_eq!(notices.of_client("Zed", &changes).len(), 1, "another client");
+        assert_eq!(notices.window_is_shown().len(), 2);
+        assert_eq!(notices.of_client("Cursor", &changes).len(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::front::{Wish, Wishes};
-use crate::notice::{self, Cause, Notice, Notices, Step};
+use crate::notice::{self, Cause, ClientChanges, Notice, Notices, Step};
 use crate::settings::SettingsFile;
 
 mod post;
@@ -35,6 +35,8 @@ pub(crate) enum News {
     SignedIn(String, String),
     /// The main window is in front.
     WindowShown,
+    /// Somebody has changed entries of the client of this name.
+    ClientChanged(&'static str, ClientChanges),
 }
 
 /// What the person did about a notification.
@@ -96,6 +98,10 @@ impl Notifier {
                 news = told.recv() => match news {
                     Some(News::SignedIn(server, label)) => self.signed_in(server, label).await,
                     Some(News::WindowShown) => self.notices.window_is_shown(),
+                    Some(News::ClientChanged(client, changes)) if self.are_wanted() => {
+                        self.notices.of_client(client, &changes)
+                    }
+                    Some(News::ClientChanged(..)) => continue,
                     None => return,
                 },
                 Ok(()) = servers.changed() => {

@@ -11,6 +11,7 @@ mod accounts;
 mod app;
 mod browser;
 mod client;
+mod client_configs;
 mod codes;
 mod desk;
 mod foreign_page;

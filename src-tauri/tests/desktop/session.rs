@@ -107,7 +107,8 @@ impl Session {
         Some(Url::parse(&page).expect("a browser gets an address"))
     }
 
-    fn folder(&self, name: &str) -> PathBuf {
+    /// A folder or file of it.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 

@@ -200,7 +200,7 @@ impl Host {
         let end = async {
             tokio::select! {
                 () = shutdown.cancelled() => tracing::info!("asked to end"),
-                () = own.cancelled() => tracing::info!("asked to end over the control API"),
+                () = own.cancelled() => tracing::info!("a person asked it to end"),
                 () = idle => tracing::info!("idle for long enough"),
             }
             own.cancel();

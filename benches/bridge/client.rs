@@ -51,6 +51,11 @@ impl Client {
         }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     pub async fn close(mut self) -> Result<()> {
         drop(self.stdin.take());
         if tokio::time::timeout(Duration::from_secs(5), self.child.wait()).await.is_err() {

@@ -124,7 +124,7 @@ async fn measure_stdio(name: &'static str, command: impl Fn() -> Command) -> Res
         client.answer().await?;
     }
     let burst = start.elapsed();
-    let memory = client.child.id().and_then(memory_of_tree);
+    let memory = client.pid().and_then(memory_of_tree);
     client.close().await?;
     Ok(row(name, starts, calls, burst, memory))
 }

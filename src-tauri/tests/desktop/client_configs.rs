@@ -35,7 +35,10 @@ async fn an_entry_that_starts_something_else_is_told_also_after_a_restart() {
     let seen = session.drawbridge_home().join("state/client-entries.json");
     until("the entries to be seen", async || std::fs::read(&seen).ok()).await;
 
-    write(&file, &json!({ "a": { "command": "npx", "args": ["other"] }, "b": ours("github"), "c": ours("x") }));
+    write(
+        &file,
+        &json!({ "a": { "command": "npx", "args": ["other"] }, "b": ours("github"), "c": ours("x") }),
+    );
     tray.click(CHANGED, "Open").await;
     let main = screen.window("Drawbridge").await;
     screen.stands_still(main).await;

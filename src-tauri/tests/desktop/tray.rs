@@ -9,6 +9,8 @@ use zbus::{Connection, interface};
 use crate::until;
 
 const MENU: &str = "com.canonical.dbusmenu";
+/// What the bus answers for somebody who got a call and left it without an answer.
+const WENT_AWAY: &str = "org.freedesktop.DBus.Error.NoReply";
 
 /// Where a tray icon is on the bus.
 #[derive(Debug, Clone)]
@@ -92,13 +94,18 @@ impl Panel {
         until("the end of the menu", async || self.menu().await.is_none().then_some(())).await;
     }
 
-    /// Clicks a line. One that is just being drawn anew takes no click.
+    /// Clicks a line. One that is just being drawn anew takes no click. An app that is told to quit may be gone before
+    /// it has said that it was.
     pub(crate) async fn click(&self, label: &str) {
         until(&format!("a click on {label:?}"), async || {
             let event = (find(&self.menu().await?, label)?, "clicked", Value::from(""), 0_u32);
             let (icon, path) = self.menu_place().await?;
             let owner = Some(icon.owner.as_str());
-            self.bus.call_method(owner, &path, Some(MENU), "Event", &event).await.ok()
+            match self.bus.call_method(owner, &path, Some(MENU), "Event", &event).await {
+                Ok(_) => Some(()),
+                Err(zbus::Error::MethodError(name, ..)) => (name.as_str() == WENT_AWAY).then_some(()),
+                Err(_) => None,
+            }
         })
         .await;
     }

@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use url::Url;
 
 /// A client on a command's stdio.
-pub struct Client {
+pub(crate) struct Client {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -19,7 +19,7 @@ pub struct Client {
 
 impl Client {
     /// Starts the command; returns once `initialize` is answered.
-    pub async fn open(mut command: Command) -> Result<Self> {
+    pub(crate) async fn open(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let stdin = child.stdin.take();
@@ -31,17 +31,17 @@ impl Client {
         Ok(client)
     }
 
-    pub async fn ask(&mut self, number: usize) -> Result<()> {
+    pub(crate) async fn ask(&mut self, number: usize) -> Result<()> {
         self.send(&call(number)).await
     }
 
-    pub async fn send(&mut self, message: &Value) -> Result<()> {
+    pub(crate) async fn send(&mut self, message: &Value) -> Result<()> {
         let stdin = self.stdin.as_mut().context("stdin is closed")?;
         Ok(stdin.write_all(format!("{message}\n").as_bytes()).await?)
     }
 
     /// Reads up to the next answer.
-    pub async fn answer(&mut self) -> Result<()> {
+    pub(crate) async fn answer(&mut self) -> Result<()> {
         loop {
             let line = self.stdout.next_line().await?.context("stdout ended")?;
             if line.contains("\"result\"") {
@@ -52,11 +52,11 @@ impl Client {
     }
 
     /// Its process.
-    pub fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    pub async fn close(mut self) -> Result<()> {
+    pub(crate) async fn close(mut self) -> Result<()> {
         drop(self.stdin.take());
         if tokio::time::timeout(Duration::from_secs(5), self.child.wait()).await.is_err() {
             self.child.kill().await?;
@@ -66,14 +66,14 @@ impl Client {
 }
 
 /// A client that speaks HTTP itself.
-pub struct Direct {
+pub(crate) struct Direct {
     http: reqwest::Client,
     url: Url,
     session: String,
 }
 
 impl Direct {
-    pub async fn open(url: &Url) -> Result<Self> {
+    pub(crate) async fn open(url: &Url) -> Result<Self> {
         #[allow(clippy::disallowed_methods, reason = "this is what the bridge is measured against")]
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
         let mut direct = Self { http, url: url.clone(), session: String::new() };
@@ -84,7 +84,7 @@ impl Direct {
         Ok(direct)
     }
 
-    pub async fn call(&self, number: usize) -> Result<()> {
+    pub(crate) async fn call(&self, number: usize) -> Result<()> {
         let answer = self.post(&call(number)).await?;
         let body = answer.bytes().await?;
         ensure!(memchr::memmem::find(&body, b"\"result\"").is_some(), "{}", String::from_utf8_lossy(&body));
@@ -104,7 +104,7 @@ impl Direct {
 }
 
 /// Drawbridge with a home of its own.
-pub fn drawbridge(home: &Path, args: &[&str]) -> Command {
+pub(crate) fn drawbridge(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drawbridge"));
     command
         .args(args)

@@ -17,7 +17,7 @@ const IN_FLIGHT: usize = 64;
 const BURST: usize = 4000;
 
 /// Measures all of them, one after the other.
-pub async fn measure(url: &Url) -> Result<()> {
+pub(crate) async fn measure(url: &Url) -> Result<()> {
     let home = tempfile::tempdir()?;
     let mut rows = vec![measure_direct(url).await?];
     rows.push(measure_stdio("drawbridge", || drawbridge(home.path(), &["connect", url.as_str()])).await?);

@@ -49,7 +49,7 @@ struct Answered {
 }
 
 /// Adds the servers, lets half of them fail, and starts clients: one after the other, then all at once.
-pub async fn measure(runtime: &Runtime) -> Result<()> {
+pub(crate) async fn measure(runtime: &Runtime) -> Result<()> {
     let home = tempfile::tempdir()?;
     let mut servers = Vec::new();
     for at in 0..SERVERS {

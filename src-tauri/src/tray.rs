@@ -1,21 +1,28 @@
 //! Draws the plain menu and icon of `menu` with Tauri, and hands clicks on.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use drawbridge::api::types::ServerView;
 use tauri::image::Image;
 use tauri::menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Wry, include_image};
+use tokio::time::sleep;
 
 use crate::menu::{Action, Item, Overall, menu};
 use crate::panel::Panel;
+
+/// How long a click may be under way to a menu that was replaced.
+const CLICK_LIMIT: Duration = Duration::from_secs(2);
 
 /// The tray icon and what it shows.
 pub(crate) struct Tray {
     icon: TrayIcon,
     panel: Panel,
     shown: (Vec<Item>, Overall),
+    menu: Menu<Wry>,
 }
 
 impl Tray {
@@ -32,21 +39,23 @@ impl Tray {
         }
         let (panel, shown) = (Panel::find(), values(servers, is_paused));
         let build = || {
-            TrayIconBuilder::<Wry>::with_id("tray")
+            let menu = drawn_menu(app, &shown.0)?;
+            let icon = TrayIconBuilder::<Wry>::with_id("tray")
                 .icon(picture(shown.1, panel))
                 .icon_as_template(panel == Panel::Template)
                 .tooltip(shown.1.words())
-                .menu(&drawn_menu(app, &shown.0)?)
+                .menu(&menu)
                 .on_menu_event(move |_, event| {
                     if let Some(action) = Action::of_id(event.id().as_ref()) {
                         on_click(action);
                     }
                 })
-                .build(app)
+                .build(app)?;
+            Ok::<_, tauri::Error>((icon, menu))
         };
         // The library behind it panics where the system's own part of it is not installed.
         match catch_unwind(AssertUnwindSafe(build)) {
-            Ok(Ok(icon)) => Some(Self { icon, panel, shown }),
+            Ok(Ok((icon, menu))) => Some(Self { icon, panel, shown, menu }),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "no tray icon");
                 None
@@ -61,21 +70,33 @@ impl Tray {
     /// Shows how the servers stand now; draws only what is different.
     pub(crate) fn update(&mut self, app: &AppHandle, servers: &[ServerView], is_paused: bool) {
         let new = values(servers, is_paused);
-        if let Err(error) = self.draw(app, &new) {
-            tracing::warn!(%error, "the tray could not be drawn");
+        match self.draw(app, &new) {
+            Ok(()) => self.shown = new,
+            Err(error) => tracing::warn!(%error, "the tray could not be drawn"),
         }
-        self.shown = new;
     }
 
-    fn draw(&self, app: &AppHandle, new: &(Vec<Item>, Overall)) -> tauri::Result<()> {
+    fn draw(&mut self, app: &AppHandle, new: &(Vec<Item>, Overall)) -> tauri::Result<()> {
         if new.0 != self.shown.0 {
-            self.icon.set_menu(Some(drawn_menu(app, &new.0)?))?;
+            self.replace_menu(drawn_menu(app, &new.0)?)?;
         }
         if new.1 != self.shown.1 {
             self.icon
                 .set_icon_with_as_template(Some(picture(new.1, self.panel)), self.panel == Panel::Template)?;
             self.icon.set_tooltip(Some(new.1.words()))?;
         }
+        Ok(())
+    }
+
+    /// A click that the system has taken already is handed to the line it was meant for, so that line has to be
+    /// there a little longer.
+    fn replace_menu(&mut self, menu: Menu<Wry>) -> tauri::Result<()> {
+        self.icon.set_menu(Some(menu.clone()))?;
+        let before = mem::replace(&mut self.menu, menu);
+        tokio::spawn(async move {
+            sleep(CLICK_LIMIT).await;
+            drop(before);
+        });
         Ok(())
     }
 }

@@ -3,12 +3,47 @@
 use demo_server::{Config, DemoServer};
 
 use crate::app::{App, add_server, drawbridge};
+use crate::desk::{Desk, WINDOW};
 use crate::message_tray::MessageTray;
 use crate::screen::Screen;
 use crate::session::Session;
 use crate::tray::Panel;
 
+const SIGNED_IN: &str = "Signed in to demo as demo@example.com";
+const LAPSED: &str = "Sign in to demo again";
 const OTHER_TOOLS: &str = "The tools of open have changed";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_is_told_when_its_window_closes_and_once_when_it_lapses() {
+    let desk = Desk::new().await;
+    let tray = MessageTray::start(desk.session.bus()).await;
+    let asks = drawbridge(&desk.session, &["edit", "demo", "--scope", "mcp openid offline_access"]).await;
+    assert!(asks.status.success(), "{}", String::from_utf8_lossy(&asks.stderr));
+    drawbridge(&desk.session, &["tools", "demo"]).await;
+    let window = desk.open_window().await;
+    desk.fill_in(window, "demo", "demo123").await;
+    tray.click(SIGNED_IN, "Open").await;
+    let main = desk.screen.window("Drawbridge").await;
+    desk.screen.stands_still(main).await;
+    desk.screen.close(main);
+    desk.screen.no_window("Drawbridge").await;
+
+    desk.server.control().revoke_tokens(None);
+    for _ in 0..2 {
+        // A list is answered from memory, so no window opens for it.
+        drawbridge(&desk.session, &["tools", "demo"]).await;
+        tray.shows(LAPSED).await;
+    }
+    tray.click(LAPSED, "Sign in").await;
+    let window = desk.screen.window(WINDOW).await;
+    desk.screen.stands_still(window).await;
+    desk.screen.close(window);
+    desk.screen.no_window(WINDOW).await;
+    desk.panel.shows("demo – sign-in not finished").await;
+
+    assert_eq!(tray.titles(), [SIGNED_IN, LAPSED]);
+    desk.quit().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_tools_are_told_once_until_the_window_was_looked_at() {

@@ -21,6 +21,7 @@ use crate::front::{Wish, Wishes};
 use crate::hosting::{self, Start};
 use crate::notify::Teller;
 use crate::settings::SettingsFile;
+use crate::sign_in::Shows;
 use crate::view::View;
 use crate::{automation, bindings, client_watch, desktop, run};
 
@@ -167,6 +168,7 @@ fn build(
         .manage(settings)
         .manage(approvals)
         .manage(wishes)
+        .manage(Shows::default())
         .manage(HasTray::default())
         .invoke_handler(bindings.invoke_handler())
         .build(tauri::generate_context!())?;

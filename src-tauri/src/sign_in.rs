@@ -4,9 +4,8 @@
 //! gone with it unless the person has it kept, and it goes to pages alone. Above the page stands a bar
 //! that the page cannot reach.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use drawbridge::host::HostHandle;
 use drawbridge::host::account::{
@@ -14,15 +13,13 @@ use drawbridge::host::account::{
     WindowSignIn,
 };
 use drawbridge::oauth::login::Next;
-use drawbridge::oauth::window::{Navigation, shown_site};
+use drawbridge::oauth::window::Navigation;
 use drawbridge::redact::plain;
 use drawbridge::registry::AccountLabel;
-use tauri::webview::{PageLoadEvent, PermissionResponse};
-use tauri::{
-    AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent, Wry,
-};
+use tauri::{AppHandle, Manager as _, Url, WebviewWindow};
 
 use crate::front::{Wish, Wishes};
+use crate::menu::Action;
 
 #[cfg(target_os = "linux")]
 mod bar;
@@ -33,12 +30,16 @@ mod elsewhere;
 mod facts;
 mod frame;
 #[cfg(target_os = "linux")]
+mod passkey;
+#[cfg(target_os = "linux")]
 mod popup;
+mod shows;
+mod window;
+
+pub(crate) use shows::Shows;
 
 /// What every label of such a window begins with.
 const LABEL: &str = "sign-in-";
-
-type Builder<'a> = WebviewWindowBuilder<'a, Wry, AppHandle>;
 
 impl SignInWindows for Wishes {
     fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError> {
@@ -62,32 +63,34 @@ struct Shown {
     handed_over: Arc<AtomicBool>,
     /// Whether the person has agreed to what it is about, so that a browser need not ask.
     has_begun: Arc<AtomicBool>,
+    /// Whether its pages turned out to work in browsers alone.
+    #[cfg(target_os = "linux")]
+    has_left: Arc<AtomicBool>,
     /// The windows that its pages have open.
     #[cfg(target_os = "linux")]
     popups: popup::Popups,
 }
 
-/// Shows a sign-in, or brings its window to the front.
+/// Shows a sign-in, or brings its window to the front. One whose window the person is just closing is called off, so
+/// it is begun anew after that.
 ///
 /// # Errors
 /// What the system says.
 pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> {
-    let label = label(&sign_in);
-    if let Some(window) = app.get_webview_window(&label) {
-        return window.set_focus();
+    if let Some(shown) = app.state::<Shows>().find(&sign_in) {
+        if let Some(window) = shown.open_window() {
+            return window.set_focus();
+        }
+        if !shown.handed_over.load(Ordering::Relaxed) {
+            tokio::spawn(shown.begin_anew());
+            return Ok(());
+        }
     }
     let profile = app.state::<HostHandle>().kept_profile(&sign_in.account)?;
-    let shown = Shown {
-        app: app.clone(),
-        label,
-        sign_in: Arc::new(sign_in),
-        handed_over: Arc::default(),
-        has_begun: Arc::default(),
-        #[cfg(target_os = "linux")]
-        popups: popup::Popups::default(),
-    };
+    let shown = Shown::new(app, sign_in);
     let window = shown.build(profile)?;
     frame::put_around(&window, &shown)?;
+    app.state::<Shows>().add(&shown);
     tokio::spawn(shown.close_at_the_end());
     Ok(())
 }
@@ -111,71 +114,30 @@ fn account_name(account: &AccountKey, facts: &SignInFacts) -> String {
     }
 }
 
-/// One window for an account. Labels of windows know few letters.
-fn label(sign_in: &WindowSignIn) -> String {
-    let account: String = sign_in.account.label.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("{LABEL}{}-{account}", sign_in.account.entry)
-}
-
 impl Shown {
-    /// An empty window: nothing is loaded before its frame is there.
-    fn build(&self, profile: Option<PathBuf>) -> tauri::Result<WebviewWindow> {
-        let facts = &self.sign_in.facts;
-        let nowhere = Url::parse("about:blank").expect("a URL");
-        let navigating = self.clone();
-        let window = WebviewWindowBuilder::new(&self.app, &self.label, WebviewUrl::External(nowhere))
-            .title(format!("Sign in to {}", account_name(&self.sign_in.account, facts)))
-            .inner_size(520.0, 720.0)
-            .min_inner_size(360.0, 420.0)
-            .devtools(false)
-            .zoom_hotkeys_enabled(true)
-            // One that opens by itself takes nobody's keyboard away.
-            .focused(facts.asked_by.is_none())
-            .on_navigation(move |url| navigating.may_go(url))
-            .on_page_load(|_, page| {
-                if let PageLoadEvent::Finished = page.event() {
-                    tracing::debug!(site = %shown_site(page.url()), "a sign-in page was loaded");
-                }
-            })
-            .on_download(|_, _| false)
-            .on_permission_request(|_, _| PermissionResponse::Deny);
-        let window = match profile {
-            None => window.incognito(true),
-            Some(folder) => kept(window, folder),
-        };
-        let window = self.with_popups(window).build()?;
-        let closing = self.clone();
-        window.on_window_event(move |event| {
-            if let WindowEvent::Destroyed = event {
-                closing.decline();
-                let (host, account) =
-                    (closing.app.state::<HostHandle>().inner().clone(), closing.sign_in.account.clone());
-                tauri::async_runtime::spawn(async move { host.tidy_profile(&account).await });
-            }
-        });
-        Ok(window)
-    }
-
-    /// What becomes of windows that the page opens: on Linux `frame` allows some.
-    #[cfg(target_os = "linux")]
-    fn with_popups<'a>(&self, window: Builder<'a>) -> Builder<'a> {
-        window
-    }
-
-    /// Elsewhere they go to the browser, where people know them.
-    #[cfg(not(target_os = "linux"))]
-    fn with_popups<'a>(&self, window: Builder<'a>) -> Builder<'a> {
-        let redirect = self.sign_in.redirect;
-        window.on_new_window(move |url, _| {
-            if url.scheme() == "https" && Navigation::of(&url, redirect) == Navigation::Go {
-                open_in_browser(&url);
-            }
-            tauri::webview::NewWindowResponse::Deny
-        })
+    /// No label is used twice, because a window that is being closed has its own still.
+    fn new(app: &AppHandle, sign_in: WindowSignIn) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        Self {
+            app: app.clone(),
+            label: format!("{LABEL}{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
+            sign_in: Arc::new(sign_in),
+            handed_over: Arc::default(),
+            has_begun: Arc::default(),
+            #[cfg(target_os = "linux")]
+            has_left: Arc::default(),
+            #[cfg(target_os = "linux")]
+            popups: popup::Popups::default(),
+        }
     }
 
     fn window(&self) -> Option<WebviewWindow> {
         self.app.get_webview_window(&self.label)
+    }
+
+    /// The window, unless it is being closed: then it answers no questions.
+    fn open_window(&self) -> Option<WebviewWindow> {
+        self.window().filter(|window| window.is_visible().is_ok())
     }
 
     /// Decides about every address that the page or one of its frames wants to go to.
@@ -184,6 +146,10 @@ impl Shown {
             Navigation::Go => true,
             Navigation::Refused => {
                 tracing::info!(scheme = %url.scheme(), "a sign-in page was kept from going elsewhere");
+                false
+            }
+            Navigation::AsksForPasskey => {
+                self.tell_of_passkey();
                 false
             }
             Navigation::Returned(query) => {
@@ -195,6 +161,25 @@ impl Shown {
                 });
                 false
             }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn tell_of_passkey(&self) {
+        self.with_page(|page| passkey::tell(&page));
+    }
+
+    /// Elsewhere the system has passkeys itself, and no script of ours is in the page.
+    #[cfg(not(target_os = "linux"))]
+    fn tell_of_passkey(&self) {}
+
+    /// Does something with the page in the window, if that is still there.
+    #[cfg(target_os = "linux")]
+    fn with_page(&self, act: impl FnOnce(webkit2gtk::WebView) + Send + 'static) {
+        if let Some(window) = self.window()
+            && let Err(error) = window.with_webview(move |webview| act(webview.inner()))
+        {
+            tracing::warn!(%error, "the sign-in window cannot be reached");
         }
     }
 
@@ -252,13 +237,34 @@ impl Shown {
     }
 
     async fn close_at_the_end(self) {
-        let sign_in: WindowSignIn = (*self.sign_in).clone();
-        let (server, label) = (sign_in.facts.server_name.clone(), sign_in.account.label.clone());
-        let has_worked = sign_in.ended().await;
+        let has_worked = self.ended().await;
+        self.app.state::<Shows>().remove(&self);
         self.close();
         if has_worked && !self.handed_over.load(Ordering::Relaxed) {
-            self.app.state::<Wishes>().wish(Wish::SignedIn(server, label));
+            self.app.state::<Wishes>().wish(Wish::SignedIn(self.server(), self.account_label()));
         }
+    }
+
+    /// Begins another sign-in of the account once this one has ended.
+    async fn begin_anew(self) {
+        if !self.sign_in.has_ended() && !self.ended().await {
+            let sign_in = Action::SignIn(self.server(), self.account_label());
+            self.app.state::<Wishes>().wish(Wish::Click(sign_in));
+        }
+    }
+
+    /// Resolves once it has ended; whether somebody is signed in now.
+    async fn ended(&self) -> bool {
+        let sign_in: WindowSignIn = (*self.sign_in).clone();
+        sign_in.ended().await
+    }
+
+    fn server(&self) -> String {
+        self.sign_in.facts.server_name.clone()
+    }
+
+    fn account_label(&self) -> String {
+        self.sign_in.account.label.clone()
     }
 
     fn close(&self) {
@@ -266,18 +272,6 @@ impl Shown {
             window.destroy().ok();
         }
     }
-}
-
-/// Has a window keep what its pages store.
-#[cfg(not(target_os = "macos"))]
-fn kept(window: Builder<'_>, folder: PathBuf) -> Builder<'_> {
-    window.data_directory(folder)
-}
-
-/// There the system knows profiles by a number, and keeps them where no folder of ours is; so none is kept yet.
-#[cfg(target_os = "macos")]
-fn kept(window: Builder<'_>, _: PathBuf) -> Builder<'_> {
-    window.incognito(true)
 }
 
 fn open_in_browser(page: &Url) {

@@ -11,6 +11,10 @@ const REFUSING: [&str; 1] = ["accounts.google.com"];
 /// What they say then, in the address of their error page.
 const REFUSAL: &str = "disallowed_useragent";
 
+/// Where our script in a page goes when the page asks for a passkey, which windows of other programs cannot give. Nothing
+/// is ever loaded from there. A page may go there by itself, so it means nothing but the page's own word.
+pub const PASSKEY: &str = "drawbridge-sign-in:passkey";
+
 /// Whether the page works in browsers only: it is known to, or says so.
 pub fn needs_browser(page: &Url) -> bool {
     page.host_str().is_some_and(|host| REFUSING.contains(&host))
@@ -24,6 +28,8 @@ pub enum Navigation {
     Go,
     /// Does not.
     Refused,
+    /// Does not; the page says that it needs a passkey.
+    AsksForPasskey,
     /// This is the end: the query of the redirect, which holds the code.
     Returned(String),
 }
@@ -33,6 +39,9 @@ impl Navigation {
     pub fn of(url: &Url, redirect: RedirectUri) -> Self {
         if returns_to(url, redirect) {
             return Self::Returned(url.query().unwrap_or_default().to_owned());
+        }
+        if url.as_str() == PASSKEY {
+            return Self::AsksForPasskey;
         }
         let is_page = match url.scheme() {
             "https" => url.host_str().is_some(),
@@ -94,6 +103,9 @@ mod tests {
             ("mailto:a@h", Navigation::Refused),
             ("view-source:https://as.example/", Navigation::Refused),
             ("webkit://gpu", Navigation::Refused),
+            ("drawbridge-sign-in:passkey", Navigation::AsksForPasskey),
+            ("drawbridge-sign-in:passkey?x=1", Navigation::Refused),
+            ("drawbridge-sign-in:", Navigation::Refused),
         ];
         for (url, expected) in table {
             assert_eq!(Navigation::of(&Url::parse(url).expect("a URL"), redirect), expected, "{url}");

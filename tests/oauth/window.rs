@@ -43,7 +43,9 @@ fn here(request: SignInRequest) -> SignInRequest {
 fn caught(redirect: &Url, window: &WindowSignIn) -> String {
     match Navigation::of(redirect, window.redirect) {
         Navigation::Returned(query) => query,
-        Navigation::Go | Navigation::Refused => panic!("the redirect is not caught"),
+        Navigation::Go | Navigation::Refused | Navigation::AsksForPasskey => {
+            panic!("the redirect is not caught")
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use webkit2gtk::{WebView, WebViewExt as _};
 use super::{Shown, account_name};
 
 const GAP: i32 = 6;
+const NAME: &str = "bar";
 
 /// Puts the bar above the page, with the ways out from the right. `began` is the site that the page was opened from, if
 /// it did not begin the sign-in itself.
@@ -30,17 +31,24 @@ pub(super) fn put_above(
     bar.pack_start(&buttons(page, ways_out, &site), false, false, 0);
     bar.pack_start(&words, false, false, 0);
     bar.pack_start(&gtk::Separator::new(gtk::Orientation::Horizontal), false, false, 0);
+    bar.set_widget_name(NAME);
     frame.pack_start(&bar, false, false, 0);
     frame.reorder_child(&bar, 0);
     bar.show_all();
     follow(page, &site, began);
 }
 
+/// The bar above a page.
+pub(super) fn above(page: &WebView) -> Option<gtk::Box> {
+    let around = page.parent()?.downcast::<gtk::Box>().ok()?.children().into_iter();
+    around.filter_map(|part| part.downcast::<gtk::Box>().ok()).find(|part| part.widget_name() == NAME)
+}
+
 fn buttons(page: &WebView, ways_out: &[gtk::Button], site: &gtk::Label) -> gtk::Box {
     let row = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
     let (back, reload) = (page.clone(), page.clone());
-    row.pack_start(&button("Back", move || back.go_back()), false, false, 0);
-    row.pack_start(&button("Reload", move || reload.reload()), false, false, 0);
+    row.pack_start(&button("_Back", move || back.go_back()), false, false, 0);
+    row.pack_start(&button("_Reload", move || reload.reload()), false, false, 0);
     row.pack_start(site, true, true, 0);
     for way_out in ways_out {
         row.pack_end(way_out, false, false, 0);
@@ -48,11 +56,17 @@ fn buttons(page: &WebView, ways_out: &[gtk::Button], site: &gtk::Label) -> gtk::
     row
 }
 
-/// A button that says what it does.
+/// A button that says what it does. With Alt, the letter after a `_` presses it, also while a page has the keyboard.
 pub(super) fn button(label: &str, click: impl Fn() + 'static) -> gtk::Button {
-    let button = gtk::Button::with_label(label);
+    let button = gtk::Button::with_mnemonic(label);
     button.connect_clicked(move |_| click());
     button
+}
+
+/// The button that has a browser go on.
+pub(super) fn browser_button(shown: &Shown) -> gtk::Button {
+    let leaving = shown.clone();
+    button("_Open in browser", move || leaving.hand_over())
 }
 
 /// A line of text that takes no room away from the page.

@@ -1,6 +1,5 @@
 //! Pages that work in browsers alone: the sign-in goes on there by itself, and the window says why.
 
-use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use drawbridge::oauth::window::{needs_browser, shown_site};
@@ -21,12 +20,10 @@ pub(super) fn begin(page: &WebView, frame: &gtk::Box, shown: &Shown) {
     if needs_browser(first) {
         return leave(page, frame, shown, first);
     }
-    let (frame, leaving, has_left) = (frame.clone(), shown.clone(), Cell::new(false));
+    let (frame, leaving) = (frame.clone(), shown.clone());
     page.connect_uri_notify(move |page| {
-        let uri = page.uri().and_then(|uri| Url::parse(&uri).ok());
-        let Some(uri) = uri.filter(needs_browser) else { return };
-        page.stop_loading();
-        if !has_left.replace(true) {
+        if let Some(uri) = refusal(page) {
+            page.stop_loading();
             leave(page, &frame, &leaving, &uri);
         }
     });
@@ -35,8 +32,35 @@ pub(super) fn begin(page: &WebView, frame: &gtk::Box, shown: &Shown) {
     shown.begin();
 }
 
-/// Goes on in a browser, and says so in the page's place until the sign-in ends.
+/// Leaves everything for a browser once a page in another window of the sign-in works there alone. That window goes, or
+/// is not shown at all.
+pub(super) fn follow(popup: &WebView, shown: &Shown) {
+    let shown = shown.clone();
+    popup.connect_uri_notify(move |popup| {
+        let Some(uri) = refusal(popup) else { return };
+        popup.stop_loading();
+        if let Some(window) = popup.toplevel().and_then(|top| top.downcast::<gtk::Window>().ok()) {
+            window.close();
+        }
+        let leaving = shown.clone();
+        shown.with_page(move |page| {
+            if let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) {
+                leave(&page, &frame, &leaving, &uri);
+            }
+        });
+    });
+}
+
+/// Where a page is, if it works in browsers alone.
+fn refusal(page: &WebView) -> Option<Url> {
+    page.uri().and_then(|uri| Url::parse(&uri).ok()).filter(needs_browser)
+}
+
+/// Goes on in a browser, once, and says so in the page's place until the sign-in ends.
 fn leave(page: &WebView, frame: &gtk::Box, shown: &Shown, uri: &Url) {
+    if shown.has_left.swap(true, Ordering::Relaxed) {
+        return;
+    }
     tracing::info!(site = %shown_site(uri), "a sign-in page wants a browser");
     page.hide();
     let panel = gtk::Box::new(gtk::Orientation::Vertical, GAP);

@@ -22,7 +22,7 @@ mod system {
     use tauri::WebviewWindow;
     use webkit2gtk::{AuthenticationRequestExt as _, SettingsExt as _, WebView, WebViewExt};
 
-    use crate::sign_in::{Shown, bar, elsewhere, facts, popup};
+    use crate::sign_in::{Shown, bar, elsewhere, facts, passkey, popup};
 
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
         let shown = shown.clone();
@@ -34,11 +34,8 @@ mod system {
                 tracing::error!("the sign-in window has no place for its bar");
                 return shown.close();
             };
-            let (leaving, cancelling) = (shown.clone(), shown.clone());
-            let ways_out = [
-                bar::button("Cancel", move || cancelling.cancel()),
-                bar::button("Open in browser", move || leaving.hand_over()),
-            ];
+            let cancelling = shown.clone();
+            let ways_out = [bar::button("_Cancel", move || cancelling.cancel()), bar::browser_button(&shown)];
             bar::put_above(&page, &frame, &shown, None, &ways_out);
             if shown.sign_in.asks_first {
                 facts::ask(&page, &frame, &shown);
@@ -51,6 +48,7 @@ mod system {
     /// A page may be read and filled in; it may not ask for more, but for a few windows that may as little.
     pub(in crate::sign_in) fn restrict(page: &WebView, shown: &Shown) {
         popup::allow(page, shown);
+        passkey::notice(page);
         if let Some(settings) = WebViewExt::settings(page) {
             settings.set_enable_developer_extras(false);
             settings.set_enable_fullscreen(false);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use drawbridge::oauth::window::{Navigation, shown_site};
+use drawbridge::oauth::window::{Navigation, PASSKEY, shown_site};
 use drawbridge::redact::plain;
 use gtk::prelude::*;
 use tauri::Url;
@@ -14,7 +14,7 @@ use webkit2gtk::{
 };
 
 use super::bar::{self, button};
-use super::{Shown, frame};
+use super::{Shown, elsewhere, frame, passkey};
 
 /// As many as a sign-in may have open at once.
 const MOST: usize = 3;
@@ -54,6 +54,7 @@ fn open(opener: &WebView, wanted: &str, shown: &Shown) -> Option<WebView> {
     let page = WebView::builder().related_view(opener).build();
     frame::restrict(&page, shown);
     decide(&page, shown);
+    elsewhere::follow(&page, shown);
     let window = gtk::Window::new(gtk::WindowType::Toplevel);
     let server = plain(&shown.sign_in.facts.server_name, 60);
     window.set_title(&format!("Sign in to {server} – another window"));
@@ -75,12 +76,14 @@ fn open(opener: &WebView, wanted: &str, shown: &Shown) -> Option<WebView> {
     let closing = close.clone();
     page.connect_close(move |_| closing());
     let began = opener.uri().and_then(|uri| Url::parse(&uri).ok()).map(|url| shown_site(&url));
-    bar::put_above(&page, &inside, shown, began, &[button("Close", close)]);
+    bar::put_above(&page, &inside, shown, began, &[button("_Close", close), bar::browser_button(shown)]);
     let popups = shown.popups.clone();
     window.connect_destroy(move |_| popups.give_back());
-    let weak = window.downgrade();
+    let (weak, showing) = (window.downgrade(), shown.clone());
     page.connect_ready_to_show(move |page| {
-        if let Some(window) = weak.upgrade() {
+        if let Some(window) = weak.upgrade()
+            && !showing.has_left.load(Ordering::Relaxed)
+        {
             window.show_all();
             page.grab_focus();
         }
@@ -90,22 +93,28 @@ fn open(opener: &WebView, wanted: &str, shown: &Shown) -> Option<WebView> {
 
 /// Whether a window may be opened for that. A page may also open an empty one, and go on from there.
 fn is_allowed(wanted: &str, shown: &Shown) -> bool {
-    let goes = |url: Url| Navigation::of(&url, shown.sign_in.redirect) != Navigation::Refused;
+    let goes = |url: Url| match Navigation::of(&url, shown.sign_in.redirect) {
+        Navigation::Go | Navigation::Returned(_) => true,
+        Navigation::Refused | Navigation::AsksForPasskey => false,
+    };
     wanted.is_empty() || Url::parse(wanted).is_ok_and(goes)
 }
 
 /// The rules of the sign-in window, which Tauri sees to there.
 fn decide(page: &WebView, shown: &Shown) {
     let shown = shown.clone();
-    page.connect_decide_policy(move |_, decision, kind| {
+    page.connect_decide_policy(move |page, decision, kind| {
         if kind != PolicyDecisionType::NavigationAction {
             return false;
         }
         let decided = decision.downcast_ref::<NavigationPolicyDecision>();
         let action = decided.and_then(|decided| decided.navigation_action());
         let wanted = action.and_then(|action| action.request()?.uri());
-        let may_go = wanted.and_then(|uri| Url::parse(&uri).ok()).is_some_and(|url| shown.may_go(&url));
-        if may_go {
+        let wanted = wanted.and_then(|uri| Url::parse(&uri).ok());
+        if wanted.as_ref().is_some_and(|url| url.as_str() == PASSKEY) {
+            passkey::tell(page);
+            decision.ignore();
+        } else if wanted.is_some_and(|url| shown.may_go(&url)) {
             decision.use_()
         } else {
             decision.ignore()

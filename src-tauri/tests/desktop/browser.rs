@@ -3,6 +3,9 @@
 use serde_json::json;
 use url::Url;
 
+use crate::app::App;
+use crate::client::Client;
+use crate::desk::Desk;
 use crate::foreign_page::ForeignPage;
 use crate::remote_pages::show;
 use crate::screen::{Key, Screen};
@@ -12,12 +15,74 @@ use crate::until;
 
 const FOREIGN: &str = "Sign in to foreign";
 
+/// A page that leaves no key to anybody else.
+const KEEPS_ALL_KEYS: &str = "
+    onkeydown = (event) => { event.preventDefault(); event.stopPropagation(); report('key', event.key) };
+    report('sign-in', 'shown');
+";
+
+/// Presses "Open in browser" by the letter that it underlines. Returns the page that the browser shows.
+async fn hand_over(session: &Session, screen: &Screen, window: u32) -> Url {
+    screen.stands_still(window).await;
+    screen.focus(window);
+    screen.press_underlined(b'o');
+    let page = until("a page in the browser", async || session.page_in_browser()).await;
+    screen.gone(window).await;
+    page
+}
+
+async fn nothing_listens(app: &App) {
+    until("the end of the listener", async || app.ports().is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_goes_on_in_the_browser_if_the_person_likes() {
+    let desk = Desk::new().await;
+    let window = desk.open_window().await;
+
+    let page = hand_over(&desk.session, &desk.screen, window).await;
+    let redirect = demo_server::sign_in_with_form(&page, "inspector", "inspector123").await.unwrap();
+    assert_eq!(Some(desk.app.ports()), redirect.port().map(|port| vec![port]), "it listens for this alone");
+    let end = demo_server::browser().unwrap().get(redirect).send().await.unwrap();
+    assert!(end.status().is_success());
+
+    desk.panel.shows("Sign out").await;
+    nothing_listens(&desk.app).await;
+    let mut client = Client::connect(&desk.session, "demo").await;
+    let said = client.call("user_profile").await;
+    assert!(said.contains("inspector@example.com"), "{said}");
+    drop(client);
+    desk.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_keeps_all_keys_cannot_keep_the_person_and_the_tray_calls_it_off() {
+    let page = ForeignPage::start(KEEPS_ALL_KEYS).await;
+    let (session, screen, app, panel) = show(&page).await;
+    assert_eq!(page.report("sign-in").await, "shown");
+    let window = screen.window(FOREIGN).await;
+    screen.stands_still(window).await;
+    screen.focus(window);
+    screen.press(Key::Tab);
+    assert_eq!(page.report("key").await, "Tab");
+
+    hand_over(&session, &screen, window).await;
+    assert_eq!(app.ports().len(), 1);
+    panel.click("Cancel sign-in").await;
+
+    panel.shows("foreign – sign-in not finished").await;
+    nothing_listens(&app).await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
 /// Waits for the page that a window has left to the browser, by itself.
 async fn left_to_browser(session: &Session, screen: &Screen, panel: &Panel) -> Url {
     let page = until("a page in the browser", async || session.page_in_browser()).await;
     let window = screen.window(FOREIGN).await;
     screen.stands_still(window).await;
-    assert_eq!(screen.titles(), [FOREIGN], "it says why, and waits");
+    until("one window, which says why and waits", async || (screen.titles() == [FOREIGN]).then_some(()))
+        .await;
     panel.click("Cancel sign-in").await;
     screen.gone(window).await;
     page
@@ -55,6 +120,28 @@ async fn a_page_that_refuses_windows_is_left_for_the_browser() {
     let shown = left_to_browser(&session, &screen, &panel).await;
 
     assert_eq!(shown.path(), "/authorize");
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_of_a_page_that_is_refused_takes_the_whole_sign_in_to_the_browser() {
+    let refused = "
+        onkeydown = () => open('/elsewhere?error=disallowed_useragent', '_blank');
+        report('sign-in', 'shown');
+    ";
+    let page = ForeignPage::start(refused).await;
+    let (session, screen, app, panel) = show(&page).await;
+    assert_eq!(page.report("sign-in").await, "shown");
+    let window = screen.window(FOREIGN).await;
+    screen.stands_still(window).await;
+    screen.focus(window);
+    screen.press(Key::Return);
+
+    let shown = left_to_browser(&session, &screen, &panel).await;
+
+    assert_eq!(shown.path(), "/authorize", "from its beginning");
+    panel.shows("foreign – sign-in not finished").await;
     panel.click("Quit").await;
     assert!(app.ended().await.success());
 }

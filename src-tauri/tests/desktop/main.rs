@@ -22,6 +22,7 @@ mod main_window;
 mod message_tray;
 mod notifications;
 mod other_servers;
+mod passkeys;
 mod pausing;
 mod popups;
 mod remote_pages;

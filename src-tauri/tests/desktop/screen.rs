@@ -21,6 +21,7 @@ const STILL: usize = 10;
 const BLINKS: usize = 2;
 const TAB: u32 = 0xff09;
 const RETURN: u32 = 0xff0d;
+const ALT: u32 = 0xffe9;
 
 /// A display.
 pub(crate) struct Screen {
@@ -48,6 +49,18 @@ impl Screen {
     /// Waits for a window whose title is this.
     pub(crate) async fn window(&self, title: &str) -> Window {
         until(&format!("the window {title:?}"), async || self.find(title)).await
+    }
+
+    /// Waits for another window than this one, with the same title.
+    pub(crate) async fn another_window(&self, title: &str, than: Window) -> Window {
+        until(&format!("another window {title:?}"), async || {
+            let shown = self.shown(self.root).into_iter();
+            shown
+                .filter(|(window, _)| *window != than)
+                .find(|(_, found)| found == title)
+                .map(|(window, _)| window)
+        })
+        .await
     }
 
     /// Waits until no window has this title.
@@ -122,6 +135,13 @@ impl Screen {
             Key::Tab => self.press_symbol(TAB),
             Key::Return => self.press_symbol(RETURN),
         }
+    }
+
+    /// Presses the small letter that a button's label underlines.
+    pub(crate) fn press_underlined(&self, letter: u8) {
+        self.send(KEY_PRESS_EVENT, ALT);
+        self.press_symbol(u32::from(letter));
+        self.send(KEY_RELEASE_EVENT, ALT);
     }
 
     fn picture(&self, window: Window) -> Option<Vec<u8>> {

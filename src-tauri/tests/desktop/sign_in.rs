@@ -99,6 +99,23 @@ async fn closing_the_window_calls_the_sign_in_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_begins_as_a_window_closes_has_a_window_of_its_own() {
+    let desk = Desk::new().await;
+    let mut window = desk.open_window().await;
+
+    for _ in 0..5 {
+        desk.panel.click("Cancel sign-in").await;
+        desk.panel.click("Sign in…").await;
+        window = desk.screen.another_window(WINDOW, window).await;
+    }
+
+    desk.screen.focus(window);
+    desk.fill_in(window, "demo", "demo123").await;
+    desk.panel.shows("Sign out").await;
+    desk.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_a_page_keeps_outlives_its_window() {
     let page = ForeignPage::start(REMEMBER).await;
     let (_session, screen, app, panel) = show(&page).await;

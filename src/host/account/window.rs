@@ -41,6 +41,16 @@ pub struct WindowSignIn {
 }
 
 impl WindowSignIn {
+    /// Whether this is the same sign-in, and not a later one of the same account.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.outcome.same_channel(&other.outcome)
+    }
+
+    /// Whether it has ended, either way.
+    pub fn has_ended(&self) -> bool {
+        self.outcome.borrow().is_some()
+    }
+
     /// Resolves once the sign-in has ended; whether somebody is signed in now.
     pub async fn ended(self) -> bool {
         ended(self.outcome).await

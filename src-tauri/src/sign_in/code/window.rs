@@ -15,7 +15,9 @@ const SIZE: (i32, i32) = (440, 360);
 
 /// Shows it, or brings it to the front.
 pub(super) fn show(sign_in: CodeSignIn) {
-    let name = format!("code {} {}", sign_in.account.entry, sign_in.account.label);
+    // With its code, because the window of a sign-in before may be closing still.
+    let name =
+        format!("code {} {} {}", sign_in.account.entry, sign_in.account.label, sign_in.prompt.user_code);
     let windows = gtk::Window::list_toplevels().into_iter();
     let mut windows = windows.filter_map(|window| window.downcast::<gtk::Window>().ok());
     match windows.find(|window| window.widget_name() == name.as_str()) {

@@ -14,6 +14,12 @@ pub(crate) fn refuse() -> Result<(), Failure> {
     may_start(cfg!(debug_assertions), std::env::var_os(VARIABLE).is_some())
 }
 
+/// Whether sign-in windows share the main window's context. WebKit lets itself be driven in one context alone, so a test
+/// that drives both says so with this variable, which no build that people get looks at.
+pub(crate) fn shares_context() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("DRAWBRIDGE_TEST_SHARED_CONTEXT").is_some()
+}
+
 fn may_start(is_for_tests: bool, is_driven: bool) -> Result<(), Failure> {
     if is_for_tests || !is_driven {
         return Ok(());

@@ -12,6 +12,7 @@ use tauri::{
 };
 
 use super::{Shown, account_name};
+use crate::automation;
 
 type Builder<'a> = WebviewWindowBuilder<'a, Wry, AppHandle>;
 
@@ -38,7 +39,7 @@ impl Shown {
             .on_download(|_, _| false)
             .on_permission_request(|_, _| PermissionResponse::Deny);
         let window = match profile {
-            None => window.incognito(true),
+            None => window.incognito(!automation::shares_context()),
             Some(folder) => kept(window, folder),
         };
         let window = self.with_popups(window).build()?;

@@ -1,6 +1,6 @@
 //! The main window, from its first form to a server that is ready, with the keyboard alone.
 
-use crate::app::drawbridge;
+use crate::app::{add_server, drawbridge};
 use crate::client::Client;
 use crate::desk::page_after;
 use crate::screen::{Key, Screen};
@@ -83,6 +83,26 @@ async fn a_link_fills_the_form_in_and_leaves_the_rest_to_the_person() {
     window.says("main h1", "Servers").await;
     let list = drawbridge(&session, &["list", "--json"]).await;
     assert_eq!(String::from_utf8_lossy(&list.stdout).trim(), "[]");
+    panel.click("Quit").await;
+    panel.is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_in_a_sign_in_window_can_be_driven_by_tests() {
+    let (session, server) = (Session::start().await, DemoServer::start(Config::oauth()).await.unwrap());
+    let panel = Panel::start(session.bus()).await;
+    let window = Driven::start_with_sign_ins(&session).await;
+    window.says("main h1", "Servers").await;
+    add_server(&session, "demo", server.url().as_str()).await;
+    panel.shows("demo – signed out").await;
+    panel.click("Sign in…").await;
+
+    window.go_to_other_window("input[name=username]").await;
+    window.type_into("input[name=username]", "demo").await;
+    window.type_into("input[name=password]", "demo123").await;
+    window.press(&[ENTER]).await;
+
+    panel.shows("Sign out").await;
     panel.click("Quit").await;
     panel.is_empty().await;
 }

@@ -28,11 +28,21 @@ pub(crate) struct Driven {
 impl Driven {
     /// Starts the app, with its main window.
     pub(crate) async fn start(session: &Session, arguments: &[&str]) -> Self {
+        Self::start_with(session, arguments, &[]).await
+    }
+
+    /// The same, and the pages in its sign-in windows are driven too.
+    pub(crate) async fn start_with_sign_ins(session: &Session) -> Self {
+        Self::start_with(session, &[], &[("DRAWBRIDGE_TEST_SHARED_CONTEXT", "true")]).await
+    }
+
+    async fn start_with(session: &Session, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let driver = session
             .command(Path::new("WebKitWebDriver"))
             .arg(format!("--port={port}"))
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -44,6 +54,18 @@ impl Driven {
         let started = call("POST", &format!("{origin}/session"), Some(wanted)).await.expect("the app starts");
         let at = format!("{origin}/session/{}", started["sessionId"].as_str().unwrap());
         Self { _driver: driver, at }
+    }
+
+    /// Goes on in another window than this one, once it is there and shows this.
+    pub(crate) async fn go_to_other_window(&self, css: &str) {
+        let here = call("GET", &format!("{}/window", self.at), None).await.expect("a window");
+        until("the other window", async || {
+            let windows = call("GET", &format!("{}/window/handles", self.at), None).await?;
+            let other = windows.as_array()?.iter().find(|window| **window != here)?.clone();
+            self.post("window", json!({ "handle": other })).await?;
+            self.element(css).await.map(drop)
+        })
+        .await;
     }
 
     /// Waits until an element is there and says this.

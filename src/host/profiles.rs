@@ -17,6 +17,8 @@ use crate::registry::{AccountLabel, ServerId};
 
 /// The file that makes a folder a profile.
 const MARK: &str = "kept";
+/// How often it is tried to delete a folder that somebody writes to.
+const REMOVALS: u32 = 20;
 
 impl HostHandle {
     /// The folder of an account's profile, where the person has it kept; it is there then, and theirs alone.
@@ -67,9 +69,20 @@ fn open(profiles: &Path, prefix: &str) -> io::Result<PathBuf> {
 fn delete(profiles: &Path, prefix: &str, which: fn(&Path) -> bool) -> io::Result<()> {
     for folder in of_account(profiles, prefix)?.into_iter().filter(|folder| which(folder)) {
         or_gone(std::fs::remove_file(folder.join(MARK)))?;
-        or_gone(std::fs::remove_dir_all(&folder))?;
+        remove(&folder)?;
     }
     Ok(())
+}
+
+/// A window that is just being closed may still write to it.
+fn remove(folder: &Path) -> io::Result<()> {
+    for _ in 1..REMOVALS {
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            ended => return or_gone(ended),
+        }
+    }
+    or_gone(std::fs::remove_dir_all(folder))
 }
 
 fn of_account(profiles: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {

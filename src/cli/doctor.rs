@@ -1,5 +1,6 @@
 //! `drawbridge doctor`.
 
+mod entry;
 mod host;
 
 use super::client::{Client, account_path, server_path};
@@ -37,14 +38,15 @@ async fn of_server(account: &NamedAccount) -> Result<ServerCheckup, Failure> {
         Some(label) => account_path(&account.server, label),
         None => server_path(&account.server),
     };
-    Client::connect().await?.get(&format!("{path}/checkup")).await
+    let found = Client::connect().await?.get(&format!("{path}/checkup")).await?;
+    Ok(entry::with_entry(found, account).await)
 }
 
 /// Drawbridge itself, then every server. Where the Host cannot be asked, there is nobody to look at servers.
 async fn of_all() -> Result<Checkup, Failure> {
     let (host, client) = host::look().await;
     let servers = match client {
-        Some(mut client) => client.get("/checkup").await?,
+        Some(mut client) => entry::with_entries(client.get("/checkup").await?).await,
         None => Vec::new(),
     };
     Ok(Checkup { host, servers })
@@ -96,5 +98,6 @@ fn name(name: CheckName) -> &'static str {
         CheckName::Registration => "registration",
         CheckName::Token => "token",
         CheckName::Initialize => "initialize",
+        CheckName::ClientEntry => "client entry",
     }
 }

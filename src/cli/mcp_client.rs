@@ -66,13 +66,11 @@ impl McpClient {
             NoLink::NotRunning | NoLink::Vanished => gone(),
         })?;
         let mut client = Self { link, server, next_id: 0 };
-        let info = json!({ "name": "drawbridge", "version": env!("CARGO_PKG_VERSION") });
-        let params = json!({ "protocolVersion": NEWEST_LEGACY, "capabilities": {}, "clientInfo": info });
-        let answer = client.request("initialize", &params).await?;
+        let answer = client.request("initialize", &introduction()).await?;
         client
             .send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string().as_bytes())
             .await?;
-        match client.stand_in(&answer) {
+        match stand_in(&answer, &client.server) {
             Some(failure) => Err(failure),
             None => Ok(client),
         }
@@ -105,7 +103,7 @@ impl McpClient {
             let message = self.next_message().await?;
             match message.kind() {
                 Kind::Response { id: Some(answered), .. } if *answered == id => {
-                    return self.result_of(&message);
+                    return result_of(&message, &self.server);
                 }
                 Kind::Request { id } => {
                     let reply = reply_to(id, message.method());
@@ -128,31 +126,38 @@ impl McpClient {
         }
     }
 
-    fn result_of(&self, message: &Message) -> Result<Box<RawValue>, Failure> {
-        let answer: Answer = serde_json::from_slice(message.line()).map_err(|_| not_mcp(&self.server))?;
-        match (answer.result, answer.error) {
-            (_, Some(error)) => Err(failure_of(error)),
-            (Some(result), None) => Ok(result),
-            (None, None) => Err(not_mcp(&self.server)),
-        }
-    }
-
-    /// Why the Host answered in the server's stead, if it did.
-    fn stand_in(&self, answer: &RawValue) -> Option<Failure> {
-        let answer: Value = serde_json::from_str(answer.get()).ok()?;
-        let why = answer.get("_meta")?.get(STAND_IN)?;
-        let slow = || {
-            let sentence = format!("{} does not answer in time", self.server);
-            Failure::new(Code::TimedOut, sentence, "Try again in a moment")
-        };
-        Some(serde_json::from_value(why.clone()).unwrap_or_else(|_| slow()))
-    }
-
     async fn send(&mut self, message: &[u8]) -> Result<(), Failure> {
         let mut line = BytesMut::new();
         frame::put_message(&mut line, message);
         self.link.writer.write_all(&line).await.map_err(|_| gone())
     }
+}
+
+/// What a response says.
+pub(super) fn result_of(message: &Message, server: &NamedAccount) -> Result<Box<RawValue>, Failure> {
+    let answer: Answer = serde_json::from_slice(message.line()).map_err(|_| not_mcp(server))?;
+    match (answer.result, answer.error) {
+        (_, Some(error)) => Err(failure_of(error)),
+        (Some(result), None) => Ok(result),
+        (None, None) => Err(not_mcp(server)),
+    }
+}
+
+/// Why the Host answered `initialize` in the server's stead, if it did.
+pub(super) fn stand_in(answer: &RawValue, server: &NamedAccount) -> Option<Failure> {
+    let answer: Value = serde_json::from_str(answer.get()).ok()?;
+    let why = answer.get("_meta")?.get(STAND_IN)?;
+    let slow = || {
+        let sentence = format!("{server} does not answer in time");
+        Failure::new(Code::TimedOut, sentence, "Try again in a moment")
+    };
+    Some(serde_json::from_value(why.clone()).unwrap_or_else(|_| slow()))
+}
+
+/// The parameters of `initialize` of a client that can do nothing in particular.
+pub(super) fn introduction() -> Value {
+    let info = json!({ "name": "drawbridge", "version": env!("CARGO_PKG_VERSION") });
+    json!({ "protocolVersion": NEWEST_LEGACY, "capabilities": {}, "clientInfo": info })
 }
 
 /// The name of a tool.

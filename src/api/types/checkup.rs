@@ -34,6 +34,8 @@ pub enum CheckName {
     Token,
     /// Whether the server opens a session.
     Initialize,
+    /// Whether what clients start gets that session.
+    ClientEntry,
 }
 
 /// What came of a step.

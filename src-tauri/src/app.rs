@@ -21,6 +21,7 @@ use crate::front::{Wish, Wishes};
 use crate::hosting::{self, Start};
 use crate::notify::Teller;
 use crate::settings::SettingsFile;
+use crate::sidecar::{self, Sidecar};
 use crate::sign_in::Shows;
 use crate::view::View;
 use crate::{automation, bindings, client_watch, desktop, run};
@@ -163,6 +164,7 @@ fn build(
     let bindings = bindings::builder();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_autostart::Builder::new().arg("--at-login").build())
+        .plugin(Sidecar::new())
         .manage(host)
         .manage(paths)
         .manage(settings)
@@ -171,7 +173,7 @@ fn build(
         .manage(Shows::default())
         .manage(HasTray::default())
         .invoke_handler(bindings.invoke_handler())
-        .build(tauri::generate_context!())?;
+        .build(sidecar::context())?;
     bindings.mount_events(&app);
     Ok(app)
 }

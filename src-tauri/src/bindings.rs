@@ -1,5 +1,6 @@
 //! The words between the main window and this program, as TypeScript has them too.
 
+use drawbridge::api::types::Checkup;
 use tauri::Wry;
 use tauri_specta::{Builder, collect_commands, collect_events};
 
@@ -38,6 +39,8 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::status,
         ])
         .events(collect_events![events::ApprovalsChanged, events::Navigate, events::StatusChanged,])
+        // What the sidecar prints.
+        .typ::<Checkup>()
         // Seconds since 1970 and counts: far below where JavaScript's numbers lose anything.
         .dangerously_cast_bigints_to_number()
         .disable_serde_phases()
@@ -47,6 +50,7 @@ pub(crate) fn builder() -> Builder<Wry> {
 mod tests {
     use std::path::Path;
 
+    use serde_json::{Value, json};
     use specta_typescript::Typescript;
 
     use super::*;
@@ -71,16 +75,27 @@ mod tests {
         assert!(known == now, "run `{WRITE}=1 cargo test -p drawbridge-app bindings` and commit {FILE}");
     }
 
+    /// One program, and of its words only the account is the page's choice.
+    fn may_run_the_doctor() -> Value {
+        let account = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63})?";
+        let args = json!(["doctor", "--json", "--", { "validator": account }]);
+        json!({
+            "identifier": "shell:allow-spawn",
+            "allow": [{ "name": "drawbridge", "sidecar": true, "args": args }],
+        })
+    }
+
     #[test]
     fn every_command_has_its_permission_and_the_window_has_no_other() {
         let names: &[&str] = include!("command_names.rs");
         let wanted = names.iter().map(|name| format!("allow-{}", name.replace('_', "-")));
         let events = ["core:event:allow-listen", "core:event:allow-unlisten"].map(str::to_owned);
-        let wanted: Vec<String> = events.into_iter().chain(wanted).collect();
-        let capability: serde_json::Value =
+        let mut wanted: Vec<Value> = events.into_iter().chain(wanted).map(Value::from).collect();
+        wanted.push(may_run_the_doctor());
+        let capability: Value =
             serde_json::from_str(include_str!("../capabilities/main.json")).expect("JSON");
-        assert_eq!(capability["permissions"], serde_json::json!(wanted));
-        assert_eq!(capability["windows"], serde_json::json!([crate::window::MAIN]));
+        assert_eq!(capability["permissions"], json!(wanted));
+        assert_eq!(capability["windows"], json!([crate::window::MAIN]));
         assert!(capability.get("remote").is_none(), "no page from elsewhere may ask for anything");
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("capabilities");
         assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 1);

@@ -24,6 +24,7 @@ mod run;
 #[cfg(test)]
 mod sample;
 mod settings;
+mod sidecar;
 mod sign_in;
 mod signing;
 mod tray;

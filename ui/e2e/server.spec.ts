@@ -155,3 +155,21 @@ test('a name that no server has leads back', async ({ window }) => {
   await page.getByRole('link', { name: 'Back to the servers' }).click()
   await expect(window.heading('Servers')).toBeVisible()
 })
+
+test('every step is checked, and the first thing wrong is named', async ({ window, host }) => {
+  const { page } = window
+  await signedIn(window, host.addresses.demo)
+  const region = page.getByRole('region', { name: 'Does it work?' })
+  const check = region.getByRole('button', { name: 'Check every step' })
+  await check.click()
+  await expect(region.getByRole('status')).toContainText('Every step works.')
+  await expect(region.getByRole('listitem').filter({ hasText: 'Works' })).toHaveCount(6)
+  await window.expectAccessible()
+
+  await host.steer('revoke-tokens')
+  await check.focus()
+  await page.keyboard.press('Enter')
+  await expect(region.getByRole('status')).toContainText('tickets does not accept your sign-in any more.')
+  await expect(region.getByRole('listitem').filter({ hasText: 'Wrong' })).toContainText('A session')
+  await window.expectAccessible()
+})

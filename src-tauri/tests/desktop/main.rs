@@ -10,6 +10,7 @@
 mod accounts;
 mod app;
 mod browser;
+mod checkup;
 mod client;
 mod client_configs;
 mod codes;

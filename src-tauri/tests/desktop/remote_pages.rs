@@ -94,7 +94,14 @@ pub(crate) fn every_command() -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_of_the_app_answers_a_sign_in_page() {
     let commands = every_command();
-    for known in ["servers", "sign_out_all", "quit", "plugin:event|listen", "plugin:window|close"] {
+    for known in [
+        "servers",
+        "sign_out_all",
+        "quit",
+        "plugin:event|listen",
+        "plugin:window|close",
+        "plugin:shell|spawn",
+    ] {
         assert!(commands.iter().any(|command| command == known), "{known} is not in the list");
     }
     let page = ForeignPage::start(&ASK.replace("COMMANDS", &json(&commands))).await;

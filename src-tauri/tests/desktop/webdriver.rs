@@ -90,6 +90,20 @@ impl Driven {
         self.post("actions", json!({ "actions": [keyboard] })).await.expect("keys are pressed");
     }
 
+    /// Clicks, once it is there, what this selects and says this.
+    pub(crate) async fn click(&self, css: &str, text: &str) {
+        until(&format!("{css} {text:?} to click"), async || {
+            let found = self.post("elements", json!({ "using": "css selector", "value": css })).await?;
+            for element in found.as_array()?.iter().filter_map(|element| element[ELEMENT].as_str()) {
+                if self.text_of(element).await? == text {
+                    return self.post(&format!("element/{element}/click"), json!({})).await;
+                }
+            }
+            None
+        })
+        .await;
+    }
+
     /// What a script returns.
     pub(crate) async fn run(&self, script: &str) -> Option<Value> {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
@@ -102,6 +116,10 @@ impl Driven {
 
     async fn text(&self, css: &str) -> Option<String> {
         let element = self.element(css).await?;
+        self.text_of(&element).await
+    }
+
+    async fn text_of(&self, element: &str) -> Option<String> {
         let text = call("GET", &format!("{}/element/{element}/text", self.at), None).await?;
         Some(text.as_str()?.trim().to_owned())
     }

@@ -16,6 +16,7 @@ import type {
   NewClient,
   NewServer,
   ProbeView,
+  ServerCheckup,
   ServerView,
   StatusView,
 } from './bindings'
@@ -31,6 +32,8 @@ export interface Backend {
   removeServer(name: string): Promise<void>
   /** Opens a session and reads the lists, as one account. */
   probe(server: string, account: string): Promise<ProbeView>
+  /** Goes every step from one account, or the usual one, to an open session, up to the first thing that is wrong; changes nothing. */
+  checkup(server: string, account: string | null): Promise<ServerCheckup>
   /** What the server last said to one account. */
   details(server: string, account: string): Promise<DetailsView>
   /** Opens the sign-in page; resolves once somebody has signed in. */

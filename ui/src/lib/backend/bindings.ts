@@ -182,6 +182,66 @@ export type Changes = {
 	options?: ServerOptions,
 };
 
+/**  What is looked at. */
+export type CheckName = 
+/**  The folders of Drawbridge, which are for their owner alone. */
+"folders" | 
+/**  The Host, its lock and its socket. */
+"host" | 
+/**  Whether this program and the Host are of one release. */
+"version" | 
+/**  The settings and the list of servers. */
+"settings" | 
+/**  Where secrets are kept. */
+"secretStore" | 
+/**  The local HTTP endpoint. */
+"httpEndpoint" | 
+/**  What is stored for a server: options, secrets, certificates. */
+"stored" | 
+/**  Whether the server can be reached. */
+"server" | 
+/**  Who signs in for the server. */
+"discovery" | 
+/**  Whether the authorization server knows this program. */
+"registration" | 
+/**  The account's token. */
+"token" | 
+/**  Whether the server opens a session. */
+"initialize" | 
+/**  Whether what clients start gets that session. */
+"clientEntry";
+
+/**  What came of a step. */
+export type CheckOutcome = 
+/**  It is as it should be. */
+{ kind: "done"; 
+/**  What was found, where that says something. */
+note: string | null } | 
+/**  It is the first thing that is wrong. */
+{ kind: "wrong"; 
+/**  What, and what to do. */
+failure: Failure } | 
+/**  Something before it is wrong. */
+{ kind: "notReached" } | 
+/**  This server or Host does without. */
+{ kind: "notNeeded" };
+
+/**  One step. */
+export type CheckView = {
+	/**  What was looked at. */
+	name: CheckName,
+	/**  What came of it. */
+	outcome: CheckOutcome,
+};
+
+/**  All that was looked at. */
+export type Checkup = {
+	/**  Drawbridge itself; empty where one server was asked about. */
+	host: CheckView[],
+	/**  The servers. */
+	servers: ServerCheckup[],
+};
+
 /**  What an MCP client starts to use a server. */
 export type ClientEntry = {
 	/**  The program, with its whole path. */
@@ -468,6 +528,16 @@ export type SeenTransport =
 "streamable_http" | 
 /**  HTTP with SSE, 2024-11-05. */
 "http_sse";
+
+/**  The steps from an account of a server to an open session. */
+export type ServerCheckup = {
+	/**  The server. */
+	server: ServerName,
+	/**  The account. */
+	account: AccountLabel,
+	/**  The steps, in order. */
+	checks: CheckView[],
+};
 
 /**
  *  What people call a server. Tool names of several servers are told apart by `__`, so a

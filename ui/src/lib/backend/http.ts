@@ -14,6 +14,7 @@ import type {
   NewClient,
   NewServer,
   ProbeView,
+  ServerCheckup,
   ServerView,
   StatusView,
 } from './bindings'
@@ -64,6 +65,10 @@ export class HttpBackend implements Backend {
 
   probe(server: string, account: string): Promise<ProbeView> {
     return this.json('POST', `${path(server, account)}/probe`)
+  }
+
+  checkup(server: string, account: string | null): Promise<ServerCheckup> {
+    return this.json('GET', `${path(server, account ?? undefined)}/checkup`)
   }
 
   details(server: string, account: string): Promise<DetailsView> {

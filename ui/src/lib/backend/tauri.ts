@@ -1,5 +1,6 @@
 /** The commands of the app, which is the Host with windows. */
 
+import { text } from '../text'
 import { Refused, type Backend, type Desktop, type Watcher } from './backend'
 import {
   commands,
@@ -10,7 +11,9 @@ import {
   type Failure,
   type NewClient,
   type NewServer,
+  type ServerCheckup,
 } from './bindings'
+import { doctor } from './sidecar'
 
 type Answer<T> = { status: 'ok'; data: T } | { status: 'error'; error: Failure }
 
@@ -27,6 +30,7 @@ export class TauriBackend implements Backend {
   editServer = (name: string, changes: Changes) => of(commands.editServer(name, changes))
   removeServer = (name: string) => done(commands.removeServer(name))
   probe = (server: string, account: string) => of(commands.probe(server, account))
+  checkup = (server: string, account: string | null) => checkup(server, account)
   details = (server: string, account: string) => of(commands.details(server, account))
   signIn = (server: string, account: string) => done(commands.signIn(server, account, 'usual'))
   cancelSignIn = (server: string, account: string) => done(commands.cancelSignIn(server, account))
@@ -56,6 +60,14 @@ class TauriDesktop implements Desktop {
   watchRoutes(watcher: (route: string) => void): () => void {
     return whileListening(events.navigate.listen(({ payload }) => watcher(payload)))
   }
+}
+
+/** The command itself looks, so that it is seen to work, too. */
+async function checkup(server: string, account: string | null): Promise<ServerCheckup> {
+  const { servers } = await doctor(account ? `${server}@${account}` : server)
+  const [checked] = servers
+  if (checked) return checked
+  throw new Refused(text.failures.noCommand)
 }
 
 async function of<T>(answer: Promise<Answer<T>>): Promise<T> {

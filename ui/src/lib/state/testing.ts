@@ -1,7 +1,15 @@
 /** A Host for tests of the controllers: it does what it is told and remembers what it was asked. */
 
 import { Refused, type Backend, type Watcher } from '../backend/backend'
-import type { AccountStateView, Code, Failure, NewServer, ServerView, StatusView } from '../backend/bindings'
+import type {
+  AccountStateView,
+  CheckView,
+  Code,
+  Failure,
+  NewServer,
+  ServerView,
+  StatusView,
+} from '../backend/bindings'
 
 export const failure = (code: Code): Failure => ({ code, sentence: `It is ${code}.`, nextStep: 'Do it.' })
 
@@ -17,6 +25,8 @@ export class FakeBackend {
   probes: (Failure | null)[] = []
   /** What the next sign-ins come to; a promise is waited for. */
   signIns: (Failure | null | Promise<Failure | null>)[] = []
+  /** What the next walks find. */
+  checkups: (CheckView[] | Failure)[] = []
   private watcher: Watcher | null = null
 
   get backend(): Backend {
@@ -64,6 +74,12 @@ export class FakeBackend {
     const failed = this.probes.shift()
     if (failed) throw new Refused(failed)
     return { server: 'Tickets', protocolVersion: '2025-11-25', tools: 3 }
+  }
+
+  async checkup() {
+    const found = this.checkups.shift() ?? []
+    if ('code' in found) throw new Refused(found)
+    return { server: 'tickets', account: 'default', checks: found }
   }
 
   async signIn(): Promise<void> {

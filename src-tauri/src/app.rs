@@ -12,7 +12,7 @@ use drawbridge::host::{Host, HostConfig, HostHandle, environment};
 use drawbridge::oauth::browser::SystemBrowser;
 use drawbridge::paths::Paths;
 use drawbridge::{logging, process};
-use tauri::{AppHandle, Manager as _, RunEvent};
+use tauri::{AppHandle, Manager as _, RunEvent, Theme};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ use crate::notify::Teller;
 use crate::settings::SettingsFile;
 use crate::sidecar::{self, Sidecar};
 use crate::sign_in::Shows;
+use crate::tray::Tray;
 use crate::view::View;
 use crate::{automation, bindings, client_watch, desktop, run};
 
@@ -112,6 +113,9 @@ fn serve(
     let (wishes, wished) = Wishes::channel();
     let approvals = Approvals::new();
     let has_tray = desktop::has_tray();
+    if !has_tray {
+        tracing::info!("this desktop has no place for a tray icon");
+    }
     let host = Host::build(HostConfig {
         paths: paths.clone(),
         secrets: environment::store_kind()?,
@@ -128,20 +132,20 @@ fn serve(
     let listener = claim.listen().map_err(|error| error.failure())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
     tauri::async_runtime::set(tokio::runtime::Handle::current());
-    let theme = settings.theme().of_window();
     let handle = host.handle();
     let setting_up = SettingUp {
         host: Some((host, claim, listener)),
         wished: Some(wished),
         approvals: approvals.clone(),
         place: place.clone(),
+        has_tray,
+        theme: settings.theme().of_window(),
     };
     if let Some(route) = route {
         wishes.wish(Wish::Show(route));
     }
     let app = build(handle, paths, settings, approvals, wishes)
         .map_err(|error| crate::signing::internal(&error.to_string()))?;
-    app.handle().set_theme(theme);
     let mut setting_up = setting_up;
     let code = app.run_return(move |app, event| {
         if let RunEvent::Ready = event {
@@ -184,6 +188,8 @@ struct SettingUp {
     wished: Option<mpsc::Receiver<Wish>>,
     approvals: Arc<Approvals>,
     place: Place,
+    has_tray: bool,
+    theme: Option<Theme>,
 }
 
 impl SettingUp {
@@ -193,9 +199,18 @@ impl SettingUp {
         };
         let handle = host.handle();
         let wishes = app.state::<Wishes>().inner().clone();
-        let tray = crate::tray::Tray::show(app, &handle.servers(), handle.paused().is_on(), move |action| {
-            wishes.wish(Wish::Click(action));
-        });
+        let tray = self
+            .has_tray
+            .then(|| {
+                Tray::show(app, &handle.servers(), handle.paused().is_on(), move |action| {
+                    wishes.wish(Wish::Click(action));
+                })
+            })
+            .flatten();
+        if self.theme.is_some() {
+            // Not before the icon is there, nor without need: the desktop reads all its drawing rules anew for it.
+            app.set_theme(self.theme);
+        }
         app.state::<HasTray>().set(tray.is_some());
         let shutdown = CancellationToken::new();
         tokio::spawn(end_when_told(shutdown.clone()));

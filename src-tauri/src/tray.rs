@@ -26,17 +26,13 @@ pub(crate) struct Tray {
 }
 
 impl Tray {
-    /// Puts the icon into the desktop's panel; `None` where there is no place for it.
+    /// Puts the icon into the desktop's panel, which has a place for it; `None` where that fails.
     pub(crate) fn show(
         app: &AppHandle,
         servers: &[ServerView],
         is_paused: bool,
         on_click: impl Fn(Action) + Send + Sync + 'static,
     ) -> Option<Self> {
-        if !crate::desktop::has_tray() {
-            tracing::info!("this desktop has no place for a tray icon");
-            return None;
-        }
         let (panel, shown) = (Panel::find(), values(servers, is_paused));
         let build = || {
             let menu = drawn_menu(app, &shown.0)?;

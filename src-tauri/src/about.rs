@@ -13,6 +13,8 @@ pub(crate) struct About {
     pub(crate) tray: bool,
     /// Where the logs are.
     pub(crate) logs_folder: String,
+    /// Whether it can keep what the pages of a sign-in window store.
+    pub(crate) keeps_profiles: bool,
 }
 
 /// What an MCP client starts to use a server.

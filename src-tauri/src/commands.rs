@@ -19,6 +19,7 @@ use crate::approval::{ApprovalView, Approvals};
 use crate::front::{Wish, Wishes};
 use crate::menu::Action;
 use crate::settings::{AppSettings, SettingsFile};
+use crate::sign_in::KEEPS_PROFILES;
 use crate::signing::{self, SignInWay};
 
 type Host<'a> = State<'a, HostHandle>;
@@ -185,6 +186,7 @@ pub(crate) async fn about(paths: State<'_, Paths>, tray: State<'_, HasTray>) -> 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tray: tray.get(),
         logs_folder: paths.logs().to_string_lossy().into_owned(),
+        keeps_profiles: KEEPS_PROFILES,
     })
 }
 

@@ -37,6 +37,7 @@ mod shows;
 mod window;
 
 pub(crate) use shows::Shows;
+pub(crate) use window::KEEPS_PROFILES;
 
 /// What every label of such a window begins with.
 const LABEL: &str = "sign-in-";

@@ -74,6 +74,9 @@ impl Shown {
     }
 }
 
+/// Whether a window can keep what its pages store.
+pub(crate) const KEEPS_PROFILES: bool = cfg!(not(target_os = "macos"));
+
 /// Has a window keep what its pages store.
 #[cfg(not(target_os = "macos"))]
 fn kept(window: Builder<'_>, folder: PathBuf) -> Builder<'_> {

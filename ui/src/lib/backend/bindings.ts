@@ -77,6 +77,8 @@ export type About = {
 	tray: boolean,
 	/**  Where the logs are. */
 	logsFolder: string,
+	/**  Whether it can keep what the pages of a sign-in window store. */
+	keepsProfiles: boolean,
 };
 
 /**  What people call one of their accounts at a server. */

@@ -7,6 +7,7 @@ import { Approvals } from './approvals.svelte'
 import { Clock } from './clock.svelte'
 import { HostState } from './host.svelte'
 import { Pause } from './pause.svelte'
+import { Profiles } from './profiles.svelte'
 import { Route } from './route.svelte'
 import { SignIns } from './signIns.svelte'
 import { Theme } from './theme.svelte'
@@ -22,6 +23,7 @@ export class App {
   readonly signIns: SignIns
   readonly pause: Pause
   readonly approvals: Approvals
+  readonly profiles: Profiles
 
   constructor(readonly backend: Backend) {
     this.host = new HostState(backend)
@@ -29,11 +31,13 @@ export class App {
     this.pause = new Pause(backend, this.host, this.announcer)
     this.theme = new Theme(backend.desktop)
     this.approvals = new Approvals(backend.desktop)
+    this.profiles = new Profiles(backend.desktop)
   }
 
   /** Starts what goes on as long as the window is there; returns how to end it. */
   start(): () => void {
     this.theme.start()
+    void this.profiles.start()
     const ends = [
       this.host.start(),
       this.route.start(this.backend.desktop),

@@ -69,6 +69,11 @@ test('pictures', async ({ window, host, drawbridge }) => {
   await page.getByRole('heading', { name: 'Tools' }).scrollIntoViewIfNeeded()
   await page.getByRole('main').evaluate((main) => (main.scrollTop = 620))
   await picture(window, 'server-tools')
+  const checkup = page.getByRole('region', { name: 'Does it work?' })
+  await checkup.getByRole('button', { name: 'Check every step' }).click()
+  await expect(checkup.getByRole('status')).toContainText('Every step works.')
+  await checkup.evaluate((region) => region.scrollIntoView({ block: 'center' }))
+  await picture(window, 'server-check')
   await page.getByRole('heading', { name: 'Remove the server' }).scrollIntoViewIfNeeded()
   await picture(window, 'server-connection')
 
@@ -82,4 +87,9 @@ test('pictures', async ({ window, host, drawbridge }) => {
   await drawbridge('clients', 'add', 'cursor', '--all')
   await expect(page.getByRole('listitem').filter({ hasText: 'cursor' })).toBeVisible()
   await picture(window, 'settings')
+
+  await drawbridge('pause')
+  await window.open('Servers')
+  await expect(page.getByRole('status').filter({ hasText: 'Drawbridge is paused' })).toBeVisible()
+  await picture(window, 'paused')
 })

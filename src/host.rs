@@ -200,7 +200,7 @@ impl Host {
         let end = async {
             tokio::select! {
                 () = shutdown.cancelled() => tracing::info!("asked to end"),
-                () = own.cancelled() => tracing::info!("a person asked it to end"),
+                () = own.cancelled() => tracing::info!("told to end by the app or over the control API"),
                 () = idle => tracing::info!("idle for long enough"),
             }
             own.cancel();

@@ -46,6 +46,8 @@ pub struct ShimConfig {
     pub target: String,
     /// The server options of this connection, as the control API spells them.
     pub options: Box<RawValue>,
+    /// Whether everything is to stay as it is.
+    pub only_looks: bool,
     /// Trouble that was found before connecting; every request is answered with it.
     pub trouble: Option<Failure>,
 }
@@ -302,6 +304,7 @@ impl Shim {
             resume: self.resume.clone(),
             initialize: initialize.filter(|_| initialized).and_then(raw),
             initialized,
+            only_looks: self.config.only_looks,
         };
         let place = self.config.place.clone();
         self.host = Host::Opening(Box::pin(async move { link::open(&place, &hello, may_start).await }));

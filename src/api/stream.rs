@@ -62,6 +62,10 @@ async fn greet(host: HostHandle, stream: Stream, early: BytesMut) {
         Some(Err(failure)) => return refuse(&mut writer, failure).await,
         None => return,
     };
+    let (deps, connection) = match hello.only_looks {
+        true => (deps.for_onlooker(), connection.for_onlooker()),
+        false => (deps, connection),
+    };
     let host_end = HostEnd::Pause(host.shutdown().clone());
     session::serve(deps, connection, hello, early, frames, writer, host_end).await;
 }

@@ -9,6 +9,9 @@ use crate::failure::{Code, Failure};
 use crate::redact::reason;
 use crate::shim::{self, ShimConfig};
 
+/// The option, without its dashes, with which `doctor` starts what clients start.
+pub(super) const ONLY_LOOK: &str = "only-look";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A server's name, `name@account`, or its URL
@@ -16,6 +19,9 @@ pub(super) struct Args {
     target: String,
     #[command(flatten)]
     options: OptionArgs,
+    /// Keep nothing of what the server says, and ask nobody to sign in: for `doctor`, which leaves everything as it is
+    #[arg(long = ONLY_LOOK, hide = true)]
+    only_look: bool,
 }
 
 /// Runs until stdin ends. Whatever else goes wrong is told over MCP.
@@ -33,7 +39,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Err(failure) => (Place::of_own_world("/nonexistent".as_ref()), Some(failure)),
     };
     let trouble = unreadable.or(nowhere);
-    let ended = shim::run(ShimConfig { place, target: args.target, options, trouble }).await;
+    let (target, only_looks) = (args.target, args.only_look);
+    let ended = shim::run(ShimConfig { place, target, options, only_looks, trouble }).await;
     ended.map_err(|error| {
         Failure::new(
             Code::Internal,

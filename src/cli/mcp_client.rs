@@ -60,6 +60,7 @@ impl McpClient {
             resume: None,
             initialize: None,
             initialized: false,
+            only_looks: false,
         };
         let link = link::open(&client::place()?, &hello, true).await.map_err(|error| match error {
             NoLink::Refused(failure) | NoLink::Failed(failure) => failure,

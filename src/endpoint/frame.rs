@@ -75,6 +75,9 @@ pub struct Hello {
     /// Whether that request was answered.
     #[serde(default)]
     pub initialized: bool,
+    /// Whether everything is to stay as it is: nothing that the server says is kept, and nobody is asked to sign in.
+    #[serde(default)]
+    pub only_looks: bool,
 }
 
 /// Why a line is no frame.

@@ -11,7 +11,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
-use crate::host::account::{self, AccountHandle, Credential};
+use crate::host::account::{self, AccountHandle, Credential, Shows};
 use crate::host::standing::Watched;
 use crate::host::visible_tools::VisibleTools;
 use crate::net::ConnectionSettings;
@@ -86,6 +86,13 @@ impl Connection {
             static_headers: self.static_headers.clone(),
             account: self.account.clone(),
         })
+    }
+
+    /// The same for somebody who leaves the account as it is.
+    #[must_use]
+    pub fn for_onlooker(self) -> Self {
+        let account = self.account.map(|account| account.looked_at(Shows::Token).0);
+        Self { account, ..self }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use demo_server::{Auth, Config, DemoServer, Eras, Fault, OAuthConfig, Plan};
 use serde_json::{Value, json};
@@ -42,13 +42,20 @@ async fn server_with(config: Config) -> (DemoServer, Home) {
     (server, home)
 }
 
-/// Every file of a home that lasts, with its text.
-fn files(home: &Home) -> BTreeMap<String, Vec<u8>> {
+/// Every file of a home with its text, logs aside.
+fn files(home: &Home) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
-    for folder in ["config", "cache", "state"] {
-        let Ok(entries) = std::fs::read_dir(home.path().join(folder)) else { continue };
-        for file in entries.map(|entry| entry.expect("readable").path()).filter(|path| path.is_file()) {
-            found.insert(file.display().to_string(), std::fs::read(&file).expect("readable"));
+    let mut folders = vec![home.path()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("readable") {
+            let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path())).expect("readable");
+            match entry.expect("readable") {
+                kind if kind.is_dir() && !path.ends_with("state/logs") => folders.push(path),
+                kind if kind.is_file() => {
+                    drop(found.insert(path.clone(), std::fs::read(path).expect("readable")))
+                }
+                _ => {}
+            }
         }
     }
     found
@@ -58,6 +65,8 @@ fn files(home: &Home) -> BTreeMap<String, Vec<u8>> {
 async fn a_server_that_works_passes_every_step_and_is_left_as_it_was() {
     let (server, mut home) = server_with(Config::oauth()).await;
     home.log_in("demo").await;
+    // Whatever the server says from now on would be worth being kept.
+    std::fs::remove_dir_all(home.path().join("cache/snapshots")).expect("there are some");
     let (before, stats) = (files(&home), server.control().stats());
     let (code, said) = doctor(&home, &["demo"]).await;
     let checks = &said["servers"][0]["checks"];
@@ -75,8 +84,27 @@ async fn a_server_that_works_passes_every_step_and_is_left_as_it_was() {
     let now = server.control().wait_for(|stats| stats.open_sessions == 0).await;
     assert_eq!(now.token_requests, stats.token_requests, "no token was spent");
     assert_eq!(now.registrations, stats.registrations);
+    // A Host writes at the end what it has not written yet.
+    home.ok(&["serve", "--stop"]).await;
     assert_eq!(files(&home), before);
     assert!(!home.has_opened_page().await);
+}
+
+/// A sign-in may end between the last step and the start of what clients start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_started_to_be_tried_asks_nobody_to_sign_in() {
+    let (server, mut home) = server_with(Config::oauth()).await;
+    let before = files(&home);
+    let mut client = home.connect(&["demo", "--only-look"]);
+    let answer = client.initialize().await;
+    assert_eq!(answer["result"]["_meta"]["drawbridge/standIn"]["code"], "signed_out", "{answer}");
+    let answer = client.call("echo", json!({ "text": "x" })).await;
+    assert_eq!(answer["result"]["isError"], true, "not parked until somebody signs in: {answer}");
+    assert_eq!(client.close().await, 0);
+    home.ok(&["serve", "--stop"]).await;
+    assert!(!home.has_opened_page().await);
+    assert_eq!(server.control().stats().registrations, 0);
+    assert_eq!(files(&home), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -239,6 +239,7 @@ pub(super) fn hello(target: &str) -> Hello {
         resume: None,
         initialize: None,
         initialized: false,
+        only_looks: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The entry that an MCP client has for a server: this very command is started as a client starts it, with the few
-//! variables that clients pass on, and has to answer `initialize` with the server's own words.
+//! variables that clients pass on, and has to answer `initialize` with the server's own words. It differs in one thing: it
+//! leaves everything as it is.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::api::types::{CheckName, CheckOutcome, CheckView, ServerCheckup};
+use crate::cli::connect::ONLY_LOOK;
 use crate::cli::mcp_client::{introduction, result_of, stand_in};
 use crate::cli::target::NamedAccount;
 use crate::endpoint::HOME_VARIABLE;
@@ -119,7 +121,7 @@ impl Entry {
 
     fn start(&self) -> std::io::Result<Child> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).env_clear();
+        command.args(&self.arguments).arg(format!("--{ONLY_LOOK}")).env_clear();
         command.envs(PASSED_ON.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
         // Who keeps a home of their own has its variables in the client's entry.
         if std::env::var_os(HOME_VARIABLE).is_some_and(|home| !home.is_empty()) {
@@ -178,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_entry_works_if_the_server_answers_through_it() {
-        const ANSWER: &str = r#"read line; [ "$*" = "connect tickets@work" ] && echo '{"jsonrpc":"2.0","id":1,"result":{SAYS}}'"#;
+        const ANSWER: &str = r#"read line; [ "$*" = "connect tickets@work --only-look" ] && echo '{"jsonrpc":"2.0","id":1,"result":{SAYS}}'"#;
         let says = |text: &str| ANSWER.replace("SAYS", text);
         let signed_out =
             r#""_meta":{"drawbridge/standIn":{"code":"signed_out","sentence":"No.","nextStep":""}}"#;

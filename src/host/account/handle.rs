@@ -209,8 +209,11 @@ impl AccountHandle {
     ///
     /// # Errors
     /// [`Error::OAuth`] when it fails before that, [`Error::NotAgain`] when nobody clicked for it and it may not
-    /// open by itself now.
+    /// open by itself now, and for somebody who only looks.
     pub async fn sign_in(&self, request: SignInRequest) -> Result<SignIn, Error> {
+        if self.onlooker.is_some() {
+            return Err(Error::NotAgain);
+        }
         self.ask(|reply| Request::SignIn { request, reply }).await
     }
 

@@ -12,6 +12,7 @@ use crate::failure::{Code, Failure};
 use crate::host::connection::Connection;
 use crate::host::reach::Reach;
 use crate::host::snapshot::{SeenTransport, Snapshot, SnapshotStore};
+use crate::host::tool_changes::ToolChanges;
 use crate::mcp::era::Era;
 
 use super::context::Context;
@@ -43,15 +44,23 @@ pub enum Unwelcome {
     Failed(Failure),
 }
 
+impl SessionDeps {
+    /// For somebody who leaves everything as it is: nothing is known, and nothing is remembered.
+    #[must_use]
+    pub fn for_onlooker(self) -> Self {
+        let (reach, tool_changes) = (Reach::default(), ToolChanges::default());
+        Self { snapshots: SnapshotStore::in_memory(), reach, tool_changes, ..self }
+    }
+}
+
 /// Opens a session and ends it.
 ///
 /// # Errors
 /// [`Unwelcome`]
 pub async fn greet(deps: SessionDeps, connection: Connection) -> Result<Welcome, Unwelcome> {
-    let deps = SessionDeps { snapshots: SnapshotStore::in_memory(), reach: Reach::default(), ..deps };
     let (downstream, _writing) = Downstream::spawn(tokio::io::sink());
     let (sender, mut incoming) = mpsc::channel(INCOMING_QUEUE);
-    let context = Arc::new(Context::new(connection, deps, downstream, sender).await);
+    let context = Arc::new(Context::new(connection, deps.for_onlooker(), downstream, sender).await);
     let mut tasks = JoinSet::new();
     let reader = context.clone();
     tasks.spawn(async move {

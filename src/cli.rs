@@ -19,6 +19,7 @@ mod completions;
 mod connect;
 mod doctor;
 mod edit;
+mod held_tools;
 mod login;
 mod logout;
 mod mcp_client;

@@ -38,6 +38,8 @@ mod live;
 mod options;
 mod pages;
 mod pause;
+mod pinning;
+pub mod pins;
 mod profiles;
 pub mod reach;
 mod secrets;
@@ -69,6 +71,7 @@ use clients::Clients;
 use controller::Controller;
 use handle::Inner;
 use pages::Pages;
+use pins::PinStore;
 use reach::Reach;
 use session::Sealer;
 use session::SessionDeps;
@@ -153,6 +156,7 @@ impl Host {
             sessions: SessionDeps {
                 network: network.clone(),
                 snapshots,
+                pins: PinStore::open(paths.state.join("pins")),
                 sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
                 limits: limits(),
                 pages: Pages::new(&tasks),

@@ -95,6 +95,19 @@ pub fn plain(text: &str, max: usize) -> String {
     shown
 }
 
+/// Makes one line of another party's text safe to show where nothing may be left out: what is invisible is written
+/// as `\u{…}`. What is longer than `max` characters says how much longer.
+pub fn unhidden(line: &str, max: usize) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for letter in line.chars().take(max) {
+        if is_hidden(letter) { shown.extend(letter.escape_unicode()) } else { shown.push(letter) }
+    }
+    match line.chars().count().saturating_sub(max) {
+        0 => shown,
+        more => format!("{shown}… and {more} characters more"),
+    }
+}
+
 /// Ends text of `count` characters in `…`, within `max`.
 fn shortened(mut shown: String, count: usize, max: usize) -> String {
     if count == max {

@@ -186,6 +186,38 @@ async fn a_look_tells_what_a_server_is_and_whether_it_can_be_reached() {
 }
 
 #[tokio::test]
+async fn nothing_is_accepted_but_what_somebody_looked_at() {
+    let (window, server) = (Window::open(), demo(Auth::None).await);
+    window.add("demo", server.url().as_str()).await;
+    let account = "/servers/demo/accounts/default";
+    let look = async || {
+        window.ask(Method::POST, &format!("{account}/probe"), None).await;
+        window.get(&format!("{account}/details")).await["held"].clone()
+    };
+    let accept = async |seen: &Value| {
+        let body = json!({ "seen": seen });
+        window.ask(Method::POST, &format!("{account}/tools/accept"), Some(&body)).await
+    };
+    assert_eq!(look().await, Value::Null, "they are not pinned");
+    assert_eq!(accept(&json!("")).await.1["code"], "invalid");
+    window.ask(Method::PATCH, "/servers/demo", Some(&json!({ "options": { "pinTools": true } }))).await;
+    assert_eq!(look().await["tools"], json!([]));
+
+    server.control().describe_tool("echo_message", "Says it louder");
+    let seen = look().await;
+    assert_eq!(seen["tools"][0]["name"], "echo_message");
+    server.control().describe_tool("echo_message", "Says it to somebody else");
+    look().await;
+    let (status, refusal) = accept(&seen["seen"]).await;
+    assert_eq!((status.as_u16(), &refusal["code"]), (400, &json!("invalid")), "{refusal}");
+    assert_eq!(look().await["tools"].as_array().map(Vec::len), Some(1));
+
+    let seen = look().await;
+    assert_eq!(accept(&seen["seen"]).await.0.as_u16(), 204);
+    assert_eq!(look().await["tools"], json!([]));
+}
+
+#[tokio::test]
 async fn a_server_that_wants_a_sign_in_was_reached() {
     let (window, server) = (Window::open(), demo(Auth::OAuth(OAuthConfig::default())).await);
     window.add("demo", server.url().as_str()).await;

@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
 
 use super::types::{
-    Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect, ProbeView,
-    ServerView, ShowWindow, SignInBody, SignInEvent, SignedOut, StatusView,
+    AcceptTools, Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect,
+    ProbeView, ServerView, ShowWindow, SignInBody, SignInEvent, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
 use crate::host::account::{AccountHandle, OpenWith, SignIn};
@@ -55,6 +55,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/servers/{name}/accounts/{label}", delete(remove_account))
         .route("/servers/{name}/accounts/{label}/checkup", get(checkup::of_account))
         .route("/servers/{name}/accounts/{label}/details", get(details))
+        .route("/servers/{name}/accounts/{label}/tools/accept", post(accept_tools))
         .route("/servers/{name}/accounts/{label}/probe", post(probe_account))
         .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in).delete(cancel_sign_in))
         .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
@@ -198,6 +199,17 @@ async fn details(
     Path((server, label)): Path<(String, AccountLabel)>,
 ) -> Result<Json<DetailsView>, Refusal> {
     Ok(Json(host.details(&AccountRef { server, label: Some(label) }).await?))
+}
+
+/// Accepts the tools that somebody looked at.
+async fn accept_tools(
+    State(host): State<HostHandle>,
+    Path((server, label)): Path<(String, AccountLabel)>,
+    Given(accepted): Given<AcceptTools>,
+) -> Result<StatusCode, Refusal> {
+    let account = AccountRef { server, label: Some(label) };
+    to_the_end(&host, |host| async move { host.accept_tools(&account, &accepted.seen).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn remove_account(

@@ -19,7 +19,10 @@ pub use account::{AccountStateView, AccountView, PersonView};
 pub use changes::{Changes, Edited, NewServer, Unset};
 pub use checkup::{CheckName, CheckOutcome, CheckView, Checkup, ServerCheckup};
 pub use clients::{ClientView, ClientsView, EndpointView, NewClient};
-pub use details::{DetailsView, ReachView, ToolEffect, ToolView};
+pub use details::{
+    AcceptTools, DetailsView, HeldToolView, HeldToolsView, LineChange, LineView, ReachView, ToolEffect,
+    ToolView,
+};
 pub use options::{ResourceOption, ServerOptions};
 pub use secret::{HeaderOption, SecretOption, SecretText};
 pub use server::{IdpView, OAuthView, ProbeView, ServerView, SubjectView};

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::held_tools::HeldTools;
 use super::mcp_client::McpClient;
 use super::output;
 use super::target::NamedAccount;
@@ -17,6 +18,12 @@ const LONGEST_DESCRIPTION: usize = 80;
 pub(super) struct ToolsArgs {
     /// A server's name, or `name@account`
     server: NamedAccount,
+    /// Where they are pinned: show what has changed since you accepted them
+    #[arg(long)]
+    changes: bool,
+    /// Show that, and accept it
+    #[arg(long)]
+    accept: bool,
     /// Print JSON: the tools as the server describes them
     #[arg(long)]
     pub(super) json: bool,
@@ -53,15 +60,22 @@ struct ToolResult {
 }
 
 pub(super) async fn tools(args: ToolsArgs) -> Result<(), Failure> {
-    let tools = McpClient::open(args.server).await?.tools().await?;
+    let tools = McpClient::open(args.server.clone()).await?.tools().await?;
+    let held = HeldTools::look(args.server).await?;
+    if args.changes || args.accept {
+        return held.show(args.json, args.accept).await;
+    }
     if args.json {
         output::print_json(&tools);
-    } else if tools.is_empty() {
+    } else if tools.is_empty() && held.count() == 0 {
         output::tell("The server has no tools.");
-    } else {
+    } else if !tools.is_empty() {
         let mut rows = vec![vec!["NAME".to_owned(), "DESCRIPTION".to_owned()]];
         rows.extend(tools.iter().map(|tool| row(tool)));
         output::print_table(&rows);
+    }
+    if let Some(note) = held.note() {
+        output::tell(&note);
     }
     Ok(())
 }

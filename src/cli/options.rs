@@ -103,6 +103,9 @@ pub(super) struct OptionArgs {
     /// Hide the tools with such names from clients; may be repeated
     #[arg(long = "deny-tool", value_name = "GLOB", value_parser = glob)]
     deny_tools: Vec<String>,
+    /// Pin the tools: hold back those that are new or changed until you accept them
+    #[arg(long)]
+    pin_tools: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -194,6 +197,7 @@ impl OptionArgs {
             proxy: self.proxy.map(Into::into),
             allow_tools: self.allow_tools,
             deny_tools: self.deny_tools,
+            pin_tools: self.pin_tools,
         })
     }
 }

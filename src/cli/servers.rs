@@ -250,6 +250,7 @@ fn details(server: &ServerView) -> Vec<Vec<String>> {
         ("Private addresses", server.allow_private.then(|| "allowed".into())),
         ("Only tools", globs(&server.tools.allow)),
         ("Hidden tools", globs(&server.tools.deny)),
+        ("Tools", server.tools.pinned.then(|| "pinned".into())),
     ];
     for (name, value) in optional {
         if let Some(value) = value {

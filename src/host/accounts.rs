@@ -163,7 +163,10 @@ impl HostHandle {
         self.sign_out(account).await?;
         let entry = self.entry(&account.server).await?;
         let label = account.label.clone().unwrap_or_else(|| entry.default_account());
-        self.inner.controller.ask(move |state| state.remove_account(&entry.id, &label)).await?
+        let prefix = ConnectionKey::account_prefix(entry.id.as_str(), label.as_str());
+        self.inner.controller.ask(move |state| state.remove_account(&entry.id, &label)).await??;
+        self.inner.sessions.pins.forget(&prefix).await;
+        Ok(())
     }
 
     /// Starts the tasks of all accounts and has each look at its tokens, so that their state is

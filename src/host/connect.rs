@@ -221,8 +221,9 @@ fn own_rules(stored: &ToolRules, given: &ServerOptions) -> (ServerOptions, Optio
     let mut rest = given.clone();
     let allow = std::mem::take(&mut rest.allow_tools);
     let deny = std::mem::take(&mut rest.deny_tools);
-    let own = ToolRules { allow, deny };
-    let is_own = !own.is_empty() && own != *stored;
+    let own = ToolRules { allow, deny, pinned: std::mem::take(&mut rest.pin_tools) };
+    let is_own =
+        !own.is_empty() && ToolRules { pinned: own.pinned || stored.pinned, ..own.clone() } != *stored;
     (rest, is_own.then_some(own))
 }
 

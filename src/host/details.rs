@@ -5,10 +5,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::connection::ConnectionKey;
-use super::snapshot::Snapshot;
+use super::snapshot::{SharedSnapshot, Snapshot};
 use super::{AccountRef, Error, HostHandle};
 use crate::api::types::{DetailsView, ToolEffect, ToolView};
 use crate::redact::plain;
+use crate::registry::{AccountLabel, ServerEntry};
 
 /// How much of a name, and of a text, is shown.
 const LONGEST_NAME: usize = 128;
@@ -42,14 +43,32 @@ impl HostHandle {
     /// # Errors
     /// [`Error::UnknownServer`], [`Error::UnknownAccount`]
     pub async fn details(&self, account: &AccountRef) -> Result<DetailsView, Error> {
+        let (entry, label) = self.known_account(account).await?;
+        let mut details = self.snapshot_of(&entry, &label).await.read(of_snapshot);
+        details.held = self.held_tools_of(&entry, &label).await;
+        if let (Some(tools), Some(held)) = (&mut details.tools, &details.held) {
+            tools.retain(|tool| !held.tools.iter().any(|held| held.name == tool.name));
+        }
+        Ok(details)
+    }
+
+    /// The entry and label that an account goes by.
+    pub(super) async fn known_account(
+        &self,
+        account: &AccountRef,
+    ) -> Result<(ServerEntry, AccountLabel), Error> {
         let entry = self.entry(&account.server).await?;
         let label = account.label.clone().unwrap_or_else(|| entry.default_account());
         if label != entry.default_account() && !entry.has_account(&label) {
             return Err(Error::UnknownAccount { server: entry.name, label });
         }
+        Ok((entry, label))
+    }
+
+    /// What is known of an account's server, as its entry has it.
+    pub(super) async fn snapshot_of(&self, entry: &ServerEntry, label: &AccountLabel) -> SharedSnapshot {
         let key = ConnectionKey::of_entry(entry.id.as_str(), label.as_str());
-        let snapshot = self.inner.sessions.snapshots.open(&key.to_string()).await;
-        Ok(snapshot.read(of_snapshot))
+        self.inner.sessions.snapshots.open(&key.to_string()).await
     }
 }
 
@@ -66,6 +85,7 @@ fn of_snapshot(snapshot: &Snapshot) -> DetailsView {
         era: snapshot.era,
         transport: snapshot.transport,
         tools: snapshot.list("tools/list").map(tools),
+        held: None,
     }
 }
 

@@ -124,6 +124,18 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Nothing is held back of tools that are not pinned.
+    #[error("the tools of {server} are not pinned")]
+    NotPinned {
+        /// The server.
+        server: ServerName,
+    },
+    /// The tools have changed since the person looked at them.
+    #[error("the tools of {server} have changed since you looked at them")]
+    OtherTools {
+        /// The server.
+        server: ServerName,
+    },
     /// This Host runs without windows.
     #[error("this Drawbridge runs without windows")]
     NoWindows,
@@ -175,6 +187,10 @@ impl From<&Error> for Failure {
             }
             // It passes, so no program may take it for its last word.
             Error::Conflict { .. } => (Code::TimedOut, "Try again".into()),
+            Error::NotPinned { server } => {
+                (Code::Invalid, format!("Pin them with `drawbridge edit {server} --pin-tools`"))
+            }
+            Error::OtherTools { .. } => (Code::Invalid, "Look at them again".into()),
             Error::Registry(registry::Error::NewerVersion { .. }) => {
                 (Code::VersionSkew, "Update Drawbridge; the file was left as it is".into())
             }

@@ -93,6 +93,18 @@ pub fn of_hidden_tool(server: &str, refused: &Refused) -> Failure {
     )
 }
 
+/// A call of a tool that is not as the person accepted it.
+pub fn of_held_tool(server: &str, target: &str, tool: &str) -> Failure {
+    Failure::about(
+        server,
+        Code::Forbidden,
+        format!("The tool {} of {server} is not as you accepted it, so it is held back", plain(tool, 64)),
+        format!(
+            "Run `drawbridge tools {target} --changes` to see what is other, and with `--accept` to accept it"
+        ),
+    )
+}
+
 /// Trouble with one request; says so where it may have run all the same.
 pub fn of_request(server: &str, error: &upstream::Error, method: Option<&str>) -> Failure {
     let failure = of_upstream(server, error);

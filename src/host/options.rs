@@ -56,6 +56,7 @@ impl Server {
         set_some(&mut entry.client_cert, options.client_cert.as_ref());
         check_globs(options)?;
         entry.tools.add(&options.allow_tools, &options.deny_tools);
+        entry.tools.pinned |= options.pin_tools;
         apply_oauth(&mut entry.oauth, options);
         self.settle()
     }
@@ -96,6 +97,7 @@ impl Server {
                 Unset::AllowTools => entry.tools.allow.clear(),
                 Unset::DenyTool(glob) => entry.tools.deny.retain(|known| known != glob),
                 Unset::DenyTools => entry.tools.deny.clear(),
+                Unset::PinTools => entry.tools.pinned = false,
                 Unset::KeepProfile(label) => entry.kept_profiles.retain(|known| known != label),
             }
         }

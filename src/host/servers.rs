@@ -80,10 +80,17 @@ impl HostHandle {
             true => Some(self.close_accounts(&before.entry).await?),
             false => None,
         };
+        let pinned = (before.entry.tools.pinned, after.entry.tools.pinned);
+        if pinned == (false, true) {
+            self.pin_known_tools(&before.entry).await;
+        }
         self.commit(&before, &after, &options).await?;
         if !renamed.serves_as(&after) {
             let id = before.entry.id.clone();
             self.inner.controller.ask(move |state| state.outdate(&id)).await?.left().await;
+        }
+        if pinned == (true, false) {
+            self.inner.sessions.pins.forget(&format!("{}.", before.entry.id)).await;
         }
         if let Some(closed) = closed {
             self.inner.sessions.reach.forget(before.entry.id.as_str());
@@ -114,6 +121,7 @@ impl HostHandle {
         self.inner.controller.ask(move |state| state.remove(&id)).await??.left().await;
         self.end_accounts(&entry, true, closed).await;
         self.inner.sessions.snapshots.delete(&format!("{}.", entry.id)).await;
+        self.inner.sessions.pins.forget(&format!("{}.", entry.id)).await;
         self.inner.sessions.reach.forget(entry.id.as_str());
         if let Err(error) = ServerSecrets::delete(&self.inner.vault, &entry.id).await {
             tracing::warn!(server = %entry.name, %error, "its secrets could not be deleted");

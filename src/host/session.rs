@@ -64,6 +64,7 @@ use crate::host::account::{AccountHandle, AccountState};
 use crate::host::activity::{Activity, Busy};
 use crate::host::connection::Connection;
 use crate::host::pages::Pages;
+use crate::host::pins::{AccountPins, PinStore};
 use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
 use crate::host::standing;
@@ -128,6 +129,8 @@ pub struct SessionDeps {
     pub network: Network,
     /// Keeps the last known answers.
     pub snapshots: SnapshotStore,
+    /// Keeps the tools that the person accepted.
+    pub pins: PinStore,
     /// Seals what leaves the Host and comes back.
     pub sealer: Sealer,
     /// What a session may spend.
@@ -280,6 +283,7 @@ impl Session {
         let mut was_signed_in = account.as_ref().is_some_and(|account| account.borrow().is_signed_in());
         let mut standing = self.context.connection.standing.clone();
         let mut pause = self.context.pause.changes();
+        let mut pins = self.context.pins.as_ref().map(AccountPins::changes);
         let mut in_a_row = 0;
         let upstream = loop {
             let deadline = self.next_deadline();
@@ -307,6 +311,7 @@ impl Session {
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = link_changed(&mut self.link) => self.on_link().await,
                 is_paused = pause.next() => if !is_paused { self.on_servers_there() },
+                () = pins_changed(&mut pins) => self.on_accepted().await,
                 ended = standing::ended(&mut standing) => {
                     self.on_entry_ended(ended).await;
                     break Upstream::Ends;
@@ -383,6 +388,17 @@ async fn link_changed(link: &mut Option<Link>) {
     match link {
         Some(link) => link.changed().await,
         None => std::future::pending().await,
+    }
+}
+
+/// Waits until the person accepts tools.
+async fn pins_changed(pins: &mut Option<watch::Receiver<u64>>) {
+    let changed = match pins {
+        Some(pins) => pins.changed().await,
+        None => std::future::pending().await,
+    };
+    if changed.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -23,6 +23,8 @@ pub struct ToolChange {
     pub removed: usize,
     /// How many are described in other words, or take other arguments.
     pub altered: usize,
+    /// Whether clients get what is new or altered only once the person has accepted it.
+    pub held: bool,
     /// Grows with every change of this account's tools.
     pub number: u64,
 }
@@ -42,7 +44,7 @@ impl ToolChanges {
 
     /// Two lists of a server, one after the other. A connection with options or rules of its own says nothing
     /// about the account's.
-    pub(super) fn note(&self, key: &ConnectionKey, server: &str, before: &str, after: &str) {
+    pub(super) fn note(&self, key: &ConnectionKey, server: &str, before: &str, after: &str, held: bool) {
         if key.options.is_some() || key.tools.is_some() {
             return;
         }
@@ -51,7 +53,7 @@ impl ToolChanges {
             let place = (key.entry.clone(), key.account.clone());
             let number = last.get(&place).map_or(1, |change| change.number + 1);
             let (server, account) = (server.to_owned(), key.account.clone());
-            let change = ToolChange { server, account, added, removed, altered, number };
+            let change = ToolChange { server, account, added, removed, altered, held, number };
             Arc::make_mut(last).insert(place, change);
         });
     }
@@ -99,12 +101,12 @@ mod tests {
         let seen = changes.watch();
         let key = ConnectionKey::of_entry("e", "work");
         let own = ConnectionKey { tools: Some("digest".into()), ..key.clone() };
-        changes.note(&own, "linear", "[]", r#"[{"name":"a"}]"#);
+        changes.note(&own, "linear", "[]", r#"[{"name":"a"}]"#, false);
         assert!(seen.borrow().is_empty(), "a client's own rules are not the server's change");
 
-        changes.note(&key, "linear", "[]", r#"[{"name":"a"}]"#);
-        changes.note(&key, "linear", r#"[{"name":"a"}]"#, r#"[{"name":"a"}]"#);
-        changes.note(&key, "linear", r#"[{"name":"a"}]"#, "[]");
+        changes.note(&key, "linear", "[]", r#"[{"name":"a"}]"#, false);
+        changes.note(&key, "linear", r#"[{"name":"a"}]"#, r#"[{"name":"a"}]"#, false);
+        changes.note(&key, "linear", r#"[{"name":"a"}]"#, "[]", false);
 
         let last = seen.borrow().get(&("e".to_owned(), "work".to_owned())).cloned();
         let expected = ToolChange {
@@ -113,6 +115,7 @@ mod tests {
             added: 0,
             removed: 1,
             altered: 0,
+            held: false,
             number: 2,
         };
         assert_eq!(last, Some(expected));

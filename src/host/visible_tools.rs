@@ -10,6 +10,7 @@ use crate::registry::ToolRules;
 #[derive(Debug, Clone, Default)]
 pub struct VisibleTools {
     all: Vec<Globs>,
+    is_pinned: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -33,8 +34,9 @@ pub enum Refused {
 impl VisibleTools {
     /// What all of these rules let through.
     pub fn under<'a>(rules: impl IntoIterator<Item = &'a ToolRules>) -> Self {
-        let rules = rules.into_iter().filter(|rules| !rules.is_empty());
-        Self { all: rules.map(Globs::of).collect() }
+        let rules: Vec<&ToolRules> = rules.into_iter().filter(|rules| !rules.is_empty()).collect();
+        let is_pinned = rules.iter().any(|rules| rules.pinned);
+        Self { all: rules.into_iter().map(Globs::of).collect(), is_pinned }
     }
 
     /// Whether a tool of that name may be seen.
@@ -42,7 +44,12 @@ impl VisibleTools {
         self.all.iter().all(|globs| globs.shows(tool))
     }
 
-    /// Whether there are any rules.
+    /// Whether a tool has to be as the person accepted it, too.
+    pub fn is_pinned(&self) -> bool {
+        self.is_pinned
+    }
+
+    /// Whether there are no rules.
     pub fn is_everything(&self) -> bool {
         self.all.is_empty()
     }
@@ -88,7 +95,7 @@ mod tests {
 
     fn rules(allow: &[&str], deny: &[&str]) -> ToolRules {
         let owned = |globs: &[&str]| globs.iter().copied().map(Into::into).collect();
-        ToolRules { allow: owned(allow), deny: owned(deny) }
+        ToolRules { allow: owned(allow), deny: owned(deny), ..ToolRules::default() }
     }
 
     fn check(visible: &VisibleTools, line: &'static str) -> Result<(), Refused> {
@@ -124,6 +131,14 @@ mod tests {
         for hidden in ["a", "b", "ax", "c"] {
             assert!(!visible.shows(hidden), "{hidden}");
         }
+    }
+
+    #[test]
+    fn a_pin_hides_no_name_but_wants_it_plain() {
+        let visible = VisibleTools::under([&ToolRules { pinned: true, ..ToolRules::default() }]);
+        assert!(visible.is_pinned() && visible.shows("anything"));
+        let twice = r#"{"id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#;
+        assert_eq!(check(&visible, twice), Err(Refused::Ambiguous));
     }
 
     #[test]

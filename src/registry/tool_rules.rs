@@ -1,4 +1,4 @@
-//! Which of a server's tools clients may see, as people write it: globs.
+//! Which of a server's tools clients may see, as people say it: by globs, and as they accepted them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,15 @@ pub struct ToolRules {
     /// Never these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
+    /// Only as the person last accepted them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
 }
 
 impl ToolRules {
     /// Whether there are none, so that every tool may be seen.
     pub fn is_empty(&self) -> bool {
-        self.allow.is_empty() && self.deny.is_empty()
+        self.allow.is_empty() && self.deny.is_empty() && !self.pinned
     }
 
     /// Adds globs; one that is there already is not added again.

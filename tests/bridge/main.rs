@@ -21,6 +21,7 @@ mod no_sign_in;
 mod pause;
 mod peers;
 mod permission;
+mod pinned_tools;
 mod restart;
 mod rotation;
 mod scripted;

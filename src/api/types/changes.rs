@@ -60,6 +60,8 @@ pub enum Unset {
     DenyTool(String),
     /// All of them.
     DenyTools,
+    /// `pin-tools`: what was accepted is forgotten.
+    PinTools,
     /// One account's.
     KeepProfile(AccountLabel),
 }

@@ -44,6 +44,66 @@ pub struct DetailsView {
     pub transport: Option<SeenTransport>,
     /// Its tools, once it has listed them.
     pub tools: Option<Vec<ToolView>>,
+    /// What is held back of them; none where they are not pinned.
+    #[serde(default)]
+    pub held: Option<HeldToolsView>,
+}
+
+/// The tools that a server lists and that are not as the person accepted them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct HeldToolsView {
+    /// Names the list that this was made from: what is accepted is this list and no other.
+    pub seen: String,
+    /// Those tools, in the server's order.
+    pub tools: Vec<HeldToolView>,
+}
+
+/// A tool that is held back from clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct HeldToolView {
+    /// Its name.
+    pub name: String,
+    /// Whether no tool of that name was accepted.
+    pub is_new: bool,
+    /// All that the server says of it, beside what was accepted.
+    pub lines: Vec<LineView>,
+}
+
+/// A line of a tool's description.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct LineView {
+    /// What became of it.
+    pub change: LineChange,
+    /// It, with what is invisible made visible.
+    pub text: String,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum LineChange {
+    /// It is as it was.
+    Same,
+    /// It is gone.
+    Removed,
+    /// It is new.
+    Added,
+}
+
+/// The person accepts tools.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptTools {
+    /// The list that was looked at, by its name in [`HeldToolsView`].
+    pub seen: String,
 }
 
 /// A tool as its server describes it.

@@ -107,6 +107,9 @@ pub struct ServerOptions {
     /// `--deny-tool`
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deny_tools: Vec<String>,
+    /// `--pin-tools`
+    #[serde(skip_serializing_if = "is_false")]
+    pub pin_tools: bool,
 }
 
 impl ServerOptions {
@@ -178,6 +181,6 @@ mod tests {
 
     #[test]
     fn an_option_of_a_newer_shim_is_refused_and_not_ignored() {
-        assert!(serde_json::from_str::<ServerOptions>(r#"{"pinTools":["x"]}"#).is_err());
+        assert!(serde_json::from_str::<ServerOptions>(r#"{"paintTools":["x"]}"#).is_err());
     }
 }

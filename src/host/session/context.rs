@@ -14,6 +14,7 @@ use crate::host::activity::Activity;
 use crate::host::connection::{Connection, ConnectionKey};
 use crate::host::failures;
 use crate::host::pages::Pages;
+use crate::host::pins::AccountPins;
 use crate::host::reach::Reach;
 use crate::host::snapshot::SharedSnapshot;
 use crate::host::tool_changes::ToolChanges;
@@ -53,6 +54,8 @@ pub(super) struct Context {
     pub(super) questions: Questions,
     reach: Reach,
     tool_changes: ToolChanges,
+    /// What was accepted of the server's tools, where they are pinned.
+    pub(super) pins: Option<AccountPins>,
     /// Whether all servers are left alone.
     pub(super) pause: Pause,
     /// Whether a list of this session has begun a sign-in.
@@ -74,6 +77,8 @@ impl Context {
         let address = format!("{} {}", connection.key, connection.entry.url);
         let account = ConnectionKey::account_prefix(&connection.key.entry, &connection.key.account);
         let sealer = deps.sealer.of(&address, &account);
+        let is_pinned = connection.tools.is_pinned();
+        let pins = is_pinned.then(|| deps.pins.of(&connection.key.entry, &connection.key.account));
         Self {
             connection,
             sealer,
@@ -90,6 +95,7 @@ impl Context {
             questions: Questions::default(),
             reach: deps.reach,
             tool_changes: deps.tool_changes,
+            pins,
             pause: deps.pause,
             list_has_asked: AtomicBool::new(false),
             activity: deps.activity,
@@ -144,13 +150,29 @@ impl Context {
         StreamableHttp::new(self.upstream())
     }
 
-    /// Whether the client may send this: not where it calls a tool that is hidden from it.
+    /// Whether the client may send this: not where it calls a tool that is hidden or held back from it.
     pub(super) fn check_visible(&self, message: &Message) -> Result<(), Failure> {
         if sign_in_tool::is_call(message) {
             return Ok(());
         }
         let checked = self.connection.tools.check(message);
-        checked.map_err(|refused| failures::of_hidden_tool(self.server(), &refused))
+        checked.map_err(|refused| failures::of_hidden_tool(self.server(), &refused))?;
+        let Some(pins) = self.pins.as_ref().filter(|_| message.method() == Some("tools/call")) else {
+            return Ok(());
+        };
+        let tool = message.string_at(&["params", "name"]).unwrap_or_default();
+        let lets_call = self.snapshot.read(|snapshot| pins.lets_call(&tool, snapshot.list("tools/list")));
+        if lets_call { Ok(()) } else { Err(failures::of_held_tool(self.server(), &self.target(), &tool)) }
+    }
+
+    /// The account as `connect` takes it.
+    fn target(&self) -> String {
+        let (entry, label) = (&self.connection.entry, &self.connection.key.account);
+        if entry.default_account().as_str() == label {
+            entry.name.to_string()
+        } else {
+            format!("{}@{label}", entry.name)
+        }
     }
 
     /// Remembers how an attempt to open a session ended. One with options of its own says nothing
@@ -168,7 +190,7 @@ impl Context {
 
     /// Remembers that the server lists other tools than it did before.
     pub(super) fn note_tools(&self, before: &str, after: &str) {
-        self.tool_changes.note(&self.connection.key, self.server(), before, after);
+        self.tool_changes.note(&self.connection.key, self.server(), before, after, self.pins.is_some());
     }
 
     /// Resolves once requests carry another token than this one, or none.

@@ -102,7 +102,8 @@ impl Session {
 
     /// A list is known whole: it is kept, and a client that was given another one is told.
     pub(super) async fn on_whole_list(&mut self, whole: lists::Whole) {
-        let items = self.context.usable(&whole.method, whole.items, self.server_era());
+        let era = self.server_era();
+        let items = self.context.usable(&whole.method, whole.items.clone(), era);
         let told = self.told.lists.remove(&whole.method);
         if let Some(told) = told.filter(|told| *told != HeldList::of(items.text()))
             && let Some(notification) = list_changed(&whole.method)
@@ -111,8 +112,16 @@ impl Session {
             // It is told as soon as it listens.
             self.told.lists.insert(whole.method.clone(), told);
         }
-        self.context.note_list(whole.asked, &whole.method, items);
+        self.context.note_list(whole.asked, &whole.method, whole.items, era);
         self.give_resume_state().await;
+    }
+
+    /// The person has accepted tools that were held back: the client has a list without them.
+    pub(super) async fn on_accepted(&mut self) {
+        let has_list = self.given_lists.contains("tools/list") || self.told.lists.contains_key("tools/list");
+        if let Some(notification) = list_changed("tools/list").filter(|_| has_list) {
+            self.tell_of_list(notification).await;
+        }
     }
 
     /// A task that was cancelled has nothing to say; one that panicked leaves its request to us.

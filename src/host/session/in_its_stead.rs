@@ -269,8 +269,11 @@ impl Session {
 
     /// The lists that the client has: those from memory, and those from the server as they were last known.
     pub(super) fn held_lists(&self) -> HeldLists {
-        let known =
-            |method: &String| self.context.snapshot.read(|snapshot| snapshot.list(method).map(HeldList::of));
+        let era = self.server_era();
+        let known = |method: &String| {
+            let is_known = self.context.snapshot.read(|snapshot| snapshot.lists.contains_key(method));
+            is_known.then(|| HeldList::of(self.context.known_list(method, era).text()))
+        };
         let given = self.given_lists.iter().filter_map(|method| Some((method.clone(), known(method)?)));
         given.chain(self.told.lists.clone()).collect()
     }

@@ -88,7 +88,7 @@ impl Context {
 
     /// What a client may get of a tool list.
     pub(super) fn usable_tools(&self, era: Era) -> UsableTools<'_> {
-        UsableTools { server: self.server(), era, visible: &self.connection.tools }
+        UsableTools { pins: self.pins.as_ref(), ..self.permitted_tools(era) }
     }
 
     /// A list without what a client must not get.
@@ -106,8 +106,17 @@ impl Context {
         self.usable(method, items.unwrap_or_else(empty), era)
     }
 
-    /// Remembers a whole list, which was asked for at `asked`.
-    pub(super) fn note_list(&self, asked: Generation, method: &str, items: UsableList) {
+    /// Remembers a whole list of the server, which was asked for at `asked`; with the tools that are held back, so
+    /// that the person can look at them.
+    pub(super) fn note_list(&self, asked: Generation, method: &str, items: Box<RawValue>, era: Era) {
+        let is_tools = method == "tools/list";
+        let items =
+            if is_tools { self.permitted_tools(era).of_list(items) } else { UsableList::of_no_tools(items) };
+        // A connection of its own has not always seen all of them.
+        let is_own = self.connection.key.options.is_some() || self.connection.key.tools.is_some();
+        if let Some(pins) = self.pins.as_ref().filter(|_| is_tools && !is_own) {
+            pins.note_first(items.text());
+        }
         self.snapshot.change(asked, |snapshot| {
             let known = snapshot.list(method);
             let is_new = known != Some(items.text());
@@ -119,5 +128,10 @@ impl Context {
             }
             is_new
         });
+    }
+
+    /// What the rules leave of a tool list, be it held back or not.
+    fn permitted_tools(&self, era: Era) -> UsableTools<'_> {
+        UsableTools { server: self.server(), era, visible: &self.connection.tools, pins: None }
     }
 }

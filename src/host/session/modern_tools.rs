@@ -69,7 +69,7 @@ async fn fetch(context: &Context, transport: &Transport, call: &Message) -> Resu
         }
     }
     if let Ok(list) = RawValue::from_string(format!("[{}]", items.join(","))) {
-        context.note_list(asked, "tools/list", context.usable("tools/list", list, Era::Modern));
+        context.note_list(asked, "tools/list", list, Era::Modern);
     }
     Ok(())
 }

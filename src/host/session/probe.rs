@@ -125,10 +125,9 @@ async fn look(context: &Arc<Context>, session: &OnceLock<Arc<Transport>>) -> Res
 fn keep(context: &Context, asked: Generation, list: &str, items: Option<Vec<String>>, era: Era) -> usize {
     let raw = items.and_then(|items| RawValue::from_string(format!("[{}]", items.join(","))).ok());
     let Some(raw) = raw else { return 0 };
-    let kept = context.usable(list, raw, era);
-    let count = json::elements(kept.text()).map_or(0, |items| items.len());
-    context.note_list(asked, list, kept);
-    count
+    context.note_list(asked, list, raw, era);
+    let shown = context.known_list(list, era);
+    json::elements(shown.text()).map_or(0, |items| items.len())
 }
 
 /// All pages of a list; `None` where the server does not give them.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::host::pins::AccountPins;
 use crate::host::visible_tools::VisibleTools;
 use crate::mcp::era::Era;
 use crate::mcp::tool_headers::ToolHeaders;
@@ -20,6 +21,8 @@ pub(super) struct UsableTools<'a> {
     pub(super) era: Era,
     /// What the person lets clients see.
     pub(super) visible: &'a VisibleTools,
+    /// What the person accepted, where only that counts.
+    pub(super) pins: Option<&'a AccountPins>,
 }
 
 /// A list of which every item may be shown to this connection's clients.
@@ -85,6 +88,9 @@ impl UsableTools<'_> {
         if !self.visible.shows(&name) {
             return false;
         }
+        if self.pins.is_some_and(|pins| !pins.shows(&name, item.get())) {
+            return false;
+        }
         match ToolHeaders::of_tool(item.get()) {
             Err(reason) if self.era == Era::Modern => {
                 let tool = crate::redact::plain(&name, 64);
@@ -103,7 +109,7 @@ mod tests {
 
     fn kept(items: &[&str], era: Era, visible: &VisibleTools) -> String {
         let items = RawValue::from_string(format!("[{}]", items.join(","))).expect("JSON");
-        UsableTools { server: "demo", era, visible }.of_list(items).text().to_owned()
+        UsableTools { server: "demo", era, visible, pins: None }.of_list(items).text().to_owned()
     }
 
     #[test]
@@ -128,7 +134,8 @@ mod tests {
         let answer = Message::parse(Bytes::from_static(line.as_bytes())).expect("a message");
         let deny = ToolRules { deny: vec!["b".into()], ..ToolRules::default() };
         let visible = VisibleTools::under([&deny]);
-        let shown = UsableTools { server: "demo", era: Era::Legacy, visible: &visible }.of_answer(&answer);
+        let tools = UsableTools { server: "demo", era: Era::Legacy, visible: &visible, pins: None };
+        let shown = tools.of_answer(&answer);
         let expected = r#"{"id":1, "result":{"x":1.0,"tools": [{"name":"a", "n":1e2 }],"nextCursor":"c"} }"#;
         assert_eq!(shown, expected);
     }

@@ -194,6 +194,12 @@ impl Control {
         self.tell(Change::Tools);
     }
 
+    /// Describes a tool in other words and tells clients.
+    pub fn describe_tool(&self, name: &str, description: &str) {
+        lock(&self.shared.tools).described.insert(name.to_owned(), description.to_owned());
+        self.tell(Change::Tools);
+    }
+
     /// Answers the next request of that method with exactly this result. `initialize` still opens
     /// a session; nothing else reaches the server proper.
     pub fn script(&self, method: &str, raw_result: impl Into<Bytes>, as_sse: bool) {

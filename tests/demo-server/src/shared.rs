@@ -1,6 +1,6 @@
 //! What all parts of a running server share. Each field is a leaf with its own lock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -71,6 +71,8 @@ pub(crate) struct Listener {
 pub(crate) struct ToolChanges {
     pub(crate) added: BTreeSet<String>,
     pub(crate) removed: BTreeSet<String>,
+    /// Descriptions in the place of their own, by name.
+    pub(crate) described: BTreeMap<String, String>,
 }
 
 impl Shared {

@@ -1,5 +1,6 @@
 //! Which tools exist, and who sees them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rmcp::model::Tool;
@@ -57,7 +58,13 @@ pub(super) fn all(shared: &Shared) -> Vec<Tool> {
         .filter(|(name, _, _)| !changes.removed.contains(*name))
         .map(|(name, _, description)| tool(name, description));
     let added = changes.added.iter().map(|name| tool(name, "Was added while the server ran"));
-    built_in.chain(added).collect()
+    let described = |mut tool: Tool| {
+        if let Some(description) = changes.described.get(&*tool.name) {
+            tool.description = Some(Cow::Owned(description.clone()));
+        }
+        tool
+    };
+    built_in.chain(added).map(described).collect()
 }
 
 /// Whether a tool is more than anonymous callers see.

@@ -1,0 +1,101 @@
+//! `drawbridge tools --changes` and `--accept`: what a pinned server's tools have become, and the person's word on it.
+
+use std::fmt::Write as _;
+
+use http::Method;
+
+use super::client::{Client, account_path};
+use super::output;
+use super::target::NamedAccount;
+use crate::api::types::{AcceptTools, DetailsView, HeldToolsView, LineChange};
+use crate::failure::{Code, Failure};
+use crate::registry::AccountLabel;
+
+/// The held tools of an account, as the Host has them.
+pub(super) struct HeldTools {
+    client: Client,
+    server: NamedAccount,
+    label: AccountLabel,
+    held: Option<HeldToolsView>,
+}
+
+impl HeldTools {
+    /// Asks the Host.
+    ///
+    /// # Errors
+    /// There is no such account, or no Host.
+    pub(super) async fn look(server: NamedAccount) -> Result<Self, Failure> {
+        let mut client = Client::connect().await?;
+        let (_, label) = client.account(&server).await?;
+        let path = format!("{}/details", account_path(&server.server, &label));
+        let details: DetailsView = client.get(&path).await?;
+        Ok(Self { client, server, label, held: details.held })
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.tools.len())
+    }
+
+    /// One sentence and what to do, where there are any.
+    pub(super) fn note(&self) -> Option<String> {
+        let what = match self.count() {
+            0 => return None,
+            1 => "1 tool is held back, because it is not as you accepted it.".to_owned(),
+            count => format!("{count} tools are held back, because they are not as you accepted them."),
+        };
+        Some(format!("{what}\n`drawbridge tools {} --changes` shows what is other.", self.server))
+    }
+
+    /// Shows them, and accepts them where that is wanted.
+    ///
+    /// # Errors
+    /// The tools are not pinned, or have changed since.
+    pub(super) async fn show(mut self, json: bool, accept: bool) -> Result<(), Failure> {
+        let Some(held) = &self.held else { return Err(not_pinned(&self.server)) };
+        if json {
+            output::print_json(held);
+        } else if held.tools.is_empty() {
+            output::tell("All tools are as you accepted them.");
+        } else {
+            output::print(&text(held));
+        }
+        if accept {
+            let path = format!("{}/tools/accept", account_path(&self.server.server, &self.label));
+            let accepted = AcceptTools { seen: held.seen.clone() };
+            self.client.tell(Method::POST, &path, Some(&accepted)).await?;
+            if self.count() > 0 {
+                output::tell("Accepted. Clients get them from now on.");
+            }
+        } else if self.count() > 0 {
+            output::tell(&format!("To accept them: `drawbridge tools {} --accept`", self.server));
+        }
+        Ok(())
+    }
+}
+
+fn not_pinned(server: &NamedAccount) -> Failure {
+    Failure::new(
+        Code::Invalid,
+        format!("the tools of {} are not pinned", server.server),
+        format!("Pin them with `drawbridge edit {} --pin-tools`", server.server),
+    )
+}
+
+/// Every tool under its name, with `-` before what is gone and `+` before what is new.
+fn text(held: &HeldToolsView) -> String {
+    let mut text = String::new();
+    for tool in &held.tools {
+        let what = if tool.is_new { "is new" } else { "has changed" };
+        _ = writeln!(text, "{} {what}", tool.name);
+        for line in &tool.lines {
+            let mark = match line.change {
+                LineChange::Same => ' ',
+                LineChange::Removed => '-',
+                LineChange::Added => '+',
+            };
+            _ = writeln!(text, "  {mark} {}", line.text);
+        }
+    }
+    text
+}

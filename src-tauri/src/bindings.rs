@@ -20,6 +20,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::client_entry,
             commands::clients,
             commands::details,
+            commands::accept_tools,
             commands::edit_server,
             commands::pause,
             commands::probe,

@@ -10,6 +10,7 @@
     "client_entry",
     "clients",
     "details",
+    "accept_tools",
     "edit_server",
     "pause",
     "probe",

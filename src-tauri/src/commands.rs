@@ -87,6 +87,18 @@ pub(crate) async fn details(host: Host<'_>, server: ServerName, label: AccountLa
     Ok(host.details(&account(server, label)).await?)
 }
 
+/// Accepts the tools that the person has looked at.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn accept_tools(
+    host: Host<'_>,
+    server: ServerName,
+    label: AccountLabel,
+    seen: String,
+) -> Answer<()> {
+    Ok(host.accept_tools(&account(server, label), &seen).await?)
+}
+
 /// Signs an account out and forgets it.
 #[tauri::command]
 #[specta::specta]

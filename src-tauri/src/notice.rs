@@ -157,9 +157,11 @@ fn other_tools(account: Account, change: &ToolChange) -> Notice {
     let counts = [(change.added, "new"), (change.altered, "changed"), (change.removed, "gone")];
     let some = counts.iter().filter(|(count, _)| *count > 0);
     let text = some.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ");
+    let is_held = change.held && change.added + change.altered > 0;
+    let held = if is_held { " You have pinned them, so that is held back until you accept it." } else { "" };
     Notice {
         title: format!("The tools of {} have changed", name(&account)),
-        text: format!("{text}."),
+        text: format!("{text}.{held}"),
         click: Action::OpenServer(account.0.clone()),
         button: None,
         is_passing: false,
@@ -273,6 +275,7 @@ mod tests {
                 added: 2,
                 removed: 1,
                 altered: 0,
+                held: false,
                 number,
             };
             Arc::new([(("e".to_owned(), "work".to_owned()), change)].into())
@@ -290,6 +293,17 @@ mod tests {
         assert_eq!(notices.window_is_shown(), [Step::Withdraw(notice.cause.clone())]);
         assert_eq!(notices.of_tools(&changes(4)).len(), 1);
         assert_eq!(notices.of_servers(&linear(signed_in_state(None))), [], "servers say nothing about tools");
+    }
+
+    #[test]
+    fn of_pinned_tools_it_says_what_is_held_back() {
+        let text = |added, removed| {
+            let (server, account) = ("linear".to_owned(), "default".to_owned());
+            let change = ToolChange { server, account, added, removed, altered: 0, held: true, number: 1 };
+            other_tools(self::account(), &change).text
+        };
+        assert_eq!(text(1, 0), "1 new. You have pinned them, so that is held back until you accept it.");
+        assert_eq!(text(0, 2), "2 gone.", "nothing can be accepted of that");
     }
 
     #[test]

@@ -25,6 +25,8 @@ export const commands = {
 	clients: () => typedError<ClientsView, Failure>(__TAURI_INVOKE("clients")),
 	/**  What a server last said to an account. */
 	details: (server: ServerName, label: AccountLabel) => typedError<DetailsView, Failure>(__TAURI_INVOKE("details", { server, label })),
+	/**  Accepts the tools that the person has looked at. */
+	acceptTools: (server: ServerName, label: AccountLabel, seen: string) => typedError<null, Failure>(__TAURI_INVOKE("accept_tools", { server, label, seen })),
 	/**  Changes a server. */
 	editServer: (name: string, changes: Changes) => typedError<Edited, Failure>(__TAURI_INVOKE("edit_server", { name, changes })),
 	/**  Leaves all servers alone. */
@@ -332,6 +334,8 @@ export type DetailsView = {
 	transport: SeenTransport | null,
 	/**  Its tools, once it has listed them. */
 	tools: ToolView[] | null,
+	/**  What is held back of them; none where they are not pinned. */
+	held?: HeldToolsView | null,
 };
 
 /**  What an edit came to. */
@@ -394,6 +398,24 @@ export type HeaderOption = {
 	name: string,
 } & SecretOption;
 
+/**  A tool that is held back from clients. */
+export type HeldToolView = {
+	/**  Its name. */
+	name: string,
+	/**  Whether no tool of that name was accepted. */
+	isNew: boolean,
+	/**  All that the server says of it, beside what was accepted. */
+	lines: LineView[],
+};
+
+/**  The tools that a server lists and that are not as the person accepted them. */
+export type HeldToolsView = {
+	/**  Names the list that this was made from: what is accepted is this list and no other. */
+	seen: string,
+	/**  Those tools, in the server's order. */
+	tools: HeldToolView[],
+};
+
 /**  The identity provider of a company, as it is shown. */
 export type IdpView = {
 	/**  Its issuer. */
@@ -406,6 +428,23 @@ export type IdpView = {
 	hasClientSecret: boolean,
 	/**  The person's ID token. */
 	idToken: SubjectView,
+};
+
+/**  What became of a line. */
+export type LineChange = 
+/**  It is as it was. */
+"same" | 
+/**  It is gone. */
+"removed" | 
+/**  It is new. */
+"added";
+
+/**  A line of a tool's description. */
+export type LineView = {
+	/**  What became of it. */
+	change: LineChange,
+	/**  It, with what is invisible made visible. */
+	text: string,
 };
 
 /**  The window should show the view of this route. */
@@ -605,6 +644,8 @@ export type ServerOptions = {
 	allowTools?: string[],
 	/**  `--deny-tool` */
 	denyTools?: string[],
+	/**  `--pin-tools` */
+	pinTools?: boolean,
 };
 
 /**  A server as it is shown. */
@@ -731,6 +772,8 @@ export type ToolRules = {
 	allow?: string[],
 	/**  Never these. */
 	deny?: string[],
+	/**  Only as the person last accepted them. */
+	pinned?: boolean,
 };
 
 /**  A tool as its server describes it. */
@@ -764,6 +807,8 @@ export type Unset = ({ header: string }) & { allow_tool?: never; deny_tool?: nev
 ({ deny_tool: string }) & { allow_tool?: never; header?: never; keep_profile?: never } | 
 /**  All of them. */
 "deny_tools" | 
+/**  `pin-tools`: what was accepted is forgotten. */
+"pin_tools" | 
 /**  One account's. */
 ({ keep_profile: AccountLabel }) & { allow_tool?: never; deny_tool?: never; header?: never };
 

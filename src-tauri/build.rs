@@ -9,6 +9,15 @@ const COMMANDS: &[&str] = include!("src/command_names.rs");
 fn main() {
     println!("cargo:rerun-if-changed=src/command_names.rs");
     placeholder_pages(Path::new("../ui/dist"));
+    #[cfg(target_os = "linux")]
+    {
+        glib_build_tools::compile_resources(&["theme"], "theme/plain.gresource.xml", "plain.gresource");
+        // The loader asks library after library for each of the symbols that WebKit's own libraries look up. These
+        // have most of them, so they are asked first; that is a tenth of the time to start.
+        for library in ["webkit2gtk-4.1", "javascriptcoregtk-4.1", "stdc++"] {
+            println!("cargo:rustc-link-lib=dylib={library}");
+        }
+    }
     let attributes =
         tauri_build::Attributes::new().app_manifest(tauri_build::AppManifest::new().commands(COMMANDS));
     tauri_build::try_build(attributes).expect("the app's configuration is right");

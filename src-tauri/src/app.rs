@@ -20,6 +20,7 @@ use crate::approval::Approvals;
 use crate::front::{Wish, Wishes};
 use crate::hosting::{self, Start};
 use crate::notify::Teller;
+use crate::panel::Panel;
 use crate::settings::SettingsFile;
 use crate::sidecar::{self, Sidecar};
 use crate::sign_in::Shows;
@@ -134,6 +135,7 @@ fn serve(
     tauri::async_runtime::set(tokio::runtime::Handle::current());
     let handle = host.handle();
     let setting_up = SettingUp {
+        panel: Panel::find(),
         host: Some((host, claim, listener)),
         wished: Some(wished),
         approvals: approvals.clone(),
@@ -141,11 +143,13 @@ fn serve(
         has_tray,
         theme: settings.theme().of_window(),
     };
-    if let Some(route) = route {
-        wishes.wish(Wish::Show(route));
+    match route {
+        Some(route) => wishes.wish(Wish::Show(route)),
+        None => desktop::draw_nothing_yet(),
     }
     let app = build(handle, paths, settings, approvals, wishes)
         .map_err(|error| crate::signing::internal(&error.to_string()))?;
+    desktop::draw_with_first_window();
     let mut setting_up = setting_up;
     let code = app.run_return(move |app, event| {
         if let RunEvent::Ready = event {
@@ -184,6 +188,7 @@ fn build(
 
 /// What starts once the event loop runs.
 struct SettingUp {
+    panel: Panel,
     host: Option<(Host, Claim, Listener)>,
     wished: Option<mpsc::Receiver<Wish>>,
     approvals: Arc<Approvals>,
@@ -202,7 +207,7 @@ impl SettingUp {
         let tray = self
             .has_tray
             .then(|| {
-                Tray::show(app, &handle.servers(), handle.paused().is_on(), move |action| {
+                Tray::show(app, self.panel, &handle.servers(), handle.paused().is_on(), move |action| {
                     wishes.wish(Wish::Click(action));
                 })
             })

@@ -28,6 +28,17 @@ pub(crate) fn prefers_light() -> bool {
     system::prefers_light()
 }
 
+/// Has windows drawn by no rules until the first one is there. The desktop's rules take long to read, and an icon
+/// with its menu, which the desktop draws itself, needs none.
+pub(crate) fn draw_nothing_yet() {
+    system::draw_nothing_yet();
+}
+
+/// Has the first window bring the desktop's rules back. Call it once the app is there.
+pub(crate) fn draw_with_first_window() {
+    system::draw_with_first_window();
+}
+
 fn no_display() -> Failure {
     Failure::new(
         Code::HostGone,
@@ -39,7 +50,7 @@ fn no_display() -> Failure {
 #[cfg(target_os = "linux")]
 mod system {
     use gtk::gio;
-    use gtk::glib::{Variant, VariantTy};
+    use gtk::glib::{Bytes, Variant, VariantTy};
     use gtk::prelude::*;
 
     /// How long the session bus may take to answer.
@@ -67,6 +78,21 @@ mod system {
         let theme = settings.gtk_theme_name().unwrap_or_default().to_lowercase();
         // Where nothing says dark, panels are dark all the same on most desktops, save with themes that say light.
         !settings.is_gtk_application_prefer_dark_theme() && theme.contains("light")
+    }
+
+    pub(super) fn draw_nothing_yet() {
+        static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plain.gresource"));
+        let rules = gio::Resource::from_data(&Bytes::from_static(RULES));
+        let (Ok(rules), Some(settings)) = (rules, gtk::Settings::default()) else { return };
+        gio::resources_register(&rules);
+        settings.set_gtk_theme_name(Some("DrawbridgePlain"));
+    }
+
+    /// Call it once the app is there.
+    pub(super) fn draw_with_first_window() {
+        let app = gio::Application::default().and_downcast::<gtk::Application>();
+        let (Some(app), Some(settings)) = (app, gtk::Settings::default()) else { return };
+        app.connect_window_added(move |_, _| settings.reset_property("gtk-theme-name"));
     }
 
     fn ask(name: &str, path: &str, interface: &str, method: &str, arguments: &Variant) -> Option<Variant> {
@@ -101,4 +127,8 @@ mod system {
     pub(super) fn prefers_light() -> bool {
         false
     }
+
+    pub(super) fn draw_nothing_yet() {}
+
+    pub(super) fn draw_with_first_window() {}
 }

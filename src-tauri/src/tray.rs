@@ -29,11 +29,12 @@ impl Tray {
     /// Puts the icon into the desktop's panel, which has a place for it; `None` where that fails.
     pub(crate) fn show(
         app: &AppHandle,
+        panel: Panel,
         servers: &[ServerView],
         is_paused: bool,
         on_click: impl Fn(Action) + Send + Sync + 'static,
     ) -> Option<Self> {
-        let (panel, shown) = (Panel::find(), values(servers, is_paused));
+        let shown = values(servers, is_paused);
         let build = || {
             let menu = drawn_menu(app, &shown.0)?;
             let icon = TrayIconBuilder::<Wry>::with_id("tray")

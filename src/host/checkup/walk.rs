@@ -158,7 +158,7 @@ impl Walk<'_> {
         }
         match state {
             AccountState::SignedIn { issuer, .. } if *issuer != server.issuer => {
-                Err(found::moved(self.name()))
+                Err(found::moved(&self.account()))
             }
             AccountState::SignedIn { .. }
             | AccountState::Unknown
@@ -219,17 +219,17 @@ impl Walk<'_> {
                 steps.done(in_words(&welcome));
                 Ok(())
             }
-            Err(Unwelcome::SignInNeeded) => Err(found::token_not_taken(self.name())),
+            Err(Unwelcome::SignInNeeded) => Err(found::token_not_taken(&self.account())),
             Err(Unwelcome::Failed(failure)) => Err(failure),
         }
     }
 
     fn signed_out(&self, state: &AccountState) -> Failure {
         match state {
-            AccountState::SigningIn { .. } => found::signing_in(self.name()),
+            AccountState::SigningIn { .. } => found::signing_in(&self.account()),
             AccountState::Failed { error } => self.of_account(error),
             AccountState::Unknown | AccountState::SignedIn { .. } | AccountState::SignedOut { .. } => {
-                failures::signed_out(self.name())
+                failures::signed_out(&self.account())
             }
         }
     }
@@ -238,8 +238,24 @@ impl Walk<'_> {
         self.entry.name.as_str()
     }
 
+    /// The account as a person names it: the server's name alone means the usual one.
+    fn account(&self) -> String {
+        match self.label == self.entry.default_account() {
+            true => self.name().to_owned(),
+            false => format!("{}@{}", self.entry.name, self.label),
+        }
+    }
+
     fn of_account(&self, error: &account::Error) -> Failure {
-        failures::of_account(self.name(), error)
+        match error {
+            account::Error::SignedOut { .. } | account::Error::NotAgain => {
+                failures::signed_out(&self.account())
+            }
+            account::Error::OAuth(_)
+            | account::Error::Vault(_)
+            | account::Error::NoSignIn
+            | account::Error::Stopped => failures::of_account(self.name(), error),
+        }
     }
 
     fn of_oauth(&self, error: &oauth::Error) -> Failure {

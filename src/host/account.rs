@@ -123,6 +123,8 @@ pub struct AccountLimits {
     pub refresh_ahead: Duration,
     /// How long a person has to sign in.
     pub sign_in: Duration,
+    /// How long a sign-out waits for the end of what is open in the account's name.
+    pub goodbye: Duration,
     /// How long revoking tokens may take.
     pub revoke: Duration,
     /// The first pause after a failure.
@@ -136,6 +138,7 @@ impl Default for AccountLimits {
         Self {
             refresh_ahead: Duration::from_secs(60),
             sign_in: Duration::from_secs(5 * 60),
+            goodbye: Duration::from_secs(2),
             revoke: Duration::from_secs(10),
             retry_first: Duration::from_millis(500),
             retry_last: Duration::from_secs(30),

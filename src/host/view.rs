@@ -50,7 +50,7 @@ pub(super) fn of_server(
 pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountStateView {
     match state {
         AccountState::Unknown => AccountStateView::Unknown,
-        AccountState::SignedIn { expires, renewed, issuer: _, scopes, identity, unsaved: _ } => {
+        AccountState::SignedIn { expires, renewed, issuer: _, scopes, identity, unsaved: _, ending: _ } => {
             AccountStateView::SignedIn {
                 expires: expires.and_then(seconds),
                 renewed: seconds(*renewed),

@@ -28,6 +28,7 @@ mod scripted;
 mod security;
 mod sessions;
 mod sign_in;
+mod sign_out;
 mod speaker;
 mod stand_in;
 mod stand_in_modern;

@@ -1,4 +1,6 @@
-//! Signing out: forgotten here at once, and given back to who issued it, sooner or later.
+//! Signing out: what is open ends, the tokens are forgotten here, and given back to who issued them, sooner or later.
+
+use std::time::Duration;
 
 use drawbridge::host::account::{AccountState, GivingBack, SignedOut};
 use serde_json::json;
@@ -6,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fake::Fake;
-use crate::support::{Fixture, network, state_where};
+use crate::support::{Fixture, by_person, network, person_signs_in, state_where};
 
 #[tokio::test]
 async fn signing_out_forgets_at_once_and_gives_the_tokens_back() {
@@ -24,6 +26,53 @@ async fn signing_out_forgets_at_once_and_gives_the_tokens_back() {
     let why = SignedOut::ByPerson;
     state_where(&account, |state| matches!(state, AccountState::SignedOut { why: seen } if *seen == why))
         .await;
+}
+
+#[tokio::test]
+async fn what_is_open_in_its_name_ends_before_its_tokens_and_a_new_sign_in_begins_after_them() {
+    let mut fixture = Fixture::start().await;
+    fixture.deps.limits.goodbye = Duration::from_secs(3600);
+    let (account, token) = fixture.signed_in().await;
+    let (session, another) = (account.session(), account.session());
+    let leaving = account.clone();
+    let signing_out = tokio::spawn(async move { leaving.sign_out().await });
+    state_where(&account, AccountState::is_ending).await;
+    let again = account.clone();
+    let signing_in = tokio::spawn(async move { again.sign_in(by_person()).await });
+    drop(session);
+    assert_eq!(fixture.call(Some(&token)).await.status(), 200, "it still holds");
+    assert_eq!(account.access_token().await.unwrap().unwrap().expose(), token.expose());
+    assert_eq!(fixture.demo.control().stats().revocations, 0);
+    drop(another);
+    signing_out.await.unwrap().unwrap();
+    assert_eq!(fixture.demo.control().stats().revocations, 2);
+    person_signs_in(signing_in.await.unwrap().unwrap()).await;
+    assert_eq!(fixture.call(account.access_token().await.unwrap().as_ref()).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_end_holds_no_sign_out_up() {
+    let mut fixture = Fixture::start().await;
+    fixture.deps.limits.goodbye = Duration::ZERO;
+    let (account, token) = fixture.signed_in().await;
+    let _session = account.session();
+    account.sign_out().await.unwrap();
+    assert_eq!(fixture.call(Some(&token)).await.status(), 401);
+}
+
+#[tokio::test]
+async fn a_sign_out_that_waits_for_sessions_is_done_when_the_host_ends() {
+    let mut fixture = Fixture::start().await;
+    fixture.deps.limits.goodbye = Duration::from_secs(3600);
+    let (account, _token) = fixture.signed_in().await;
+    let session = account.session();
+    let leaving = account.clone();
+    let _signing_out = tokio::spawn(async move { leaving.sign_out().await });
+    state_where(&account, AccountState::is_ending).await;
+    fixture.deps.shutdown.cancel();
+    drop(session);
+    account.ended().await;
+    assert!(!fixture.store.names().iter().any(|name| name.contains("account/")));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::{
     AccountDeps, AccountKey, AccountSpec, AccountState, Error, LoginHandle, Onlooker, Outcome, Refusal,
     Retry, Shows, SignIn, SignInRequest, task,
 };
+use crate::host::activity::Busy;
 use crate::oauth::dpop::DpopKey;
 use crate::secret::AccessToken;
 
@@ -26,6 +27,7 @@ pub struct AccountHandle {
     requests: mpsc::Sender<Request>,
     current: watch::Receiver<Option<Current>>,
     state: watch::Receiver<AccountState>,
+    sessions: watch::Sender<usize>,
     clock: Clock,
     is_unattended: bool,
     has_window: bool,
@@ -76,12 +78,14 @@ impl AccountHandle {
         let (requests, received) = mpsc::channel(QUEUE);
         let (current, current_seen) = watch::channel(None);
         let (state, state_seen) = watch::channel(AccountState::Unknown);
+        let sessions = watch::Sender::new(0);
         let handle = Self {
             key: Arc::new(spec.key.clone()),
             server: Arc::new(spec.server_url.clone()),
             requests,
             current: current_seen,
             state: state_seen,
+            sessions: sessions.clone(),
             clock: deps.clock.clone(),
             is_unattended: spec.oauth.grant.is_unattended(),
             has_window: deps.windows.is_some() && spec.fits_window(),
@@ -89,7 +93,7 @@ impl AccountHandle {
             onlooker: None,
         };
         let (tasks, ended) = (deps.tasks.clone(), handle.ended.clone().drop_guard());
-        let task = task::Task::new(spec, deps, current, state);
+        let task = task::Task::new(spec, deps, current, state, sessions);
         tasks.spawn(async move {
             task.run(received).await;
             drop(ended);
@@ -140,6 +144,12 @@ impl AccountHandle {
     /// How it stands, now and from now on.
     pub fn state(&self) -> watch::Receiver<AccountState> {
         self.state.clone()
+    }
+
+    /// Counts an upstream session in its name until the answer is dropped. A server wants to know who ends one, so a
+    /// sign-out waits a moment for the end of all.
+    pub fn session(&self) -> Busy {
+        Busy::new(&self.sessions)
     }
 
     /// How it stands, once the vault has been read; nothing is renewed for it.
@@ -251,7 +261,8 @@ impl AccountHandle {
         self.requests.send(Request::CancelSignIn).await.ok();
     }
 
-    /// Forgets the tokens at once and gives them back to the authorization server, as far as it takes them.
+    /// Has the sessions in its name ended, as far as their server takes that at once; then forgets the tokens and gives
+    /// them back to the authorization server, as far as it takes them.
     ///
     /// # Errors
     /// [`Error::Vault`] when the stored tokens could not be deleted.

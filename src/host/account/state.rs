@@ -24,6 +24,8 @@ pub enum AccountState {
         identity: Option<Identity>,
         /// The tokens could not be saved and would be lost at the end of the Host; it keeps trying.
         unsaved: bool,
+        /// Somebody signs out. What is open in its name is ended first, as long as the tokens hold.
+        ending: bool,
     },
     /// A sign-in is under way.
     SigningIn {
@@ -48,6 +50,11 @@ impl AccountState {
         matches!(self, Self::SignedIn { .. })
     }
 
+    /// Whether somebody is signing out, and its tokens still hold.
+    pub fn is_ending(&self) -> bool {
+        matches!(self, Self::SignedIn { ending: true, .. })
+    }
+
     /// Whether a sign-in is under way.
     pub fn is_signing_in(&self) -> bool {
         matches!(self, Self::SigningIn { .. })
@@ -62,7 +69,7 @@ impl AccountState {
         match (self, other) {
             (Self::Unknown, Self::Unknown) => true,
             (
-                Self::SignedIn { expires, renewed, issuer, scopes, identity, unsaved },
+                Self::SignedIn { expires, renewed, issuer, scopes, identity, unsaved, ending },
                 Self::SignedIn {
                     expires: expires2,
                     renewed: renewed2,
@@ -70,10 +77,11 @@ impl AccountState {
                     scopes: scopes2,
                     identity: identity2,
                     unsaved: unsaved2,
+                    ending: ending2,
                 },
             ) => {
-                (expires, renewed, issuer, scopes, identity, unsaved)
-                    == (expires2, renewed2, issuer2, scopes2, identity2, unsaved2)
+                (expires, renewed, issuer, scopes, identity, unsaved, ending)
+                    == (expires2, renewed2, issuer2, scopes2, identity2, unsaved2, ending2)
             }
             (Self::SigningIn { facts }, Self::SigningIn { facts: facts2 }) => facts == facts2,
             (Self::SignedOut { why }, Self::SignedOut { why: why2 }) => why == why2,

@@ -40,7 +40,7 @@ use crate::oauth::registration::Registrations;
 use crate::oauth::token::TokenSet;
 use crate::secret::{self, ItemName};
 
-/// How long saving and refreshing may go on when the Host stops.
+/// How long saving, refreshing and signing out may go on when the Host stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 pub(super) struct Task {
@@ -50,6 +50,8 @@ pub(super) struct Task {
     registrations: Registrations,
     current: watch::Sender<Option<Current>>,
     state: watch::Sender<AccountState>,
+    /// How many upstream sessions are open in its name.
+    sessions: watch::Sender<usize>,
     jobs: JoinSet<Done>,
     held: Held,
     /// When the tokens came, by the steady clock.
@@ -69,9 +71,12 @@ pub(super) struct Task {
     challenge: Option<Challenge>,
     step_ups: StepUps,
     self_opened: SelfOpened,
-    /// Sign-ins that wait for the vault.
+    /// Sign-ins that wait for the vault, or for a sign-out.
     signing_in: Vec<(SignInRequest, Reply<SignIn>)>,
+    /// Sign-outs that wait for the vault, or for the sessions to end.
     signing_out: Vec<Reply<()>>,
+    /// Whether the sessions are ending.
+    ending: bool,
     /// Who was signed in before.
     former: Option<Former>,
     met_refusal: bool,
@@ -115,6 +120,8 @@ enum Done {
         id: u64,
         outcome: Result<Box<Finished>, oauth::Error>,
     },
+    /// The sessions have ended, or have had the time for it.
+    Ended,
     Nothing,
 }
 
@@ -124,6 +131,7 @@ impl Task {
         deps: AccountDeps,
         current: watch::Sender<Option<Current>>,
         state: watch::Sender<AccountState>,
+        sessions: watch::Sender<usize>,
     ) -> Self {
         let is_unattended = spec.oauth.grant.is_unattended();
         Self {
@@ -133,6 +141,7 @@ impl Task {
             deps,
             current,
             state,
+            sessions,
             jobs: JoinSet::new(),
             // Nothing of an unattended grant is ever stored.
             held: if is_unattended { Held::Nothing(SignedOut::NeverSignedIn) } else { Held::Unread },
@@ -151,6 +160,7 @@ impl Task {
             self_opened: SelfOpened::default(),
             signing_in: Vec::new(),
             signing_out: Vec::new(),
+            ending: false,
             former: None,
             met_refusal: false,
             doubted: None,
@@ -182,7 +192,7 @@ impl Task {
             matches!(login.stage, Stage::Waiting { .. })
         });
         let last_words = async {
-            while finishing || self.refreshing || self.saving.running {
+            while finishing || self.refreshing || self.saving.running || self.ending {
                 let Some(done) = self.jobs.join_next().await else { break };
                 finishing &= !matches!(done, Ok(Done::Finished { .. }) | Err(_));
                 self.done(done);
@@ -235,6 +245,7 @@ impl Task {
             Ok(Done::SaveAgain { number }) => self.save_again(number),
             Ok(Done::Prepared { id, outcome }) => self.prepared(id, outcome),
             Ok(Done::Finished { id, outcome }) => self.finished(id, outcome),
+            Ok(Done::Ended) => self.sessions_ended(),
             Ok(Done::Nothing) => {}
             // A bug in a job: what waits for it must not wait for ever.
             Err(error) => {
@@ -248,6 +259,9 @@ impl Task {
                 self.fail_waiters(&Error::Stopped);
                 self.fail_obtaining(&Error::Stopped);
                 self.fail_signing_in(&Error::Stopped);
+                if self.ending {
+                    self.sessions_ended();
+                }
             }
         }
     }
@@ -285,6 +299,7 @@ impl Task {
                 scopes: tokens.scopes.iter().map(str::to_owned).collect(),
                 identity: tokens.identity.clone(),
                 unsaved: self.saving.failed,
+                ending: self.ending,
             },
         }
     }

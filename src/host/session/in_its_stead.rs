@@ -192,7 +192,9 @@ impl Session {
         let Some(link) = self.link.clone() else { return };
         let LinkState::Ready(ready) = link.state().borrow().clone() else { return };
         let has_changed = match ready.is_signed_in {
-            true => matches!(state, AccountState::SignedOut { why: SignedOut::ByPerson }),
+            true => {
+                state.is_ending() || matches!(state, AccountState::SignedOut { why: SignedOut::ByPerson })
+            }
             false => state.is_signed_in(),
         };
         if !has_changed {

@@ -63,11 +63,17 @@ impl Transport {
         }
     }
 
+    /// Whether the server has to be told of the end.
+    pub(super) fn has_session(&self) -> bool {
+        match self {
+            Self::Http(http) => http.session().is_some(),
+            Self::Sse(_) => false,
+        }
+    }
+
     /// Ends the upstream session.
     pub(super) async fn delete(&self) {
-        if let Self::Http(http) = self
-            && http.session().is_some()
-        {
+        if let Self::Http(http) = self {
             let _ = http.delete().await;
         }
     }

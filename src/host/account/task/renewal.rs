@@ -310,7 +310,8 @@ mod tests {
             clock: Clock::system(),
             served: watch::channel(Arc::default()).1,
         };
-        Task::new(spec, deps, watch::Sender::new(None), watch::Sender::new(AccountState::Unknown))
+        let (current, state) = (watch::Sender::new(None), watch::Sender::new(AccountState::Unknown));
+        Task::new(spec, deps, current, state, watch::Sender::new(0))
     }
 
     fn tokens_for(audience: &str) -> Box<TokenSet> {

@@ -40,6 +40,7 @@ impl Task {
                 return self.start_reading();
             }
             Held::Reading => return self.signing_in.push((request, reply)),
+            Held::Tokens(_) if self.ending => return self.signing_in.push((request, reply)),
             Held::Nothing(_) | Held::Tokens(_) => {}
         }
         if request.prompt == Prompt::ByItself && !self.self_opened.may_open() {

@@ -1,4 +1,5 @@
-//! Signing out: the tokens are forgotten at once, and given back as soon as their server takes them.
+//! Signing out: what is open in the account's name is ended, the tokens are forgotten, and given back as soon as their
+//! server takes them.
 
 use std::sync::Arc;
 
@@ -21,11 +22,42 @@ impl Task {
                 self.start_reading();
             }
             Held::Reading => self.signing_out.push(reply),
-            Held::Nothing(_) | Held::Tokens(_) => self.sign_out_now(reply),
+            Held::Nothing(_) | Held::Tokens(_) => self.sign_out_known(reply),
         }
     }
 
-    pub(super) fn sign_out_now(&mut self, reply: Reply<()>) {
+    /// Signs out knowing whether there are tokens. A server wants the DELETE of a session authorized (Streamable HTTP,
+    /// session management), so the sessions end first.
+    pub(super) fn sign_out_known(&mut self, reply: Reply<()>) {
+        if *self.sessions.borrow() == 0 || !matches!(self.held, Held::Tokens(_)) {
+            return self.sign_out_now(reply);
+        }
+        self.signing_out.push(reply);
+        if !std::mem::replace(&mut self.ending, true) {
+            self.drop_sign_in();
+            let (mut sessions, limit) = (self.sessions.subscribe(), self.deps.limits.goodbye);
+            self.jobs.spawn(async move {
+                let ended = sessions.wait_for(|open| *open == 0);
+                // A server that is slow to say goodbye holds nobody up.
+                tokio::time::timeout(limit, ended).await.ok();
+                Done::Ended
+            });
+        }
+    }
+
+    pub(super) fn sessions_ended(&mut self) {
+        self.ending = false;
+        // Who wants to sign in again meanwhile has waited for this.
+        let signing_in = std::mem::take(&mut self.signing_in);
+        for reply in std::mem::take(&mut self.signing_out) {
+            self.sign_out_now(reply);
+        }
+        for (request, reply) in signing_in {
+            self.sign_in(request, reply);
+        }
+    }
+
+    fn sign_out_now(&mut self, reply: Reply<()>) {
         self.epoch += 1;
         self.drop_sign_in();
         let held = std::mem::replace(&mut self.held, Held::Nothing(SignedOut::ByPerson));

@@ -40,7 +40,7 @@ impl Task {
     pub(super) fn read(&mut self, outcome: Result<Option<SecretString>, secret::Error>) {
         self.take_over(outcome);
         for reply in std::mem::take(&mut self.signing_out) {
-            self.sign_out_now(reply);
+            self.sign_out_known(reply);
         }
         for (request, reply) in std::mem::take(&mut self.signing_in) {
             self.sign_in(request, reply);

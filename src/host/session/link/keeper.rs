@@ -9,6 +9,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Command, End, LinkState, Ready};
 use crate::failure::Failure;
+use crate::host::account::AccountHandle;
+use crate::host::activity::Busy;
 use crate::host::session::authorized::Refused;
 use crate::host::session::context::Context;
 use crate::host::session::listening::{Heard, Listening};
@@ -37,6 +39,18 @@ enum Ended {
     Here,
 }
 
+/// A session, and what counts it among those in its account's name until it has ended.
+struct Current {
+    transport: Arc<Transport>,
+    _in_its_name: Option<Busy>,
+}
+
+impl Current {
+    async fn end(self) {
+        self.transport.delete().await;
+    }
+}
+
 /// Opens one session after the other, for as long as the client is there.
 pub(super) struct Keeper {
     pub(super) context: Arc<Context>,
@@ -59,29 +73,29 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) async fn run(mut self) {
-        let mut transport: Option<Arc<Transport>> = None;
+        let mut current: Option<Current> = None;
         let end = self.end.clone();
         tokio::select! {
             // First, because who leaves also lets go of the link's handle.
             biased;
             () = end.leave.cancelled() => {}
             () = end.pause.cancelled() => return,
-            () = self.keep_open(&mut transport) => {}
+            () = self.keep_open(&mut current) => {}
         }
         let farewell = async {
-            if let Some(transport) = transport {
-                transport.delete().await;
+            if let Some(current) = current {
+                current.end().await;
             }
             while self.aside.join_next().await.is_some() {}
         };
         let _ = timeout(FAREWELL_LIMIT, farewell).await;
     }
 
-    async fn keep_open(&mut self, current: &mut Option<Arc<Transport>>) {
+    async fn keep_open(&mut self, current: &mut Option<Current>) {
         loop {
             self.state.send_replace(LinkState::Opening);
             match self.open().await {
-                Ok(opened) => {
+                Ok((opened, session)) => {
                     if opened.response.is_some() {
                         self.context.note_attempt(Ok(()));
                     }
@@ -91,13 +105,18 @@ impl Keeper {
                     self.generation += 1;
                     // What the one before would have told of is made up for.
                     self.interruptions += u64::from(self.generation > 1);
-                    *current = Some(opened.transport.clone());
-                    let (opened_at, transport) = (Instant::now(), opened.transport.clone());
+                    *current = Some(session);
+                    let opened_at = Instant::now();
                     let (uses, in_use) = watch::channel(());
-                    if self.serve(opened, in_use).await == Ended::Here {
-                        self.end_once_unused(transport, uses);
+                    let ended = match self.is_being_signed_out() {
+                        true => Ended::Here,
+                        false => self.serve(opened, in_use).await,
+                    };
+                    if let Some(session) = current.take()
+                        && ended == Ended::Here
+                    {
+                        self.end_once_unused(session, uses);
                     }
-                    *current = None;
                     self.rest_after(opened_at.elapsed()).await;
                 }
                 Err(OpenError::Rejected(answer)) => {
@@ -123,32 +142,50 @@ impl Keeper {
     }
 
     /// Opens a session in a task of its own, which ends it again where nobody waits for it any more.
-    async fn open(&mut self) -> Result<Opened, OpenError> {
+    async fn open(&mut self) -> Result<(Opened, Current), OpenError> {
         while self.aside.try_join_next().is_some() {}
+        self.until_signed_out().await;
         if let Some(refusal) = self.context.pause.refusal() {
             return Err(OpenError::Failed(refusal));
         }
         let (give, opened) = oneshot::channel();
         let (context, opening, resume) = (self.context.clone(), self.opening.clone(), self.resume.take());
+        let session = self.context.account().map(AccountHandle::session);
         self.aside.spawn(async move {
             let opening = timeout(OPEN_LIMIT, open::open(&context, &opening, resume)).await;
             let opened = opening.unwrap_or_else(|_| Err(OpenError::Failed(context.no_handshake())));
-            if let Err(Ok(unwanted)) = give.send(opened) {
-                unwanted.transport.delete().await;
+            let opened = opened.map(|opened| {
+                let _in_its_name = session.filter(|_| opened.transport.has_session());
+                let current = Current { transport: opened.transport.clone(), _in_its_name };
+                (opened, current)
+            });
+            if let Err(Ok((_, unwanted))) = give.send(opened) {
+                unwanted.end().await;
             }
         });
         opened.await.unwrap_or_else(|_| Err(OpenError::Failed(self.context.defect())))
     }
 
+    /// A session that is opened while somebody signs out would be nobody's.
+    async fn until_signed_out(&self) {
+        let Some(account) = self.context.account() else { return };
+        // The task of an account that has ended signs nobody out.
+        account.state().wait_for(|state| !state.is_ending()).await.ok();
+    }
+
+    fn is_being_signed_out(&self) -> bool {
+        self.context.account().is_some_and(|account| account.state().borrow().is_ending())
+    }
+
     /// A DELETE breaks what is under way in a session, so it waits for that.
-    fn end_once_unused(&mut self, transport: Arc<Transport>, uses: watch::Sender<()>) {
+    fn end_once_unused(&mut self, session: Current, uses: watch::Sender<()>) {
         let leave = self.end.leave.clone();
         self.aside.spawn(async move {
             tokio::select! {
                 () = uses.closed() => {}
                 () = leave.cancelled() => {}
             }
-            transport.delete().await;
+            session.end().await;
         });
     }
 

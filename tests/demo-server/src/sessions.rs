@@ -20,14 +20,15 @@ pub(crate) struct Sessions {
     inner: LocalSessionManager,
     owners: Mutex<HashMap<String, String>>,
     recorder: Arc<Recorder>,
-    counted: Mutex<u64>,
+    /// Held while they are counted, so that of two counts the newer one stays.
+    counted: tokio::sync::Mutex<u64>,
 }
 
 impl Sessions {
     pub(crate) fn new(timeout: Duration, recorder: Arc<Recorder>) -> Self {
         let mut inner = LocalSessionManager::default();
         inner.session_config.keep_alive = Some(timeout);
-        Sessions { inner, owners: Mutex::default(), recorder, counted: Mutex::default() }
+        Sessions { inner, owners: Mutex::default(), recorder, counted: tokio::sync::Mutex::default() }
     }
 
     pub(crate) async fn len(&self) -> usize {
@@ -64,8 +65,8 @@ impl Sessions {
     }
 
     async fn recount(&self) {
+        let mut counted = self.counted.lock().await;
         let open = self.len().await as u64;
-        let mut counted = crate::lock(&self.counted);
         let before = std::mem::replace(&mut *counted, open);
         self.recorder.count(|stats| stats.open_sessions = stats.open_sessions - before + open);
     }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::clients::Settled;
+use super::tool_changes::LastChanges;
 use super::{HostHandle, PauseChanges};
 use crate::api::types::ServerView;
 
@@ -13,6 +14,7 @@ use crate::api::types::ServerView;
 #[derive(Debug)]
 pub struct StatusChanges {
     servers: watch::Receiver<Arc<Vec<ServerView>>>,
+    tools: watch::Receiver<LastChanges>,
     sessions: watch::Receiver<usize>,
     endpoint: watch::Receiver<Settled>,
     pause: PauseChanges,
@@ -24,6 +26,7 @@ impl HostHandle {
     pub fn changes(&self) -> StatusChanges {
         StatusChanges {
             servers: self.views(),
+            tools: self.tool_changes(),
             sessions: self.activity().watch_sessions(),
             endpoint: self.clients().watch_endpoint(),
             pause: self.paused().changes(),
@@ -38,6 +41,7 @@ impl StatusChanges {
         let changed = tokio::select! {
             () = self.shutdown.cancelled() => return None,
             changed = self.servers.changed() => changed,
+            changed = self.tools.changed() => changed,
             changed = self.sessions.changed() => changed,
             changed = self.endpoint.changed() => changed,
             _ = self.pause.next() => Ok(()),

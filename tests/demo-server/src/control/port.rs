@@ -26,6 +26,7 @@ struct Parameters {
     uri: Option<String>,
     method: Option<String>,
     iss: Option<String>,
+    description: Option<String>,
     #[serde(default)]
     seconds: f64,
     #[serde(default)]
@@ -95,6 +96,12 @@ fn message_routes() -> Router<Control> {
         )
         .route("/control/add-tool", act(|control, with| control.add_tool(with.name())))
         .route("/control/remove-tool", act(|control, with| control.remove_tool(with.name())))
+        .route(
+            "/control/describe-tool",
+            act(|control, with| {
+                control.describe_tool(with.name(), with.description.as_deref().unwrap_or_default())
+            }),
+        )
         .route("/control/script", post(script))
         .route("/control/push", post(push))
 }

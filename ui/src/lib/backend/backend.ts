@@ -36,6 +36,8 @@ export interface Backend {
   checkup(server: string, account: string | null): Promise<ServerCheckup>
   /** What the server last said to one account. */
   details(server: string, account: string): Promise<DetailsView>
+  /** Accepts pinned tools as they are in the list that was `seen`. */
+  acceptTools(server: string, account: string, seen: string): Promise<void>
   /** Opens the sign-in page; resolves once somebody has signed in. */
   signIn(server: string, account: string): Promise<void>
   cancelSignIn(server: string, account: string): Promise<void>

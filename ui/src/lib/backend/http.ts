@@ -75,6 +75,10 @@ export class HttpBackend implements Backend {
     return this.json('GET', `${path(server, account)}/details`)
   }
 
+  async acceptTools(server: string, account: string, seen: string): Promise<void> {
+    await this.ask('POST', `${path(server, account)}/tools/accept`, { seen })
+  }
+
   async signIn(server: string, account: string): Promise<void> {
     // Opened before the first wait, while the browser still knows that a person asked for it.
     const page = window.open('about:blank')

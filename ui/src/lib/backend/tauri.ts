@@ -32,6 +32,8 @@ export class TauriBackend implements Backend {
   probe = (server: string, account: string) => of(commands.probe(server, account))
   checkup = (server: string, account: string | null) => checkup(server, account)
   details = (server: string, account: string) => of(commands.details(server, account))
+  acceptTools = (server: string, account: string, seen: string) =>
+    done(commands.acceptTools(server, account, seen))
   signIn = (server: string, account: string) => done(commands.signIn(server, account, 'usual'))
   cancelSignIn = (server: string, account: string) => done(commands.cancelSignIn(server, account))
   signOut = (server: string, account: string) => done(commands.signOut(server, account))

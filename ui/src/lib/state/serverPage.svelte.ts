@@ -1,7 +1,14 @@
 /** What the page of one server knows beyond the server's own state. */
 
 import type { Backend } from '../backend/backend'
-import type { Changes, DetailsView, Edited, ProbeView, SignInChoice } from '../backend/bindings'
+import type {
+  Changes,
+  DetailsView,
+  Edited,
+  HeldToolsView,
+  ProbeView,
+  SignInChoice,
+} from '../backend/bindings'
 import { Work } from './work.svelte'
 
 export class ServerPage {
@@ -10,9 +17,15 @@ export class ServerPage {
   probe = $state.raw<ProbeView | null>(null)
   /** Whether the last change dropped keys and sign-ins. */
   wereSecretsDropped = $state(false)
+  /** What is held back of pinned tools, by account. */
+  held = $state.raw<Record<string, HeldToolsView>>({})
   readonly looking = new Work()
+  readonly accepting = new Work()
   readonly changing = new Work()
   readonly removing = new Work()
+
+  /** What was read last: the usual account, and the others. */
+  private loaded: [string, string[]] = ['default', []]
 
   constructor(
     private readonly backend: Backend,
@@ -20,9 +33,29 @@ export class ServerPage {
   ) {}
 
   /** Reads what is known; nobody is asked over the network. */
-  async load(account: string): Promise<void> {
-    const details = await this.backend.details(this.server, account).catch(() => null)
-    this.details = details
+  async load(account: string, others: string[] = []): Promise<void> {
+    const read = (of: string) => this.backend.details(this.server, of).catch(() => null)
+    this.loaded = [account, others]
+    const all = [account, ...others.filter((other) => other !== account)]
+    const details = await Promise.all(all.map(read))
+    const held = all.map((of, place): [string, HeldToolsView | null] => [of, details[place]?.held ?? null])
+    this.details = details[0] ?? null
+    this.held = Object.fromEntries(
+      held.filter((entry): entry is [string, HeldToolsView] => (entry[1]?.tools.length ?? 0) > 0),
+    )
+  }
+
+  /** Accepts the tools of the list that the person has seen, and no others. */
+  async acceptTools(account: string, seen: string): Promise<boolean> {
+    const accepted = await this.accepting.run(() => this.backend.acceptTools(this.server, account, seen))
+    await this.load(...this.loaded)
+    return accepted !== null
+  }
+
+  /** Whether tools that change are held back. */
+  async pinTools(pin: boolean): Promise<boolean> {
+    const changes: Changes = pin ? { options: { pinTools: true } } : { unset: ['pin_tools'] }
+    return (await this.edit(changes)) !== null
   }
 
   /** Asks the server. */
@@ -30,7 +63,7 @@ export class ServerPage {
     this.probe = null
     const looked = await this.looking.run(() => this.backend.probe(this.server, account))
     this.probe = looked?.done ?? null
-    await this.load(account)
+    await this.load(...this.loaded)
   }
 
   async signOut(account: string): Promise<boolean> {

@@ -281,6 +281,23 @@ export const en = {
     dropped:
       'Its keys and sign-ins were dropped, because they were given for another address or a stricter connection. Sign in again.',
   },
+  pins: {
+    pin: 'Hold back tools that change',
+    hint: 'A server can change what its tools tell your AI at any time. With this on, a tool that is new or other than now waits here until you accept it.',
+    on: 'The tools are pinned as they are now.',
+    off: 'Tools are held back no more.',
+    title: (count: number, target: string | null) => {
+      const of = target ? ` of ${target}` : ''
+      return count === 1 ? `1 tool${of} is held back` : `${count} tools${of} are held back`
+    },
+    text: 'They are not as you accepted them, so no client gets them. Look at what the server says now: your AI would read it as advice.',
+    isNew: 'new',
+    hasChanged: 'changed',
+    linesOf: (tool: string) => `What the server says about ${tool}`,
+    line: { removed: 'Gone:', added: 'New:' },
+    accept: (count: number) => (count === 1 ? 'Accept it' : `Accept all ${count}`),
+    accepted: 'Accepted. Clients get them from now on.',
+  },
   profile: {
     keep: 'Keep me signed in at the provider in this window',
     keepOf: (account: string) => `Keep me signed in at the provider in the window of ${account}`,

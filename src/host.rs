@@ -73,6 +73,7 @@ use handle::Inner;
 use pages::Pages;
 use pins::PinStore;
 use reach::Reach;
+use session::Aside;
 use session::Sealer;
 use session::SessionDeps;
 use settings::Settings;
@@ -160,6 +161,7 @@ impl Host {
                 sealer: Sealer::new(&resume_key(&paths).map_err(failed)?),
                 limits: limits(),
                 pages: Pages::new(&tasks),
+                aside: Aside::new(&tasks, &end),
                 reach,
                 tool_changes: ToolChanges::default(),
                 pause: Pause::default(),

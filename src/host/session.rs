@@ -4,6 +4,7 @@
 //! gets a task of its own (`request`); the upstream connection has one too (`link`). Whatever
 //! they find out comes back here, so a request is answered exactly once.
 
+mod aside;
 mod ask;
 mod authorized;
 mod away;
@@ -75,6 +76,7 @@ use crate::mcp::{Message, RequestId};
 use crate::net::Network;
 use crate::upstream::Incoming;
 
+pub use aside::Aside;
 use context::{Context, Shared};
 use downstream::Downstream;
 pub use early::Early;
@@ -137,6 +139,8 @@ pub struct SessionDeps {
     pub limits: Limits,
     /// One sign-in page at a time opens by itself.
     pub pages: Pages,
+    /// Opens sessions.
+    pub aside: Aside,
     /// Remembers which servers could be reached.
     pub reach: Reach,
     /// Remembers which servers list other tools than before.
@@ -173,10 +177,14 @@ pub async fn serve<R, W>(
 {
     let (downstream, writing) = Downstream::spawn(writer);
     let (sender, incoming) = mpsc::channel(INCOMING_QUEUE);
-    let context = Context::new(connection, deps, downstream, sender).await;
+    let context = Context::new(connection, deps, downstream.clone(), sender).await;
     let session = Session::new(Arc::new(context));
     session.run((hello, early), frames, incoming, host_end).await;
-    let _ = tokio::time::timeout(END_LIMIT, writing).await;
+    let written = async {
+        downstream.end().await;
+        let _ = writing.await;
+    };
+    let _ = tokio::time::timeout(END_LIMIT, written).await;
 }
 
 /// What the client was told in the server's stead.

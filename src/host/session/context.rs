@@ -23,6 +23,7 @@ use crate::net::Network;
 use crate::secret::AccessToken;
 use crate::upstream::{self, Incoming, StreamableHttp, Upstream};
 
+use super::aside::Aside;
 use super::calls::Calls;
 use super::downstream::Downstream;
 use super::fresh::FreshLists;
@@ -52,6 +53,8 @@ pub(super) struct Context {
     pub(super) calls: Calls,
     /// What the client is asked in the name of a server that cannot ask it.
     pub(super) questions: Questions,
+    /// Opens sessions.
+    pub(super) aside: Aside,
     reach: Reach,
     tool_changes: ToolChanges,
     /// What was accepted of the server's tools, where they are pinned.
@@ -93,6 +96,7 @@ impl Context {
             fresh: FreshLists::default(),
             calls: Calls::default(),
             questions: Questions::default(),
+            aside: deps.aside,
             reach: deps.reach,
             tool_changes: deps.tool_changes,
             pins,

@@ -16,6 +16,8 @@ enum Item {
     Control(Control),
     /// A control word whose sender waits until it is written.
     Flushed(Control, oneshot::Sender<()>),
+    /// Nothing is written after it.
+    End,
 }
 
 /// The client's end has gone; the session is over.
@@ -29,12 +31,17 @@ pub(super) struct Downstream {
 }
 
 impl Downstream {
-    /// Starts the task that writes to `stream`; it ends with the last handle.
+    /// Starts the task that writes to `stream`; it ends with the last handle or by [`end`](Self::end).
     pub(super) fn spawn(
         stream: impl AsyncWrite + Send + Unpin + 'static,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, items) = mpsc::channel(QUEUE);
         (Self { queue }, tokio::spawn(write_all(stream, items)))
+    }
+
+    /// Ends it behind what was sent so far, whoever still has a handle.
+    pub(super) async fn end(&self) {
+        let _ = self.queue.send(Item::End).await;
     }
 
     /// Sends a message on one line.
@@ -65,12 +72,14 @@ impl Downstream {
 async fn write_all(mut stream: impl AsyncWrite + Unpin, mut items: mpsc::Receiver<Item>) {
     let mut buffer = BytesMut::new();
     let mut waiting = Vec::new();
-    while let Some(item) = items.recv().await {
-        put(item, &mut buffer, &mut waiting);
-        while buffer.len() < MOST_IN_ONE_WRITE
+    let mut goes_on = true;
+    while goes_on && let Some(item) = items.recv().await {
+        goes_on = put(item, &mut buffer, &mut waiting);
+        while goes_on
+            && buffer.len() < MOST_IN_ONE_WRITE
             && let Ok(item) = items.try_recv()
         {
-            put(item, &mut buffer, &mut waiting);
+            goes_on = put(item, &mut buffer, &mut waiting);
         }
         if stream.write_all_buf(&mut buffer).await.is_err() {
             return;
@@ -85,8 +94,10 @@ async fn write_all(mut stream: impl AsyncWrite + Unpin, mut items: mpsc::Receive
     let _ = stream.shutdown().await;
 }
 
-fn put(item: Item, buffer: &mut BytesMut, waiting: &mut Vec<oneshot::Sender<()>>) {
+/// Whether there may be more.
+fn put(item: Item, buffer: &mut BytesMut, waiting: &mut Vec<oneshot::Sender<()>>) -> bool {
     match item {
+        Item::End => return false,
         Item::Message(line) => frame::put_message(buffer, &line),
         Item::Control(control) => frame::put_control(buffer, &control),
         Item::Flushed(control, written) => {
@@ -94,4 +105,5 @@ fn put(item: Item, buffer: &mut BytesMut, waiting: &mut Vec<oneshot::Sender<()>>
             waiting.push(written);
         }
     }
+    true
 }

@@ -17,7 +17,7 @@ use crate::mcp::era::Era;
 
 use super::context::Context;
 use super::downstream::Downstream;
-use super::open::{self, Handshake, OpenError, Opened, Opening};
+use super::open::{Handshake, OpenError, Opened, Opening};
 use super::probe::{failure, initialize};
 use super::{INCOMING_QUEUE, SessionDeps};
 
@@ -70,15 +70,15 @@ pub async fn greet(deps: SessionDeps, connection: Connection) -> Result<Welcome,
     });
     let opening =
         Opening::Legacy(Box::new(Handshake { initialize: initialize(), resume: None, initialized: None }));
-    let opened = timeout(OPEN_LIMIT, open::open(&context, &opening, None)).await;
-    let opened = match opened {
+    let opened = timeout(OPEN_LIMIT, context.open_aside(Arc::new(opening), None).0).await;
+    let (opened, session) = match opened {
         Ok(Ok(opened)) => opened,
         Ok(Err(OpenError::SignedOut)) => return Err(Unwelcome::SignInNeeded),
         Ok(Err(error)) => return Err(Unwelcome::Failed(failure(&context, error))),
         Err(_) => return Err(Unwelcome::Failed(too_slow(context.server()))),
     };
     // A server that is slow to say goodbye has opened a session all the same.
-    let _ = timeout(END_LIMIT, opened.transport.delete()).await;
+    let _ = timeout(END_LIMIT, session.end()).await;
     Ok(context.snapshot.read(|snapshot| welcome(&opened, snapshot)))
 }
 

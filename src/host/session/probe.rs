@@ -17,11 +17,11 @@ use crate::host::snapshot::Generation;
 use crate::mcp::era::{Era, NEWEST_LEGACY};
 use crate::mcp::{Kind, Message, json, method};
 
+use super::aside::Current;
 use super::context::Context;
 use super::crossing::ask_across;
 use super::downstream::Downstream;
-use super::open::{self, Handshake, OpenError, Opened, Opening};
-use super::transport::Transport;
+use super::open::{Handshake, OpenError, Opened, Opening};
 use super::{INCOMING_QUEUE, INITIALIZED, SessionDeps};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -57,8 +57,8 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
     });
     let session = OnceLock::new();
     let looked = timeout(LIMIT, look(&context, &session)).await;
-    if let Some(transport) = session.get() {
-        transport.delete().await;
+    if let Some(session) = session.into_inner() {
+        session.end().await;
     }
     snapshots.flush().await;
     let probe = looked.unwrap_or_else(|_| {
@@ -79,14 +79,14 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
     probe
 }
 
-async fn look(context: &Arc<Context>, session: &OnceLock<Arc<Transport>>) -> Result<Probe, Failure> {
+async fn look(context: &Arc<Context>, session: &OnceLock<Current>) -> Result<Probe, Failure> {
     let opening =
         Opening::Legacy(Box::new(Handshake { initialize: initialize(), resume: None, initialized: None }));
     let began = Instant::now();
-    let opened = open::open(context, &opening, None).await;
-    let opened = opened.map_err(|error| failure(context, error))?;
+    let opened = context.open_aside(Arc::new(opening), None).0.await;
+    let (opened, current) = opened.map_err(|error| failure(context, error))?;
     context.note_first_word(Some(began.elapsed()));
-    let _ = session.set(opened.transport.clone());
+    let _ = session.set(current);
     if opened.needs_initialized {
         let initialized = Message::parse(Bytes::from_static(INITIALIZED)).expect("a message");
         let post = || opened.transport.post(initialized.clone(), context.incoming.clone());

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Command, End, LinkState, Ready};
 use crate::failure::Failure;
-use crate::host::account::AccountHandle;
-use crate::host::activity::Busy;
+use crate::host::session::aside::Current;
 use crate::host::session::authorized::Refused;
 use crate::host::session::context::Context;
 use crate::host::session::listening::{Heard, Listening};
-use crate::host::session::open::{self, OpenError, Opened, Opening};
+use crate::host::session::open::{OpenError, Opened, Opening};
 use crate::host::session::resume::Resume;
 use crate::host::session::subscribed::Subscribed;
 use crate::host::session::transport::Transport;
@@ -22,8 +21,6 @@ use crate::mcp::Message;
 use crate::secret::AccessToken;
 use crate::upstream::Backoff;
 
-/// A server that takes longer than this for the handshake counts as down.
-const OPEN_LIMIT: Duration = Duration::from_secs(60);
 const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
 /// A server that takes longer to take `notifications/initialized` is taken to have it.
 const INITIALIZED_LIMIT: Duration = Duration::from_secs(5);
@@ -39,18 +36,6 @@ enum Ended {
     Here,
 }
 
-/// A session, and what counts it among those in its account's name until it has ended.
-struct Current {
-    transport: Arc<Transport>,
-    _in_its_name: Option<Busy>,
-}
-
-impl Current {
-    async fn end(self) {
-        self.transport.delete().await;
-    }
-}
-
 /// Opens one session after the other, for as long as the client is there.
 pub(super) struct Keeper {
     pub(super) context: Arc<Context>,
@@ -58,7 +43,7 @@ pub(super) struct Keeper {
     /// The session of an earlier Host, until it was taken up.
     pub(super) resume: Option<Resume>,
     pub(super) end: End,
-    /// What opens sessions, and ends those that are of no use any more.
+    /// What ends sessions that are of no use any more.
     pub(super) aside: JoinSet<()>,
     pub(super) state: watch::Sender<LinkState>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -141,29 +126,17 @@ impl Keeper {
         }
     }
 
-    /// Opens a session in a task of its own, which ends it again where nobody waits for it any more.
+    /// Opens a session, which ends again where nobody waits for it any more.
     async fn open(&mut self) -> Result<(Opened, Current), OpenError> {
         while self.aside.try_join_next().is_some() {}
         self.until_signed_out().await;
         if let Some(refusal) = self.context.pause.refusal() {
             return Err(OpenError::Failed(refusal));
         }
-        let (give, opened) = oneshot::channel();
-        let (context, opening, resume) = (self.context.clone(), self.opening.clone(), self.resume.take());
-        let session = self.context.account().map(AccountHandle::session);
-        self.aside.spawn(async move {
-            let opening = timeout(OPEN_LIMIT, open::open(&context, &opening, resume)).await;
-            let opened = opening.unwrap_or_else(|_| Err(OpenError::Failed(context.no_handshake())));
-            let opened = opened.map(|opened| {
-                let _in_its_name = session.filter(|_| opened.transport.has_session());
-                let current = Current { transport: opened.transport.clone(), _in_its_name };
-                (opened, current)
-            });
-            if let Err(Ok((_, unwanted))) = give.send(opened) {
-                unwanted.end().await;
-            }
-        });
-        opened.await.unwrap_or_else(|_| Err(OpenError::Failed(self.context.defect())))
+        let (opened, opening) = self.context.open_aside(self.opening.clone(), self.resume.take());
+        // Who leaves gives it a moment.
+        self.aside.spawn(async move { drop(opening.await) });
+        opened.await
     }
 
     /// A session that is opened while somebody signs out would be nobody's.

@@ -157,11 +157,18 @@ fn other_tools(account: Account, change: &ToolChange) -> Notice {
     let counts = [(change.added, "new"), (change.altered, "changed"), (change.removed, "gone")];
     let some = counts.iter().filter(|(count, _)| *count > 0);
     let text = some.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ");
+    let of = name(&account);
+    // What is gone cannot be held back.
     let is_held = change.held && change.added + change.altered > 0;
-    let held = if is_held { " You have pinned them, so that is held back until you accept it." } else { "" };
+    let (title, next) = match is_held {
+        true => {
+            (format!("Tools of {of} are held back"), " No client gets what is other than you accepted it.")
+        }
+        false => (format!("The tools of {of} have changed"), ""),
+    };
     Notice {
-        title: format!("The tools of {} have changed", name(&account)),
-        text: format!("{text}.{held}"),
+        title,
+        text: format!("{text}.{next}"),
         click: Action::OpenServer(account.0.clone()),
         button: None,
         is_passing: false,
@@ -297,13 +304,16 @@ mod tests {
 
     #[test]
     fn of_pinned_tools_it_says_what_is_held_back() {
-        let text = |added, removed| {
+        let told = |added, removed| {
             let (server, account) = ("linear".to_owned(), "default".to_owned());
             let change = ToolChange { server, account, added, removed, altered: 0, held: true, number: 1 };
-            other_tools(self::account(), &change).text
+            let notice = other_tools(self::account(), &change);
+            (notice.title, notice.text)
         };
-        assert_eq!(text(1, 0), "1 new. You have pinned them, so that is held back until you accept it.");
-        assert_eq!(text(0, 2), "2 gone.", "nothing can be accepted of that");
+        let expected =
+            ("Tools of linear are held back", "1 new. No client gets what is other than you accepted it.");
+        assert_eq!(told(1, 0), (expected.0.into(), expected.1.into()));
+        assert_eq!(told(0, 2), ("The tools of linear have changed".into(), "2 gone.".into()));
     }
 
     #[test]

@@ -290,7 +290,7 @@ export const en = {
       const of = target ? ` of ${target}` : ''
       return count === 1 ? `1 tool${of} is held back` : `${count} tools${of} are held back`
     },
-    text: 'They are not as you accepted them, so no client gets them. Look at what the server says now: your AI would read it as advice.',
+    text: 'No client gets what is not as you accepted it. Look at what the server says now: your AI would read it as advice.',
     isNew: 'new',
     hasChanged: 'changed',
     linesOf: (tool: string) => `What the server says about ${tool}`,

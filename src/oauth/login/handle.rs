@@ -62,22 +62,17 @@ impl LoginHandle {
     /// Has a browser take over from a window of ours, or from a browser that was lost: listens for its return. Returns
     /// the page to open; `None` where the sign-in has ended.
     pub async fn hand_over(&self) -> Option<Url> {
-        match self.tell(EventKind::HandsOver).await {
-            Some(Answer::Open(url)) => Some(url),
-            Some(
-                Answer::Stale
-                | Answer::Cancelled
-                | Answer::Discarded
-                | Answer::SignedIn(_)
-                | Answer::Failed(_),
-            )
-            | None => None,
-        }
+        self.page_after(EventKind::HandsOver).await
     }
 
     /// The authorization server's page, for a person who has agreed to the facts. `None` where the sign-in has ended.
     pub async fn agreed(&self) -> Option<Url> {
-        match self.tell(EventKind::Continued).await {
+        self.page_after(EventKind::Continued).await
+    }
+
+    /// The page at which the sign-in goes on; `None` where it has ended.
+    async fn page_after(&self, kind: EventKind) -> Option<Url> {
+        match self.tell(kind).await {
             Some(Answer::Open(url)) => Some(url),
             Some(
                 Answer::Stale

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use demo_server::crowd::{SIZE, Trouble, eras_of, name_of, trouble_of};
 use demo_server::{Config, DemoServer, Eras, Fault, Plan};
 use futures_util::future::try_join_all;
 use serde_json::json;
@@ -13,17 +14,7 @@ use tokio::runtime::Runtime;
 use crate::client::{Client, drawbridge};
 use crate::{millis, say};
 
-const SERVERS: usize = 20;
 const ROUNDS: usize = 5;
-
-/// What a server does while its client starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    Hangs,
-    Down,
-    SignedOut,
-    None,
-}
 
 const TROUBLES: [(Trouble, &str); 4] = [
     (Trouble::None, "well"),
@@ -31,15 +22,6 @@ const TROUBLES: [(Trouble, &str); 4] = [
     (Trouble::Down, "down"),
     (Trouble::SignedOut, "signed out"),
 ];
-
-fn trouble_of(at: usize) -> Trouble {
-    match at {
-        0..4 => Trouble::Hangs,
-        4..7 => Trouble::Down,
-        7..10 => Trouble::SignedOut,
-        _ => Trouble::None,
-    }
-}
 
 /// Milliseconds from the start of a command until its client is answered.
 #[derive(Debug, Clone, Copy)]
@@ -52,17 +34,17 @@ struct Answered {
 pub(crate) async fn measure(runtime: &Runtime) -> Result<()> {
     let home = tempfile::tempdir()?;
     let mut servers = Vec::new();
-    for at in 0..SERVERS {
-        let eras = [Eras::Legacy, Eras::Modern, Eras::Both][at % 3];
+    for at in 0..SIZE {
+        let eras = eras_of(at);
         let server = runtime.spawn(DemoServer::start(Config { eras, ..Config::default() })).await??;
-        drawbridge(home.path(), &["add", &name(at), server.url().as_str()]).output().await?;
+        drawbridge(home.path(), &["add", &name_of(at), server.url().as_str()]).output().await?;
         servers.extend(into_trouble(runtime, server, eras, trouble_of(at)).await?);
     }
     say("");
     say("20 servers, half of no use    start→initialize   →tools listed   (median, slowest)");
     let mut in_turn = Vec::new();
     for _ in 0..ROUNDS {
-        for at in 0..SERVERS {
+        for at in 0..SIZE {
             in_turn.push((trouble_of(at), start(home.path(), at).await?));
         }
     }
@@ -72,15 +54,11 @@ pub(crate) async fn measure(runtime: &Runtime) -> Result<()> {
     }
     let mut at_once = Vec::new();
     for _ in 0..ROUNDS {
-        at_once.extend(try_join_all((0..SERVERS).map(|at| start(home.path(), at))).await?);
+        at_once.extend(try_join_all((0..SIZE).map(|at| start(home.path(), at))).await?);
     }
     print_row("all 20 at once", at_once);
     let _ = drawbridge(home.path(), &["serve", "--stop"]).output().await;
     Ok(())
-}
-
-fn name(at: usize) -> String {
-    format!("server-{at}")
 }
 
 /// What is left of the server then.
@@ -109,7 +87,7 @@ async fn into_trouble(
 /// Starts a client and ends it again.
 async fn start(home: &Path, at: usize) -> Result<Answered> {
     let begin = Instant::now();
-    let mut client = Client::open(drawbridge(home, &["connect", &name(at)])).await?;
+    let mut client = Client::open(drawbridge(home, &["connect", &name_of(at)])).await?;
     let initialize = millis(begin.elapsed());
     client.send(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })).await?;
     client.answer().await?;

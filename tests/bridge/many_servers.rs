@@ -1,51 +1,22 @@
 //! Twenty servers of all eras, half of them of no use: every client is answered, and nobody has to restart
 //! anything once the servers are well again.
 
-use demo_server::{Config, DemoServer, Eras, Fault, Plan};
+use demo_server::crowd::{SIZE, Trouble, eras_of, name_of, trouble_of};
+use demo_server::{Config, DemoServer, Fault, Plan};
 
 use crate::speaker::Speaker;
 use crate::support::{Home, text};
 
-const EACH: usize = 20;
-
-/// What is wrong with a server while its client starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    Hangs,
-    Down,
-    SignedOut,
-    None,
-}
-
-/// Half of them work; of the others four hang, three are down, three want a sign-in.
-fn trouble_of(at: usize) -> Trouble {
-    match at {
-        0..4 => Trouble::Hangs,
-        4..7 => Trouble::Down,
-        7..10 => Trouble::SignedOut,
-        _ => Trouble::None,
-    }
-}
-
-/// They are of all eras.
-fn eras_of(at: usize) -> Eras {
-    [Eras::Legacy, Eras::Modern, Eras::Both][at % 3]
-}
-
-fn name(at: usize) -> String {
-    format!("server-{at}")
-}
-
 /// Starts, adds and where it is wanted signs in to all of them, so that each was seen once.
 async fn all_known(home: &mut Home) -> Vec<DemoServer> {
     let mut servers = Vec::new();
-    for at in 0..EACH {
+    for at in 0..SIZE {
         let wants_sign_in = trouble_of(at) == Trouble::SignedOut;
         let config = if wants_sign_in { Config::oauth() } else { Config::default() };
         let server = DemoServer::start(Config { eras: eras_of(at), ..config }).await.expect("a server");
-        home.add(&name(at), &server.url()).await;
+        home.add(&name_of(at), &server.url()).await;
         if wants_sign_in {
-            home.log_in(&name(at)).await;
+            home.log_in(&name_of(at)).await;
         }
         servers.push(server);
     }
@@ -83,8 +54,8 @@ async fn half_of_twenty_servers_may_fail_and_every_client_goes_on() {
     let mut servers = break_half(servers).await;
 
     let of_both_eras =
-        |at| [false, true].map(|is_modern| (at, Speaker::connect(&home, &name(at), is_modern)));
-    let mut clients: Vec<(usize, Speaker)> = (0..EACH).flat_map(of_both_eras).collect();
+        |at| [false, true].map(|is_modern| (at, Speaker::connect(&home, &name_of(at), is_modern)));
+    let mut clients: Vec<(usize, Speaker)> = (0..SIZE).flat_map(of_both_eras).collect();
     for (at, speaker) in &mut clients {
         let told = speaker.begin().await;
         let is_stand_in = told["_meta"].get("drawbridge/standIn").is_some();
@@ -104,7 +75,7 @@ async fn half_of_twenty_servers_may_fail_and_every_client_goes_on() {
                 server.control().clear_faults();
                 server.control().release_stalled();
             }
-            (Trouble::SignedOut, _) => _ = home.log_in(&name(at)).await,
+            (Trouble::SignedOut, _) => _ = home.log_in(&name_of(at)).await,
             (Trouble::Down, _) => *server = Some(DemoServer::start(config.clone()).await.expect("a server")),
             (Trouble::Hangs | Trouble::None, _) => {}
         }

@@ -8,6 +8,7 @@
 mod auth;
 mod config;
 mod control;
+pub mod crowd;
 mod fault;
 mod gate;
 mod http_sse;

@@ -96,16 +96,13 @@ pub fn plain(text: &str, max: usize) -> String {
 }
 
 /// Makes one line of another party's text safe to show where nothing may be left out: what is invisible is written
-/// as `\u{…}`. What is longer than `max` characters says how much longer.
-pub fn unhidden(line: &str, max: usize) -> String {
+/// as `\u{…}`.
+pub fn unhidden(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
-    for letter in line.chars().take(max) {
+    for letter in line.chars() {
         if is_hidden(letter) { shown.extend(letter.escape_unicode()) } else { shown.push(letter) }
     }
-    match line.chars().count().saturating_sub(max) {
-        0 => shown,
-        more => format!("{shown}… and {more} characters more"),
-    }
+    shown
 }
 
 /// Ends text of `count` characters in `…`, within `max`.
@@ -150,7 +147,8 @@ fn skip_escape(start: char, letters: &mut std::str::Chars<'_>) {
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{2028}' | '\u{2029}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }

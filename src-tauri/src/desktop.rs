@@ -34,9 +34,14 @@ pub(crate) fn draw_nothing_yet() {
     system::draw_nothing_yet();
 }
 
-/// Has the first window bring the desktop's rules back. Call it once the app is there.
+/// Has the first window of the app bring the desktop's rules back. Call it once the app is there.
 pub(crate) fn draw_with_first_window() {
     system::draw_with_first_window();
+}
+
+/// Brings them back for a window that is not one of the app's to GTK.
+pub(crate) fn draw() {
+    system::draw();
 }
 
 fn no_display() -> Failure {
@@ -55,6 +60,8 @@ mod system {
 
     /// How long the session bus may take to answer.
     const LIMIT_MS: i32 = 2000;
+    /// The theme without rules, as `theme/plain.gresource.xml` has it.
+    const PLAIN: &str = "DrawbridgePlain";
 
     pub(super) fn connect() -> bool {
         gtk::init().is_ok()
@@ -85,14 +92,19 @@ mod system {
         let rules = gio::Resource::from_data(&Bytes::from_static(RULES));
         let (Ok(rules), Some(settings)) = (rules, gtk::Settings::default()) else { return };
         gio::resources_register(&rules);
-        settings.set_gtk_theme_name(Some("DrawbridgePlain"));
+        settings.set_gtk_theme_name(Some(PLAIN));
     }
 
-    /// Call it once the app is there.
     pub(super) fn draw_with_first_window() {
-        let app = gio::Application::default().and_downcast::<gtk::Application>();
-        let (Some(app), Some(settings)) = (app, gtk::Settings::default()) else { return };
-        app.connect_window_added(move |_, _| settings.reset_property("gtk-theme-name"));
+        let Some(app) = gio::Application::default().and_downcast::<gtk::Application>() else { return };
+        app.connect_window_added(|_, _| draw());
+    }
+
+    pub(super) fn draw() {
+        let plain = |settings: &gtk::Settings| settings.gtk_theme_name().as_deref() == Some(PLAIN);
+        if let Some(settings) = gtk::Settings::default().filter(plain) {
+            settings.reset_property("gtk-theme-name");
+        }
     }
 
     fn ask(name: &str, path: &str, interface: &str, method: &str, arguments: &Variant) -> Option<Variant> {
@@ -131,4 +143,6 @@ mod system {
     pub(super) fn draw_nothing_yet() {}
 
     pub(super) fn draw_with_first_window() {}
+
+    pub(super) fn draw() {}
 }

@@ -158,12 +158,8 @@ fn other_tools(account: Account, change: &ToolChange) -> Notice {
     let some = counts.iter().filter(|(count, _)| *count > 0);
     let text = some.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ");
     let of = name(&account);
-    // What is gone cannot be held back.
-    let is_held = change.held && change.added + change.altered > 0;
-    let (title, next) = match is_held {
-        true => {
-            (format!("Tools of {of} are held back"), " No client gets what is other than you accepted it.")
-        }
+    let (title, next) = match change.held > 0 {
+        true => (format!("Tools of {of} are held back"), " No client gets them until you accept them."),
         false => (format!("The tools of {of} have changed"), ""),
     };
     Notice {
@@ -282,7 +278,7 @@ mod tests {
                 added: 2,
                 removed: 1,
                 altered: 0,
-                held: false,
+                held: 0,
                 number,
             };
             Arc::new([(("e".to_owned(), "work".to_owned()), change)].into())
@@ -304,16 +300,15 @@ mod tests {
 
     #[test]
     fn of_pinned_tools_it_says_what_is_held_back() {
-        let told = |added, removed| {
+        let told = |added, removed, held| {
             let (server, account) = ("linear".to_owned(), "default".to_owned());
-            let change = ToolChange { server, account, added, removed, altered: 0, held: true, number: 1 };
+            let change = ToolChange { server, account, added, removed, altered: 0, held, number: 1 };
             let notice = other_tools(self::account(), &change);
             (notice.title, notice.text)
         };
-        let expected =
-            ("Tools of linear are held back", "1 new. No client gets what is other than you accepted it.");
-        assert_eq!(told(1, 0), (expected.0.into(), expected.1.into()));
-        assert_eq!(told(0, 2), ("The tools of linear have changed".into(), "2 gone.".into()));
+        let expected = ("Tools of linear are held back", "1 new. No client gets them until you accept them.");
+        assert_eq!(told(1, 0, 1), (expected.0.into(), expected.1.into()));
+        assert_eq!(told(0, 2, 0), ("The tools of linear have changed".into(), "2 gone.".into()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::held_tools::HeldTools;
+use super::held_tools::{self, HeldTools};
 use super::mcp_client::McpClient;
 use super::output;
 use super::target::NamedAccount;
@@ -21,9 +21,9 @@ pub(super) struct ToolsArgs {
     /// Where they are pinned: show what has changed since you accepted them
     #[arg(long)]
     changes: bool,
-    /// Show that, and accept it
-    #[arg(long)]
-    accept: bool,
+    /// Accept what `--changes` showed, by the word it named at its end
+    #[arg(long, value_name = "WORD", conflicts_with_all = ["changes", "json"])]
+    accept: Option<String>,
     /// Print JSON: the tools as the server describes them
     #[arg(long)]
     pub(super) json: bool,
@@ -60,16 +60,22 @@ struct ToolResult {
 }
 
 pub(super) async fn tools(args: ToolsArgs) -> Result<(), Failure> {
+    if let Some(seen) = args.accept {
+        return held_tools::accept(args.server, seen).await;
+    }
     let tools = McpClient::open(args.server.clone()).await?.tools().await?;
     let held = HeldTools::look(args.server).await?;
-    if args.changes || args.accept {
-        return held.show(args.json, args.accept).await;
+    if args.changes {
+        return held.show(args.json);
     }
     if args.json {
         output::print_json(&tools);
-    } else if tools.is_empty() && held.count() == 0 {
+        return Ok(());
+    }
+    if tools.is_empty() && held.count() == 0 {
         output::tell("The server has no tools.");
-    } else if !tools.is_empty() {
+    }
+    if !tools.is_empty() {
         let mut rows = vec![vec!["NAME".to_owned(), "DESCRIPTION".to_owned()]];
         rows.extend(tools.iter().map(|tool| row(tool)));
         output::print_table(&rows);

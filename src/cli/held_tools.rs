@@ -9,13 +9,10 @@ use super::output;
 use super::target::NamedAccount;
 use crate::api::types::{AcceptTools, DetailsView, HeldToolsView, LineChange};
 use crate::failure::{Code, Failure};
-use crate::registry::AccountLabel;
 
 /// The held tools of an account, as the Host has them.
 pub(super) struct HeldTools {
-    client: Client,
     server: NamedAccount,
-    label: AccountLabel,
     held: Option<HeldToolsView>,
 }
 
@@ -26,10 +23,9 @@ impl HeldTools {
     /// There is no such account, or no Host.
     pub(super) async fn look(server: NamedAccount) -> Result<Self, Failure> {
         let mut client = Client::connect().await?;
-        let (_, label) = client.account(&server).await?;
-        let path = format!("{}/details", account_path(&server.server, &label));
-        let details: DetailsView = client.get(&path).await?;
-        Ok(Self { client, server, label, held: details.held })
+        let (name, label) = client.account(&server).await?;
+        let details: DetailsView = client.get(&format!("{}/details", account_path(&name, &label))).await?;
+        Ok(Self { server, held: details.held })
     }
 
     /// How many there are.
@@ -44,14 +40,14 @@ impl HeldTools {
             1 => "1 tool is held back, because it is not as you accepted it.".to_owned(),
             count => format!("{count} tools are held back, because they are not as you accepted them."),
         };
-        Some(format!("{what}\n`drawbridge tools {} --changes` shows what is other.", self.server))
+        Some(format!("{what}\n`drawbridge tools {} --changes` shows what has changed.", self.server))
     }
 
-    /// Shows them, and accepts them where that is wanted.
+    /// Shows them.
     ///
     /// # Errors
-    /// The tools are not pinned, or have changed since.
-    pub(super) async fn show(mut self, json: bool, accept: bool) -> Result<(), Failure> {
+    /// The tools are not pinned.
+    pub(super) fn show(self, json: bool) -> Result<(), Failure> {
         let Some(held) = &self.held else { return Err(not_pinned(&self.server)) };
         if json {
             output::print_json(held);
@@ -59,19 +55,26 @@ impl HeldTools {
             output::tell("All tools are as you accepted them.");
         } else {
             output::print(&text(held));
-        }
-        if accept {
-            let path = format!("{}/tools/accept", account_path(&self.server.server, &self.label));
-            let accepted = AcceptTools { seen: held.seen.clone() };
-            self.client.tell(Method::POST, &path, Some(&accepted)).await?;
-            if self.count() > 0 {
-                output::tell("Accepted. Clients get them from now on.");
-            }
-        } else if self.count() > 0 {
-            output::tell(&format!("To accept them: `drawbridge tools {} --accept`", self.server));
+            output::tell(&format!(
+                "To accept this: `drawbridge tools {} --accept={}`",
+                self.server, held.seen
+            ));
         }
         Ok(())
     }
+}
+
+/// Accepts the tools that [`HeldTools::show`] named so.
+///
+/// # Errors
+/// The tools are not pinned, or have changed since.
+pub(super) async fn accept(server: NamedAccount, seen: String) -> Result<(), Failure> {
+    let mut client = Client::connect().await?;
+    let (name, label) = client.account(&server).await?;
+    let path = format!("{}/tools/accept", account_path(&name, &label));
+    client.tell(Method::POST, &path, Some(&AcceptTools { seen })).await?;
+    output::tell("Accepted. Clients get them from now on.");
+    Ok(())
 }
 
 fn not_pinned(server: &NamedAccount) -> Failure {

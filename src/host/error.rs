@@ -190,7 +190,10 @@ impl From<&Error> for Failure {
             Error::NotPinned { server } => {
                 (Code::Invalid, format!("Pin them with `drawbridge edit {server} --pin-tools`"))
             }
-            Error::OtherTools { .. } => (Code::Invalid, "Look at them again".into()),
+            Error::OtherTools { server } => (
+                Code::Invalid,
+                format!("Look at them again, in the window or with `drawbridge tools {server} --changes`"),
+            ),
             Error::Registry(registry::Error::NewerVersion { .. }) => {
                 (Code::VersionSkew, "Update Drawbridge; the file was left as it is".into())
             }

@@ -99,9 +99,7 @@ pub fn of_held_tool(server: &str, target: &str, tool: &str) -> Failure {
         server,
         Code::Forbidden,
         format!("The tool {} of {server} is not as you accepted it, so it is held back", plain(tool, 64)),
-        format!(
-            "Run `drawbridge tools {target} --changes` to see what is other, and with `--accept` to accept it"
-        ),
+        format!("Run `drawbridge tools {target} --changes` to see what has changed, and how to accept it"),
     )
 }
 

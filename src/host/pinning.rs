@@ -1,10 +1,12 @@
 //! What of a pinned server's tools is held back, and the person's word that accepts it.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use similar::{Change, ChangeTag, TextDiff};
+use tokio::task::spawn_blocking;
 
 use super::pins::Held;
 use super::snapshot::Snapshot;
@@ -13,9 +15,12 @@ use crate::api::types::{HeldToolView, HeldToolsView, LineChange, LineView};
 use crate::redact::{plain, unhidden};
 use crate::registry::{AccountLabel, ServerEntry};
 
-/// How much of a name, and of a line, is shown.
+/// How much of a name is shown.
 const LONGEST_NAME: usize = 128;
-const LONGEST_LINE: usize = 20_000;
+/// How deep lines are set in.
+const DEEPEST: usize = 20;
+/// How long two descriptions are compared; after that their difference is shown more roughly.
+const COMPARE_LIMIT: Duration = Duration::from_millis(500);
 
 impl HostHandle {
     /// What is held back from an account's clients; `None` where its tools are not pinned.
@@ -35,14 +40,14 @@ impl HostHandle {
     /// [`Error::Folder`] where it cannot be saved.
     pub async fn accept_tools(&self, account: &AccountRef, seen: &str) -> Result<(), Error> {
         let (entry, label) = self.known_account(account).await?;
-        if !entry.tools.pinned {
+        let pins = self.inner.sessions.pins.of(entry.id.as_str(), label.as_str());
+        if !(entry.tools.pinned || pins.are_there()) {
             return Err(Error::NotPinned { server: entry.name });
         }
         let list = self.listed_tools(&entry, &label).await;
-        if digest(&list) != seen {
+        let Some(list) = list.filter(|list| digest(list) == seen) else {
             return Err(Error::OtherTools { server: entry.name });
-        }
-        let pins = self.inner.sessions.pins.of(entry.id.as_str(), label.as_str());
+        };
         let failed = |source| Error::Folder { path: self.inner.sessions.pins.folder().to_owned(), source };
         pins.accept(&list).await.map_err(failed)?;
         tracing::info!(server = %entry.name, account = %label, "its tools were accepted as they are now");
@@ -51,15 +56,19 @@ impl HostHandle {
 
     /// Pins what is known of every account, before anybody can list something else.
     pub(super) async fn pin_known_tools(&self, entry: &ServerEntry) {
-        let pins = &self.inner.sessions.pins;
-        pins.forget(&format!("{}.", entry.id)).await;
         let accounts = entry.accounts.iter().map(|account| account.label.clone());
         for label in accounts.chain([entry.default_account()]) {
-            let list =
-                self.snapshot_of(entry, &label).await.read(|snapshot| tools(snapshot).map(str::to_owned));
-            if let Some(list) = list {
-                pins.of(entry.id.as_str(), label.as_str()).note_first(&list);
+            if let Some(list) = self.listed_tools(entry, &label).await {
+                self.inner.sessions.pins.of(entry.id.as_str(), label.as_str()).note_first(&list);
             }
+        }
+    }
+
+    /// Takes that back, unless somebody else has pinned the server meanwhile.
+    pub(super) async fn unpin_known_tools(&self, entry: &ServerEntry) {
+        let now = self.entry(entry.name.as_str()).await;
+        if !now.is_ok_and(|now| now.tools.pinned) {
+            self.inner.sessions.pins.forget(&format!("{}.", entry.id)).await;
         }
     }
 
@@ -68,17 +77,21 @@ impl HostHandle {
         entry: &ServerEntry,
         label: &AccountLabel,
     ) -> Option<HeldToolsView> {
-        if !entry.tools.pinned {
+        let pins = self.inner.sessions.pins.of(entry.id.as_str(), label.as_str());
+        if !(entry.tools.pinned || pins.are_there()) {
             return None;
         }
-        let list = self.listed_tools(entry, label).await;
-        let held = self.inner.sessions.pins.of(entry.id.as_str(), label.as_str()).held(&list);
-        Some(HeldToolsView { seen: digest(&list), tools: held.iter().map(of_held).collect() })
+        let Some(list) = self.listed_tools(entry, label).await else { return Some(HeldToolsView::default()) };
+        // Long lists take a while to compare.
+        let comparing = spawn_blocking(move || {
+            let tools = pins.held(&list).iter().map(of_held).collect();
+            HeldToolsView { seen: digest(&list), tools }
+        });
+        comparing.await.ok()
     }
 
-    async fn listed_tools(&self, entry: &ServerEntry, label: &AccountLabel) -> String {
-        let snapshot = self.snapshot_of(entry, label).await;
-        snapshot.read(|snapshot| tools(snapshot).unwrap_or("[]").to_owned())
+    async fn listed_tools(&self, entry: &ServerEntry, label: &AccountLabel) -> Option<String> {
+        self.snapshot_of(entry, label).await.read(|snapshot| tools(snapshot).map(str::to_owned))
     }
 }
 
@@ -86,14 +99,15 @@ fn tools(snapshot: &Snapshot) -> Option<&str> {
     snapshot.list("tools/list")
 }
 
+/// Short enough for a command line, and long enough that no server finds another list of that name.
 fn digest(list: &str) -> String {
-    BASE64.encode(Sha256::digest(list))
+    BASE64.encode(&Sha256::digest(list)[..15])
 }
 
 fn of_held(held: &Held) -> HeldToolView {
     let (mut before, mut now) = (held.before.as_deref().map(pretty), pretty(&held.now));
     if before.as_deref() == Some(&*now) {
-        // They differ in nothing that most readers of JSON see, so they are shown as they came.
+        // They differ between the words alone, so they are shown as they came.
         (before, now) = (held.before.clone(), held.now.clone());
     }
     HeldToolView {
@@ -103,34 +117,61 @@ fn of_held(held: &Held) -> HeldToolView {
     }
 }
 
-/// A tool on as many lines as it takes to be read: its texts are broken where they break.
+/// A tool, every character of it, on as many lines as it takes to be read: JSON by its members, texts where they
+/// break.
 fn pretty(tool: &str) -> String {
-    let parsed: Option<Value> = serde_json::from_str(tool).ok();
-    let printed = parsed.and_then(|tool| serde_json::to_string_pretty(&tool).ok());
-    let printed = printed.unwrap_or_else(|| tool.to_owned());
-    let mut broken = String::with_capacity(printed.len());
-    let mut letters = printed.chars();
+    let mut shown = String::with_capacity(tool.len() * 2);
+    let (mut depth, mut in_text) = (0_usize, false);
+    let mut letters = tool.chars();
     while let Some(letter) = letters.next() {
-        broken.push(letter);
-        if letter == '\\'
-            && let Some(escaped) = letters.next()
-        {
-            broken.push(escaped);
-            broken.extend((escaped == 'n').then_some('\n'));
+        match letter {
+            '\\' if in_text => {
+                let escaped = letters.next();
+                shown.push(letter);
+                shown.extend(escaped);
+                shown.extend((escaped == Some('n')).then_some('\n'));
+            }
+            '"' => {
+                in_text = !in_text;
+                shown.push(letter);
+            }
+            _ if in_text => shown.push(letter),
+            '{' | '[' => {
+                depth += 1;
+                shown.push(letter);
+                break_line(&mut shown, depth);
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                break_line(&mut shown, depth);
+                shown.push(letter);
+            }
+            ',' => {
+                shown.push(letter);
+                break_line(&mut shown, depth);
+            }
+            ':' => shown.push_str(": "),
+            space if space.is_whitespace() => {}
+            _ => shown.push(letter),
         }
     }
-    broken
+    shown
+}
+
+fn break_line(shown: &mut String, depth: usize) {
+    shown.push('\n');
+    shown.extend(std::iter::repeat_n("  ", depth.min(DEEPEST)));
 }
 
 fn lines(before: &str, now: &str) -> Vec<LineView> {
-    let diff = TextDiff::from_lines(before, now);
+    let diff = TextDiff::configure().timeout(COMPARE_LIMIT).diff_lines(before, now);
     let of_change = |change: Change<&str>| LineView {
         change: match change.tag() {
             ChangeTag::Equal => LineChange::Same,
             ChangeTag::Delete => LineChange::Removed,
             ChangeTag::Insert => LineChange::Added,
         },
-        text: unhidden(change.value().trim_end_matches('\n'), LONGEST_LINE),
+        text: unhidden(change.value().trim_end_matches('\n')),
     };
     diff.iter_all_changes().map(of_change).collect()
 }
@@ -163,6 +204,12 @@ mod tests {
         assert!(differences(Some(before), now).iter().any(|(_, line)| line.contains("\\u{200b}")));
         let twice = r#"{"name":"a","description":"Evil","description":"Kind"}"#;
         assert!(differences(Some(before), twice).iter().any(|(_, line)| line.contains("Evil")));
+        assert!(
+            differences(None, twice).iter().any(|(_, line)| line.contains("Evil")),
+            "both are shown of a new one"
+        );
+        let spaced = r#"{"name":"a", "description":"Kind"}"#;
+        assert_eq!(differences(Some(before), spaced).len(), 2, "it says the same, and is not the same");
     }
 
     #[test]

@@ -13,12 +13,15 @@ use tokio::task::spawn_blocking;
 
 use super::connection::ConnectionKey;
 use crate::mcp::json;
+use crate::redact::plain;
 use crate::registry::write_atomically;
 
 /// What was accepted of every account. Clones are the same one.
 #[derive(Debug, Clone)]
 pub struct PinStore {
     inner: Arc<Inner>,
+    /// Whether no first list is taken for accepted.
+    is_onlooker: bool,
 }
 
 #[derive(Debug)]
@@ -29,6 +32,8 @@ struct Inner {
     /// Held while the folder is written, so that the newest state is what stays.
     disk: Mutex<()>,
     changes: watch::Sender<u64>,
+    /// Whether what was accepted could not be looked for, so that nothing counts as accepted.
+    is_unreadable: bool,
 }
 
 /// Tools byte for byte, by name.
@@ -57,7 +62,12 @@ impl PinStore {
     /// Reads what was accepted before. Of an account whose file is damaged, nothing counts as accepted.
     pub fn open(folder: PathBuf) -> Self {
         let mut accepted = BTreeMap::new();
-        for file in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let files = fs::read_dir(&folder);
+        let is_unreadable = files.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound);
+        if is_unreadable {
+            tracing::warn!("what you accepted of servers' tools cannot be read");
+        }
+        for file in files.into_iter().flatten().flatten() {
             let name = file.file_name();
             let Some(key) = name.to_str().and_then(|name| name.strip_suffix("json")) else { continue };
             let tools = fs::read_to_string(file.path()).ok().and_then(|text| Accepted::of(&text));
@@ -71,8 +81,14 @@ impl PinStore {
             accepted: Mutex::new(accepted),
             disk: Mutex::default(),
             changes: watch::Sender::new(0),
+            is_unreadable,
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), is_onlooker: false }
+    }
+
+    /// The same for somebody who leaves everything as it is.
+    pub fn for_onlooker(&self) -> Self {
+        Self { is_onlooker: true, ..self.clone() }
     }
 
     /// What was accepted of an account.
@@ -104,9 +120,14 @@ impl PinStore {
 }
 
 impl AccountPins {
-    /// Hears whenever something was accepted or forgotten, be it of another account.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.store.inner.changes.subscribe()
+    /// Hears when something else is accepted, or all of it forgotten.
+    pub fn changes(&self) -> PinChanges {
+        PinChanges { pins: self.clone(), any: self.store.inner.changes.subscribe(), last: self.now() }
+    }
+
+    /// Whether anything was accepted, so that everything else is held back.
+    pub fn are_there(&self) -> bool {
+        self.now().is_some()
     }
 
     /// Whether a client may get this tool; any, as long as nothing was accepted.
@@ -123,11 +144,16 @@ impl AccountPins {
         !tools.iter().any(is_other)
     }
 
-    /// What of a list of tools is not as it was accepted, in the list's order.
+    /// What of a list of tools is not as it was accepted, in the list's order. Of two tools with one name neither is
+    /// in it, since neither can be accepted.
     pub fn held(&self, list: &str) -> Vec<Held> {
         let (Some(accepted), Some(tools)) = (self.now(), json::elements(list)) else { return Vec::new() };
+        let counts = Accepted::of(list).unwrap_or_default();
         let held = tools.iter().filter_map(|tool| {
             let (name, now) = (name_of(tool)?, tool.get());
+            if !counts.0.contains_key(&name) {
+                return None;
+            }
             let before = accepted.0.get(&name);
             (before.is_none_or(|before| before != now)).then(|| Held {
                 before: before.cloned(),
@@ -142,7 +168,7 @@ impl AccountPins {
     pub fn note_first(&self, list: &str) {
         let Some(tools) = Accepted::of(list) else { return };
         let mut all = self.store.accepted();
-        if all.contains_key(&self.key) {
+        if self.store.is_onlooker || self.store.inner.is_unreadable || all.contains_key(&self.key) {
             return;
         }
         all.insert(self.key.clone(), Arc::new(tools));
@@ -177,7 +203,31 @@ impl AccountPins {
     }
 
     fn now(&self) -> Option<Arc<Accepted>> {
-        self.store.accepted().get(&self.key).cloned()
+        let known = self.store.accepted().get(&self.key).cloned();
+        known.or_else(|| self.store.inner.is_unreadable.then(Arc::default))
+    }
+}
+
+/// Tells when what is accepted of an account has changed.
+#[derive(Debug)]
+pub struct PinChanges {
+    pins: AccountPins,
+    any: watch::Receiver<u64>,
+    last: Option<Arc<Accepted>>,
+}
+
+impl PinChanges {
+    /// Resolves with the next change. A first list that counts as accepted is none: clients have it.
+    pub async fn next(&mut self) {
+        loop {
+            if self.any.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let now = self.pins.now();
+            if std::mem::replace(&mut self.last, now.clone()) != now {
+                return;
+            }
+        }
     }
 }
 
@@ -190,6 +240,7 @@ impl Accepted {
         for tool in tools {
             let Some(name) = name_of(tool) else { continue };
             if by_name.insert(name.clone(), tool.get().to_owned()).is_some_and(|other| other != tool.get()) {
+                tracing::warn!(tool = %plain(&name, 64), "a server has two tools of this name: neither can be accepted");
                 twice.push(name);
             }
         }
@@ -312,6 +363,8 @@ mod tests {
         fs::write(&folder, "no folder").expect("written");
         let pins = PinStore::open(folder).of("e", "work");
         pins.accept(LIST).await.expect_err("there is no folder");
-        assert!(pins.held(LIST).is_empty() && pins.shows("c", "{}"), "nothing was accepted");
+        assert_eq!(pins.held(LIST).len(), 2, "nothing was accepted");
+        pins.note_first(LIST);
+        assert!(!pins.shows("b", r#"{"name":"b"}"#), "who cannot read what was accepted believes no list");
     }
 }

@@ -84,7 +84,11 @@ impl HostHandle {
         if pinned == (false, true) {
             self.pin_known_tools(&before.entry).await;
         }
-        self.commit(&before, &after, &options).await?;
+        let committed = self.commit(&before, &after, &options).await;
+        if committed.is_err() && pinned == (false, true) {
+            self.unpin_known_tools(&before.entry).await;
+        }
+        committed?;
         if !renamed.serves_as(&after) {
             let id = before.entry.id.clone();
             self.inner.controller.ask(move |state| state.outdate(&id)).await?.left().await;

@@ -65,7 +65,7 @@ use crate::host::account::{AccountHandle, AccountState};
 use crate::host::activity::{Activity, Busy};
 use crate::host::connection::Connection;
 use crate::host::pages::Pages;
-use crate::host::pins::{AccountPins, PinStore};
+use crate::host::pins::{AccountPins, PinChanges, PinStore};
 use crate::host::reach::Reach;
 use crate::host::snapshot::SnapshotStore;
 use crate::host::standing;
@@ -400,13 +400,10 @@ async fn link_changed(link: &mut Option<Link>) {
 }
 
 /// Waits until the person accepts tools.
-async fn pins_changed(pins: &mut Option<watch::Receiver<u64>>) {
-    let changed = match pins {
-        Some(pins) => pins.changed().await,
+async fn pins_changed(pins: &mut Option<PinChanges>) {
+    match pins {
+        Some(pins) => pins.next().await,
         None => std::future::pending().await,
-    };
-    if changed.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

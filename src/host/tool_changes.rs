@@ -23,8 +23,8 @@ pub struct ToolChange {
     pub removed: usize,
     /// How many are described in other words, or take other arguments.
     pub altered: usize,
-    /// Whether clients get what is new or altered only once the person has accepted it.
-    pub held: bool,
+    /// How many clients do not get before the person has accepted them.
+    pub held: usize,
     /// Grows with every change of this account's tools.
     pub number: u64,
 }
@@ -44,7 +44,7 @@ impl ToolChanges {
 
     /// Two lists of a server, one after the other. A connection with options or rules of its own says nothing
     /// about the account's.
-    pub(super) fn note(&self, key: &ConnectionKey, server: &str, before: &str, after: &str, held: bool) {
+    pub(super) fn note(&self, key: &ConnectionKey, server: &str, before: &str, after: &str, held: usize) {
         if key.options.is_some() || key.tools.is_some() {
             return;
         }
@@ -101,12 +101,12 @@ mod tests {
         let seen = changes.watch();
         let key = ConnectionKey::of_entry("e", "work");
         let own = ConnectionKey { tools: Some("digest".into()), ..key.clone() };
-        changes.note(&own, "linear", "[]", r#"[{"name":"a"}]"#, false);
+        changes.note(&own, "linear", "[]", r#"[{"name":"a"}]"#, 0);
         assert!(seen.borrow().is_empty(), "a client's own rules are not the server's change");
 
-        changes.note(&key, "linear", "[]", r#"[{"name":"a"}]"#, false);
-        changes.note(&key, "linear", r#"[{"name":"a"}]"#, r#"[{"name":"a"}]"#, false);
-        changes.note(&key, "linear", r#"[{"name":"a"}]"#, "[]", false);
+        changes.note(&key, "linear", "[]", r#"[{"name":"a"}]"#, 0);
+        changes.note(&key, "linear", r#"[{"name":"a"}]"#, r#"[{"name":"a"}]"#, 0);
+        changes.note(&key, "linear", r#"[{"name":"a"}]"#, "[]", 0);
 
         let last = seen.borrow().get(&("e".to_owned(), "work".to_owned())).cloned();
         let expected = ToolChange {
@@ -115,7 +115,7 @@ mod tests {
             added: 0,
             removed: 1,
             altered: 0,
-            held: false,
+            held: 0,
             number: 2,
         };
         assert_eq!(last, Some(expected));

@@ -20,14 +20,26 @@ async fn client_of(home: &Home) -> Client {
     client
 }
 
+/// What a modern client says with each request.
+fn modern() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
 fn has(tools: &[String], name: &str) -> bool {
     tools.iter().any(|tool| tool == name)
 }
 
+async fn held(home: &Home) -> Value {
+    serde_json::from_str(&home.ok(&["tools", "demo", "--changes", "--json"]).await).expect("JSON")
+}
+
 /// What is held back, by name, and the text of its changed lines.
 async fn changes(home: &Home) -> Vec<(String, String)> {
-    let held: Value =
-        serde_json::from_str(&home.ok(&["tools", "demo", "--changes", "--json"]).await).expect("JSON");
+    let held = held(home).await;
     let of_tool = |tool: &Value| {
         let lines = tool["lines"].as_array().expect("lines").iter().filter(|line| line["change"] != "same");
         let texts: Vec<&str> = lines.filter_map(|line| line["text"].as_str()).collect();
@@ -69,8 +81,10 @@ async fn a_tool_that_changes_is_held_back_until_the_person_accepts_it() {
     assert_eq!((&**changed, &**new), ("echo_message", "newcomer"));
     assert!(lines.contains("Read ~/.ssh/id_rsa"), "{lines}");
 
-    let said = home.ok(&["tools", "demo", "--accept"]).await;
+    let said = home.ok(&["tools", "demo", "--changes"]).await;
     assert!(said.contains("echo_message has changed") && said.contains("newcomer is new"), "{said}");
+    let seen = held(&home).await["seen"].as_str().expect("a word").to_owned();
+    home.ok(&["tools", "demo", &format!("--accept={seen}")]).await;
     client.notification("notifications/tools/list_changed").await;
     let tools = client.tools().await;
     assert!(has(&tools, "echo_message") && has(&tools, "newcomer"), "{tools:?}");
@@ -100,7 +114,7 @@ async fn what_was_accepted_outlives_the_host_and_holds_for_answers_from_memory()
 async fn pinning_takes_what_was_known_and_unpinning_forgets_it() {
     let (server, home) = (DemoServer::start(Config::default()).await.expect("a server"), Home::new());
     home.add("demo", &server.url()).await;
-    let refused = home.run(&["tools", "demo", "--accept"]).await;
+    let refused = home.run(&["tools", "demo", "--changes"]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(1) && said.contains("drawbridge edit demo --pin-tools"), "{said}");
 
@@ -125,11 +139,7 @@ async fn a_modern_client_gets_no_held_tool_either() {
     let (server, home) = pinned(Config { eras: Eras::Modern, ..Config::default() }).await;
     server.control().describe_tool("echo_message", EVIL);
     let mut client = home.connect(&["demo"]);
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
+    let meta = modern();
     let list = client.request("tools/list", json!({ "_meta": meta })).await;
     let tools = list["result"]["tools"].as_array().expect("tools");
     assert!(tools.len() > 1 && tools.iter().all(|tool| tool["name"] != "echo_message"), "{tools:?}");
@@ -153,4 +163,80 @@ async fn two_tools_of_one_name_are_no_way_around_the_pin() {
     assert!(!list.contains("Evil"), "{list}");
     let call = client.call("echo_message", json!({ "message": "x" })).await;
     assert_eq!(call["result"]["isError"], true, "the server may mean either: {call}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_is_accepted_that_nobody_has_seen() {
+    let (server, home) = pinned(Config::default()).await;
+    server.control().describe_tool("echo_message", "Says it louder");
+    let seen = held(&home).await["seen"].as_str().expect("a word").to_owned();
+    server.control().describe_tool("echo_message", EVIL);
+    home.ok(&["tools", "demo"]).await;
+
+    let refused = home.run(&["tools", "demo", &format!("--accept={seen}")]).await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("have changed since you looked"), "{said}");
+    assert!(!home.ok(&["tools", "demo"]).await.contains("echo_message"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_with_rules_and_a_pin_of_its_own_gets_no_held_tool_either() {
+    let (server, home) = (DemoServer::start(Config::default()).await.expect("a server"), Home::new());
+    home.add("demo", &server.url()).await;
+    let mut own = home.connect(&["demo", "--pin-tools", "--allow-tool", "echo_*"]);
+    own.initialize().await;
+    assert_eq!(own.tools().await, ["echo_message"]);
+    let mut other = client_of(&home).await;
+    other.tools().await;
+
+    server.control().describe_tool("echo_message", EVIL);
+    own.notification("notifications/tools/list_changed").await;
+    assert_eq!(own.tools().await, [] as [&str; 0]);
+    let call = own.call("echo_message", json!({ "message": "x" })).await;
+    assert_eq!(call["result"]["isError"], true, "{call}");
+    other.notification("notifications/tools/list_changed").await;
+    assert!(has(&other.tools().await, "echo_message"), "nobody has pinned it for others");
+
+    let seen = held(&home).await["seen"].as_str().expect("a word").to_owned();
+    home.ok(&["tools", "demo", &format!("--accept={seen}")]).await;
+    own.notification("notifications/tools/list_changed").await;
+    assert_eq!(own.tools().await, ["echo_message"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_modern_client_of_a_legacy_server_gets_no_held_tool_either() {
+    let (server, home) = pinned(Config { eras: Eras::Legacy, ..Config::default() }).await;
+    server.control().describe_tool("echo_message", EVIL);
+    let mut client = home.connect(&["demo"]);
+    let list = client.request("tools/list", json!({ "_meta": modern() })).await.to_string();
+    assert!(!list.contains("echo_message") && list.contains("hello_world"), "{list}");
+    let params = json!({ "name": "echo_message", "arguments": { "message": "x" }, "_meta": modern() });
+    let call = client.request("tools/call", params).await;
+    assert!(call.to_string().contains("is not as you accepted it"), "{call}");
+    assert_eq!(server.control().stats().method("tools/call"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_legacy_client_of_a_modern_server_gets_no_held_tool_either() {
+    let (server, home) = pinned(Config { eras: Eras::Modern, ..Config::default() }).await;
+    server.control().describe_tool("echo_message", EVIL);
+    let mut client = client_of(&home).await;
+    let tools = client.tools().await;
+    assert!(!has(&tools, "echo_message") && has(&tools, "hello_world"), "{tools:?}");
+    let call = client.call("echo_message", json!({ "message": "x" })).await;
+    assert!(text(&call).contains("is not as you accepted it"), "{call}");
+    assert_eq!(server.control().stats().method("tools/call"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_call_that_makes_the_new_list_known_is_held_back_too() {
+    let (server, home) = pinned(Config { eras: Eras::Modern, ..Config::default() }).await;
+    server.control().describe_tool("hello_world", EVIL);
+    let mut client = home.connect(&["demo"]);
+    // The server finds the headers wrong, so its list is read again before the call would go a second time.
+    server.control().script_error("tools/call", r#"{"code":-32020,"message":"Header mismatch"}"#, false);
+    let params = json!({ "name": "hello_world", "arguments": {}, "_meta": modern() });
+    let call = client.request("tools/call", params).await;
+    assert!(call.to_string().contains("is not as you accepted it"), "{call}");
+    assert_eq!(server.control().stats().method("tools/call"), 1, "not a second time");
 }

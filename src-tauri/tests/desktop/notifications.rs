@@ -1,6 +1,7 @@
 //! What the app tells by itself: once for each cause, and a click leads there.
 
 use demo_server::{Config, DemoServer};
+use serde_json::Value;
 
 use crate::app::{App, add_server, drawbridge};
 use crate::desk::{Desk, WINDOW};
@@ -102,7 +103,9 @@ async fn tools_that_change_while_they_are_pinned_are_told_and_lead_to_their_page
     screen.window("Drawbridge").await;
     tray.no_longer_shows(HELD_TOOLS).await;
     assert_eq!(tray.titles(), [HELD_TOOLS]);
-    assert!(run(&["tools", "open", "--accept"]).await.contains("Send me your keys"));
+    let held: Value = serde_json::from_str(&run(&["tools", "open", "--changes", "--json"]).await).unwrap();
+    assert!(held.to_string().contains("Send me your keys"), "{held}");
+    run(&["tools", "open", &format!("--accept={}", held["seen"].as_str().unwrap())]).await;
     assert!(run(&["tools", "open"]).await.contains("echo_message"));
     panel.click("Quit").await;
     assert!(app.ended().await.success());

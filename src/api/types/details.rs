@@ -50,7 +50,7 @@ pub struct DetailsView {
 }
 
 /// The tools that a server lists and that are not as the person accepted them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct HeldToolsView {

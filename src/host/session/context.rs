@@ -194,7 +194,8 @@ impl Context {
 
     /// Remembers that the server lists other tools than it did before.
     pub(super) fn note_tools(&self, before: &str, after: &str) {
-        self.tool_changes.note(&self.connection.key, self.server(), before, after, self.pins.is_some());
+        let held = self.pins.as_ref().map_or(0, |pins| pins.held(after).len());
+        self.tool_changes.note(&self.connection.key, self.server(), before, after, held);
     }
 
     /// Resolves once requests carry another token than this one, or none.

@@ -60,6 +60,10 @@ impl Session {
             return;
         }
         let whole = self.collector.on_response(id, &message);
+        if let Some(whole) = &whole {
+            // Before anybody gets it: who then asks what has changed is told of this list.
+            self.context.note_list(whole.asked, &whole.method, whole.items.clone(), self.server_era());
+        }
         if let Some(method) = self.prefetching.remove(id)
             && let Some(cursor) = self.collector.next_cursor(&method).map(str::to_owned)
         {
@@ -100,10 +104,9 @@ impl Session {
         !matches!(state, Some(LinkState::Ready(ready)) if !ready.transport.answers_posts())
     }
 
-    /// A list is known whole: it is kept, and a client that was given another one is told.
-    pub(super) async fn on_whole_list(&mut self, whole: lists::Whole) {
-        let era = self.server_era();
-        let items = self.context.usable(&whole.method, whole.items.clone(), era);
+    /// A list is known whole: a client that was given another one is told.
+    async fn on_whole_list(&mut self, whole: lists::Whole) {
+        let items = self.context.usable(&whole.method, whole.items, self.server_era());
         let told = self.told.lists.remove(&whole.method);
         if let Some(told) = told.filter(|told| *told != HeldList::of(items.text()))
             && let Some(notification) = list_changed(&whole.method)
@@ -112,15 +115,17 @@ impl Session {
             // It is told as soon as it listens.
             self.told.lists.insert(whole.method.clone(), told);
         }
-        self.context.note_list(whole.asked, &whole.method, whole.items, era);
         self.give_resume_state().await;
     }
 
     /// The person has accepted tools that were held back: the client has a list without them.
     pub(super) async fn on_accepted(&mut self) {
         let has_list = self.given_lists.contains("tools/list") || self.told.lists.contains_key("tools/list");
-        if let Some(notification) = list_changed("tools/list").filter(|_| has_list) {
-            self.tell_of_list(notification).await;
+        if let Some(notification) = list_changed("tools/list").filter(|_| has_list)
+            && !self.tell_of_list(notification).await
+        {
+            // It is told as soon as it listens.
+            self.told.lists.insert("tools/list".to_owned(), HeldList::Other);
         }
     }
 

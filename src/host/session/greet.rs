@@ -49,7 +49,8 @@ impl SessionDeps {
     #[must_use]
     pub fn for_onlooker(self) -> Self {
         let (reach, tool_changes) = (Reach::default(), ToolChanges::default());
-        Self { snapshots: SnapshotStore::in_memory(), reach, tool_changes, ..self }
+        let pins = self.pins.for_onlooker();
+        Self { snapshots: SnapshotStore::in_memory(), pins, reach, tool_changes, ..self }
     }
 }
 

@@ -110,13 +110,11 @@ impl Context {
     /// that the person can look at them.
     pub(super) fn note_list(&self, asked: Generation, method: &str, items: Box<RawValue>, era: Era) {
         let is_tools = method == "tools/list";
+        if let Some(pins) = self.pins.as_ref().filter(|_| is_tools) {
+            pins.note_first(items.get());
+        }
         let items =
             if is_tools { self.permitted_tools(era).of_list(items) } else { UsableList::of_no_tools(items) };
-        // A connection of its own has not always seen all of them.
-        let is_own = self.connection.key.options.is_some() || self.connection.key.tools.is_some();
-        if let Some(pins) = self.pins.as_ref().filter(|_| is_tools && !is_own) {
-            pins.note_first(items.text());
-        }
         self.snapshot.change(asked, |snapshot| {
             let known = snapshot.list(method);
             let is_new = known != Some(items.text());

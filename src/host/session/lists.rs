@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::host::snapshot::Generation;
 use crate::mcp::{Message, RequestId, json, method};
 
-/// More items than any client shows; a server that pages on for ever is not followed.
+/// More items than any client shows; a list that goes on after them counts as whole.
 const MOST_ITEMS: usize = 50_000;
 
 #[derive(Debug)]
@@ -63,10 +63,8 @@ impl Collector {
         };
         partial.items.extend(json::elements(items)?.into_iter().map(ToOwned::to_owned));
         partial.next = response.string_at(&["result", "nextCursor"]).filter(|next| !next.is_empty());
-        if partial.next.is_some() {
-            if partial.items.len() < MOST_ITEMS {
-                self.partial.insert(method, partial);
-            }
+        if partial.next.is_some() && partial.items.len() < MOST_ITEMS {
+            self.partial.insert(method, partial);
             return None;
         }
         Some(Whole { method, asked: partial.asked, items: array(&partial.items) })

@@ -35,6 +35,7 @@ pub(super) async fn headers(
     let mut tool = if refresh { None } else { known(context, &name) };
     if tool.is_none() {
         fetch(context, transport, call).await?;
+        context.check_visible(call).map_err(Refused::Failed)?;
         tool = known(context, &name);
     }
     Ok(tool.map(|tool| tool.of_call(arguments)).unwrap_or_default())

@@ -163,6 +163,10 @@ impl Request {
     }
 
     async fn attempt(&self, ready: &Arc<Ready>) -> Attempt {
+        // What is known of the tool may be more than when the call came.
+        if let Err(failure) = self.context.check_visible(&self.message) {
+            return Attempt::Done(Ending::Failed(failure));
+        }
         if ready.settled && self.message.method() == Some("tools/call") {
             ready.transport.is_heard().await;
         }

@@ -224,8 +224,8 @@ async fn tool_names(context: &Shared, link: Link) -> Vec<String> {
     let tools = response.and_then(json::elements).unwrap_or_default();
     tools
         .iter()
+        .filter(|tool| context.usable_tools(Era::Legacy).shows(tool))
         .filter_map(|tool| json::member(tool.get(), "name").and_then(json::string))
-        .filter(|name| context.usable_tools(Era::Legacy).shows(name))
         .map(Into::into)
         .collect()
 }

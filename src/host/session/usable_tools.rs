@@ -7,7 +7,7 @@ use crate::host::pins::AccountPins;
 use crate::host::visible_tools::VisibleTools;
 use crate::mcp::era::Era;
 use crate::mcp::tool_headers::ToolHeaders;
-use crate::mcp::{Message, json};
+use crate::mcp::{Kind, Message, json};
 
 /// Names that no server may use for its own tools.
 const OWN_PREFIX: &str = "drawbridge_";
@@ -47,11 +47,6 @@ impl UsableList {
 }
 
 impl UsableTools<'_> {
-    /// Whether a tool of that name may be shown.
-    pub(super) fn shows(&self, tool: &str) -> bool {
-        !tool.starts_with(OWN_PREFIX) && self.visible.shows(tool)
-    }
-
     /// A whole list of tools.
     pub(super) fn of_list(&self, items: Box<RawValue>) -> UsableList {
         let kept = json::elements(items.get()).and_then(|tools| self.kept(&tools));
@@ -62,10 +57,15 @@ impl UsableTools<'_> {
     /// The line of an answer to `tools/list`.
     pub(super) fn of_answer(&self, answer: &Message) -> Bytes {
         let line = answer.line();
-        let Some(tools) = answer.raw_at(&["result", "tools"]) else { return line.clone() };
-        let Some(kept) = json::elements(tools).and_then(|items| self.kept(&items)) else {
-            return line.clone();
-        };
+        let tools = answer.raw_at(&["result", "tools"]);
+        let items = tools.and_then(json::elements).unwrap_or_default();
+        let kept = self.kept(&items);
+        if !self.visible.is_everything() && !is_plain(answer) {
+            // Some readers would find another list in it, which nobody has looked through.
+            let all = || items.iter().map(|item| item.get().to_owned()).collect();
+            return list_answer(answer, &kept.unwrap_or_else(all).join(","));
+        }
+        let (Some(tools), Some(kept)) = (tools, kept) else { return line.clone() };
         let start = tools.as_ptr() as usize - line.as_ptr() as usize;
         let kept = kept.join(",");
         [&line[..start], b"[", kept.as_bytes(), b"]", &line[start + tools.len()..]].concat().into()
@@ -74,11 +74,12 @@ impl UsableTools<'_> {
     /// The tools that stay; `None` where all do.
     fn kept(&self, items: &[&RawValue]) -> Option<Vec<String>> {
         let kept: Vec<String> =
-            items.iter().filter(|item| self.is_usable(item)).map(|item| item.get().to_owned()).collect();
+            items.iter().filter(|item| self.shows(item)).map(|item| item.get().to_owned()).collect();
         (kept.len() < items.len()).then_some(kept)
     }
 
-    fn is_usable(&self, item: &RawValue) -> bool {
+    /// Whether a tool may be shown.
+    pub(super) fn shows(&self, item: &RawValue) -> bool {
         let server = self.server;
         let name = json::member(item.get(), "name").and_then(json::string).unwrap_or_default();
         if name.starts_with(OWN_PREFIX) {
@@ -100,6 +101,20 @@ impl UsableTools<'_> {
             Ok(_) | Err(_) => true,
         }
     }
+}
+
+/// Whether every reader finds the same list of tools in an answer.
+fn is_plain(answer: &Message) -> bool {
+    let is_plain = |path: &[&str], key| answer.raw_at(path).is_none_or(|object| json::is_plain(object, key));
+    is_plain(&[], "result") && is_plain(&["result"], "tools")
+}
+
+fn list_answer(answer: &Message, tools: &str) -> Bytes {
+    let id = match answer.kind() {
+        Kind::Response { id: Some(id), .. } => id.as_raw(),
+        Kind::Response { id: None, .. } | Kind::Request { .. } | Kind::Notification | Kind::Batch => "null",
+    };
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{tools}]}}}}"#).into()
 }
 
 #[cfg(test)]
@@ -138,5 +153,21 @@ mod tests {
         let shown = tools.of_answer(&answer);
         let expected = r#"{"id":1, "result":{"x":1.0,"tools": [{"name":"a", "n":1e2 }],"nextCursor":"c"} }"#;
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn where_tools_may_be_hidden_no_reader_finds_another_list() {
+        let deny = ToolRules { deny: vec!["b".into()], ..ToolRules::default() };
+        let visible = VisibleTools::under([&deny]);
+        let tools = UsableTools { server: "demo", era: Era::Legacy, visible: &visible, pins: None };
+        for (line, list) in [
+            (r#"{"id":1,"result":{"tools":[{"name":"b"}],"tools":[{"name":"a"}]}}"#, r#"{"name":"a"}"#),
+            (r#"{"id":1,"result":{"tools":[{"name":"a"}],"Tools":[{"name":"b"}]}}"#, r#"{"name":"a"}"#),
+            (r#"{"id":1,"result":{"TOOLS":[{"name":"b"}]}}"#, ""),
+        ] {
+            let answer = Message::parse(Bytes::from_static(line.as_bytes())).expect(line);
+            let expected = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{list}]}}}}"#);
+            assert_eq!(tools.of_answer(&answer), expected, "{line}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use drawbridge::redact::plain;
 use gtk::glib;
 use gtk::prelude::*;
 
+use crate::desktop;
 use crate::sign_in::bar::button;
 use crate::sign_in::facts::{row, rows, wrapped};
 use crate::sign_in::{account_name, open_in_browser};
@@ -27,6 +28,7 @@ pub(super) fn show(sign_in: CodeSignIn) {
 }
 
 fn build(name: &str, sign_in: CodeSignIn) {
+    desktop::draw();
     let window = gtk::Window::new(gtk::WindowType::Toplevel);
     window.set_widget_name(name);
     window.set_title(&format!("Sign in to {}", account_name(&sign_in.account, &sign_in.facts)));

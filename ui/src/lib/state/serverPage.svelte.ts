@@ -20,10 +20,11 @@ export class ServerPage {
   /** What is held back of pinned tools, by account. */
   held = $state.raw<Record<string, HeldToolsView>>({})
   readonly looking = new Work()
-  readonly accepting = new Work()
   readonly changing = new Work()
   readonly removing = new Work()
 
+  /** How often it was read, so that an answer that comes late counts for nothing. */
+  private loads = 0
   /** What was read last: the usual account, and the others. */
   private loaded: [string, string[]] = ['default', []]
 
@@ -37,7 +38,9 @@ export class ServerPage {
     const read = (of: string) => this.backend.details(this.server, of).catch(() => null)
     this.loaded = [account, others]
     const all = [account, ...others.filter((other) => other !== account)]
+    const load = ++this.loads
     const details = await Promise.all(all.map(read))
+    if (load !== this.loads) return
     const held = all.map((of, place): [string, HeldToolsView | null] => [of, details[place]?.held ?? null])
     this.details = details[0] ?? null
     this.held = Object.fromEntries(
@@ -45,11 +48,13 @@ export class ServerPage {
     )
   }
 
-  /** Accepts the tools of the list that the person has seen, and no others. */
-  async acceptTools(account: string, seen: string): Promise<boolean> {
-    const accepted = await this.accepting.run(() => this.backend.acceptTools(this.server, account, seen))
-    await this.load(...this.loaded)
-    return accepted !== null
+  /** Accepts the tools of the list that the person has seen, and no others; what is held back is read anew. */
+  async acceptTools(account: string, seen: string): Promise<void> {
+    try {
+      await this.backend.acceptTools(this.server, account, seen)
+    } finally {
+      await this.load(...this.loaded)
+    }
   }
 
   /** Whether tools that change are held back. */

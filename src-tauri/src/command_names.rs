@@ -1,6 +1,7 @@
 // What the main window may ask; read by build.rs too, which makes a permission of each.
 &[
     "about",
+    "accept_tools",
     "add_client",
     "add_server",
     "answer_approval",
@@ -10,7 +11,6 @@
     "client_entry",
     "clients",
     "details",
-    "accept_tools",
     "edit_server",
     "pause",
     "probe",

@@ -23,15 +23,6 @@ const DEEPEST: usize = 20;
 const COMPARE_LIMIT: Duration = Duration::from_millis(500);
 
 impl HostHandle {
-    /// What is held back from an account's clients; `None` where its tools are not pinned.
-    ///
-    /// # Errors
-    /// [`Error::UnknownServer`], [`Error::UnknownAccount`]
-    pub async fn held_tools(&self, account: &AccountRef) -> Result<Option<HeldToolsView>, Error> {
-        let (entry, label) = self.known_account(account).await?;
-        Ok(self.held_tools_of(&entry, &label).await)
-    }
-
     /// Accepts the tools of an account as its server listed them last, if that is still the list that the person has
     /// `seen`.
     ///
@@ -72,6 +63,7 @@ impl HostHandle {
         }
     }
 
+    /// What is held back from an account's clients; `None` where its tools are not pinned.
     pub(super) async fn held_tools_of(
         &self,
         entry: &ServerEntry,

@@ -1,5 +1,8 @@
 //! What windows are told over the control API, asked of a Host in this process.
 
+#[path = "support/in_process.rs"]
+mod in_process;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +13,7 @@ use demo_server::{Auth, Config, DemoServer, OAuthConfig, TokenFault, sign_in_wit
 use drawbridge::api::control;
 use drawbridge::api::types::{AccountStateView, Changes, ServerView};
 use drawbridge::host::account::{OpenWith, Operation, Refusal};
-use drawbridge::host::{AccountRef, Host, HostConfig, HostHandle};
-use drawbridge::oauth::browser::SystemBrowser;
-use drawbridge::paths::Paths;
-use drawbridge::secret::StoreKind;
+use drawbridge::host::{AccountRef, HostHandle};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -34,18 +34,7 @@ struct Window {
 
 impl Window {
     fn open() -> Self {
-        let home = tempfile::tempdir().expect("a folder");
-        let host = Host::build(HostConfig {
-            paths: Paths::of_own_world(home.path().join("home")),
-            secrets: StoreKind::Memory,
-            opener: Arc::new(SystemBrowser::from_environment()),
-            windows: None,
-            approver: None,
-            front: None,
-            has_display: false,
-            idle_exit: None,
-        });
-        let host = host.expect("a Host").handle();
+        let (host, home) = in_process::host();
         // Nobody serves the HTTP endpoint here: it is off for good.
         host.clients().settle(0, drawbridge::host::clients::EndpointState::Off);
         let router = control::router(host.clone()).with_state(host.clone());

@@ -1,7 +1,9 @@
 //! A server that opens its session when nobody waits for it any more is told that it is over. The clock stands still but
 //! where a test moves it, beyond the time that somebody waits.
 
-use std::sync::Arc;
+#[path = "support/in_process.rs"]
+mod in_process;
+
 use std::time::Duration;
 
 use demo_server::{Config, DemoServer, Eras, Fault};
@@ -9,10 +11,7 @@ use drawbridge::api::types::NewServer;
 use drawbridge::endpoint::LineReader;
 use drawbridge::endpoint::frame::{self, Hello};
 use drawbridge::host::session::{self, Early, HostEnd};
-use drawbridge::host::{AccountRef, Host, HostConfig, HostHandle};
-use drawbridge::oauth::browser::SystemBrowser;
-use drawbridge::paths::Paths;
-use drawbridge::secret::StoreKind;
+use drawbridge::host::{AccountRef, HostHandle};
 use serde_json::json;
 use serde_json::value::RawValue;
 use tempfile::TempDir;
@@ -26,18 +25,7 @@ const TOO_LONG: Duration = Duration::from_secs(20);
 async fn stalling() -> (DemoServer, HostHandle, TempDir) {
     let server =
         DemoServer::start(Config { eras: Eras::Legacy, ..Config::default() }).await.expect("a server");
-    let home = tempfile::tempdir().expect("a folder");
-    let host = Host::build(HostConfig {
-        paths: Paths::of_own_world(home.path().join("home")),
-        secrets: StoreKind::Memory,
-        opener: Arc::new(SystemBrowser::from_environment()),
-        windows: None,
-        approver: None,
-        front: None,
-        has_display: false,
-        idle_exit: None,
-    });
-    let host = host.expect("a Host").handle();
+    let (host, home) = in_process::host();
     let new = json!({ "name": "demo", "url": server.url() });
     host.add(serde_json::from_value::<NewServer>(new).expect("a server")).await.expect("added");
     server.control().fault_on("initialize", Fault::Stall);

@@ -3,31 +3,26 @@
 
 mod checkup;
 mod events;
+mod sign_in;
 
-use std::convert::Infallible;
 use std::future::Future;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use futures_util::{FutureExt as _, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_util::task::TaskTracker;
 
 use super::types::{
-    AcceptTools, Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, OpenBy, PastedRedirect,
-    ProbeView, ServerView, ShowWindow, SignInBody, SignInEvent, SignedOut, StatusView,
+    AcceptTools, Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, PastedRedirect, ProbeView,
+    ServerView, ShowWindow, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
-use crate::host::account::{AccountHandle, OpenWith, SignIn};
-use crate::host::{AccountRef, Busy, Error, HostHandle, failures};
-use crate::redact::plain;
+use crate::host::{AccountRef, Error, HostHandle};
 use crate::registry::{AccountLabel, ClientName, ServerName};
 
 /// Where these routes are.
@@ -57,7 +52,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/servers/{name}/accounts/{label}/details", get(details))
         .route("/servers/{name}/accounts/{label}/tools/accept", post(accept_tools))
         .route("/servers/{name}/accounts/{label}/probe", post(probe_account))
-        .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in).delete(cancel_sign_in))
+        .route("/servers/{name}/accounts/{label}/sign-in", post(sign_in::start).delete(sign_in::cancel))
         .route("/servers/{name}/accounts/{label}/sign-out", post(sign_out))
         .route("/servers/{name}/accounts/{label}/redirect", post(redirect))
         .fallback(unknown_route)
@@ -246,137 +241,7 @@ async fn redirect(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Starts a sign-in and tells how it goes, until it ends or whoever asked hangs up.
-async fn sign_in(
-    State(host): State<HostHandle>,
-    Path((server, label)): Path<(ServerName, AccountLabel)>,
-    Given(body): Given<SignInBody>,
-) -> Result<Response, Refusal> {
-    let account = AccountRef { server: server.to_string(), label: Some(label) };
-    let handle = host.account(&account).await?;
-    host.not_while_paused().map_err(Refusal)?;
-    if handle.is_unattended() {
-        return Ok(told(obtain(host, account, &server, &handle).await));
-    }
-    let open_with = match body.open_by {
-        OpenBy::Caller => OpenWith::Caller,
-        OpenBy::Host => OpenWith::Host,
-    };
-    let sign_in = host.sign_in(&account, open_with).await.map_err(Refusal)?;
-    let watch = Watch { handle, sign_in, tasks: host.tasks().clone() };
-    let busy = host.activity().other();
-    let steps = Steps { host, account, server, watch, next: Step::Url, _busy: busy };
-    Ok(told(Body::from_stream(stream::unfold(steps, Steps::tell))))
-}
-
-/// Gets a token that needs nobody, and tells how that went.
-async fn obtain(host: HostHandle, account: AccountRef, server: &ServerName, handle: &AccountHandle) -> Body {
-    let event = match handle.obtain().await {
-        Ok(()) => {
-            look(&host, &account, server).await;
-            SignInEvent::Done
-        }
-        Err(error) => SignInEvent::Failed { failure: failures::of_account(server.as_str(), &error) },
-    };
-    line(&event).into()
-}
-
-/// Events, one on each line.
-fn told(events: Body) -> Response {
-    let mut response = events.into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    response
-}
-
-/// What the account sees now is what the next client is started with.
-async fn look(host: &HostHandle, account: &AccountRef, server: &ServerName) {
-    if let Err(failure) = host.probe(account).await {
-        tracing::info!(%server, "{}", failure.sentence);
-    }
-}
-
-/// Calls the sign-in off; one that is started after the answer is another.
-async fn cancel_sign_in(
-    State(host): State<HostHandle>,
-    Path((server, label)): Path<(String, AccountLabel)>,
-) -> Result<StatusCode, Refusal> {
-    let handle = host.account(&AccountRef { server, label: Some(label) }).await?;
-    handle.cancel_sign_in().await;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// A sign-in that somebody watches.
-struct Steps {
-    host: HostHandle,
-    account: AccountRef,
-    server: ServerName,
-    watch: Watch,
-    next: Step,
-    _busy: Busy,
-}
-
-/// Calls a sign-in off when the person who watches it goes away before its end.
-struct Watch {
-    handle: AccountHandle,
-    sign_in: SignIn,
-    tasks: TaskTracker,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        // One that has ended is not called off, as it could be another one by now.
-        if self.sign_in.clone().outcome().now_or_never().is_none() {
-            let handle = self.handle.clone();
-            self.tasks.spawn(async move { handle.cancel_sign_in().await });
-        }
-    }
-}
-
-enum Step {
-    Url,
-    Outcome,
-    End,
-}
-
-impl Steps {
-    async fn tell(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        let event = match self.next {
-            Step::Url => {
-                self.next = Step::Outcome;
-                first_event(&self.watch.sign_in)
-            }
-            Step::Outcome => {
-                self.next = Step::End;
-                match self.watch.sign_in.clone().outcome().await {
-                    Ok(()) => {
-                        look(&self.host, &self.account, &self.server).await;
-                        SignInEvent::Done
-                    }
-                    Err(error) => {
-                        SignInEvent::Failed { failure: failures::of_oauth(self.server.as_str(), &error) }
-                    }
-                }
-            }
-            Step::End => return None,
-        };
-        Some((Ok(line(&event)), self))
-    }
-}
-
-/// What the person does first.
-fn first_event(sign_in: &SignIn) -> SignInEvent {
-    match &sign_in.prompt {
-        None => SignInEvent::Url { url: sign_in.url.expose().clone() },
-        Some(prompt) => SignInEvent::Code {
-            user_code: prompt.user_code.clone(),
-            url: prompt.verification_uri.clone(),
-            complete_url: prompt.verification_uri_complete.clone(),
-            expires_in: prompt.expires_in.as_secs(),
-            warnings: sign_in.facts.warnings.iter().map(|warning| plain(warning, 300)).collect(),
-        },
-    }
-}
-
+/// An event of a stream.
 fn line(event: &impl Serialize) -> Bytes {
     let mut text = serde_json::to_vec(event).expect("events are plain JSON");
     text.push(b'\n');

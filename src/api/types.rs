@@ -20,8 +20,8 @@ pub use changes::{Changes, Edited, NewServer, Unset};
 pub use checkup::{CheckName, CheckOutcome, CheckView, Checkup, ServerCheckup};
 pub use clients::{ClientView, ClientsView, EndpointView, NewClient};
 pub use details::{
-    AcceptTools, DetailsView, HeldToolView, HeldToolsView, LineChange, LineView, ReachView, ToolEffect,
-    ToolView,
+    AcceptTools, DetailsView, HeldToolView, HeldToolsView, HeldWhy, LineChange, LineView, ReachView,
+    ToolEffect, ToolView,
 };
 pub use options::{ResourceOption, ServerOptions};
 pub use secret::{HeaderOption, SecretOption, SecretText};

@@ -7,7 +7,7 @@ use http::Method;
 use super::client::{Client, account_path};
 use super::output;
 use super::target::NamedAccount;
-use crate::api::types::{AcceptTools, DetailsView, HeldToolsView, LineChange};
+use crate::api::types::{AcceptTools, DetailsView, HeldToolsView, HeldWhy, LineChange};
 use crate::failure::{Code, Failure};
 
 /// The held tools of an account, as the Host has them.
@@ -55,10 +55,12 @@ impl HeldTools {
             output::tell("All tools are as you accepted them.");
         } else {
             output::print(&text(held));
-            output::tell(&format!(
-                "To accept this: `drawbridge tools {} --accept={}`",
-                self.server, held.seen
-            ));
+            if held.tools.iter().any(|tool| tool.why.is_shown()) {
+                output::tell(&format!(
+                    "To accept this: `drawbridge tools {} --accept={}`",
+                    self.server, held.seen
+                ));
+            }
         }
         Ok(())
     }
@@ -89,7 +91,15 @@ fn not_pinned(server: &NamedAccount) -> Failure {
 fn text(held: &HeldToolsView) -> String {
     let mut text = String::new();
     for tool in &held.tools {
-        let what = if tool.is_new { "is new" } else { "has changed" };
+        let what = match tool.why {
+            HeldWhy::New => "is new",
+            HeldWhy::Changed => "has changed",
+            HeldWhy::Several => {
+                "stands for several tools, so nobody knows which one a client would get; it stays held back"
+            }
+            HeldWhy::TooLong => "is longer than what is shown here, so it stays held back",
+            HeldWhy::Later => "is shown once you have accepted the others; it stays held back until then",
+        };
         _ = writeln!(text, "{} {what}", tool.name);
         for line in &tool.lines {
             let mark = match line.change {

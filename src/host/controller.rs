@@ -3,6 +3,8 @@
 //! It never waits for the network or the secret store: a [`HostHandle`](super::HostHandle) does
 //! that on its caller's time and comes back with the result.
 
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,14 +12,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::account::{AccountKey, AccountState, Elsewhere, Served};
+use super::Error;
+use super::account::{AccountKey, AccountState, Served};
 use super::live::{Closed, Found, Live, LiveAccounts};
 use super::reach::{Attempt, Reach};
 use super::standing::{Leaving, Standing, Standings, Watched};
-use super::{Error, view};
-use crate::api::types::{AccountStateView, ServerView};
-use crate::oauth::Issuer;
-use crate::registry::{AccountEntry, AccountLabel, Registry, ServerEntry, ServerId, ServerName};
+use crate::api::types::ServerView;
+use crate::registry::{AccountEntry, AccountLabel, Registry, ServerEntry, ServerId};
 
 /// Requests that wait while the controller is busy.
 const QUEUE: usize = 64;
@@ -71,7 +72,7 @@ impl Controller {
         };
         state.publish();
         tasks.spawn(
-            shutdown.clone().run_until_cancelled_owned(show_attempts(reach.watch(), jobs.downgrade())),
+            shutdown.clone().run_until_cancelled_owned(shown::show_attempts(reach.watch(), jobs.downgrade())),
         );
         tasks.spawn(async move {
             while let Some(Some(job)) = shutdown.run_until_cancelled(queue.recv()).await {
@@ -293,95 +294,9 @@ impl State {
         }
     }
 
-    fn publish(&mut self) {
-        self.publish_served();
-        self.publish_kept_profiles();
-        let servers: Vec<_> = self.registry.servers().iter().map(|entry| self.view(entry)).collect();
-        self.views.send_if_modified(|shown| {
-            let is_new = **shown != servers;
-            if is_new {
-                *shown = Arc::new(servers);
-            }
-            is_new
-        });
-    }
-
-    fn publish_served(&self) {
-        let of = |entry: &ServerEntry| {
-            let server = |issuer: &String| Elsewhere {
-                server_name: entry.name.to_string(),
-                server_url: entry.url.clone(),
-                issuer: Issuer::new(issuer.as_str()),
-            };
-            let issuers = entry.accounts.iter().filter_map(|account| account.issuer.as_ref());
-            issuers
-                .map(|issuer| Served { entry: entry.id.clone(), server: server(issuer) })
-                .collect::<Vec<_>>()
-        };
-        let served: Vec<_> = self.registry.servers().iter().flat_map(of).collect();
-        self.served.send_if_modified(|known| {
-            let is_new = **known != served;
-            if is_new {
-                *known = Arc::new(served);
-            }
-            is_new
-        });
-    }
-
-    fn publish_kept_profiles(&self) {
-        let of = |entry: &ServerEntry| {
-            let key = |label: &AccountLabel| AccountKey { entry: entry.id.clone(), label: label.to_string() };
-            entry.kept_profiles.iter().map(key).collect::<Vec<_>>()
-        };
-        let kept: BTreeSet<_> = self.registry.servers().iter().flat_map(of).collect();
-        self.kept_profiles.send_if_modified(|known| {
-            let is_new = **known != kept;
-            if is_new {
-                *known = Arc::new(kept);
-            }
-            is_new
-        });
-    }
-
-    fn view(&self, entry: &ServerEntry) -> ServerView {
-        let live = self.accounts.of(&entry.id);
-        let further = live.filter_map(|(key, live)| {
-            let label = key.label.parse::<AccountLabel>().ok()?;
-            let is_worth_showing = !matches!(*live.handle.state().borrow(), AccountState::Unknown);
-            (is_worth_showing && !entry.has_account(&label)).then_some(label)
-        });
-        let attempts = self.reach.borrow();
-        view::of_server(entry, further, attempts.get(entry.id.as_str()), |label| self.state_of(entry, label))
-    }
-
-    fn state_of(&self, entry: &ServerEntry, label: &AccountLabel) -> AccountStateView {
-        let key = AccountKey { entry: entry.id.clone(), label: label.to_string() };
-        match self.accounts.get(&key) {
-            Some(live) => view::of_account(&entry.name, &live.handle.state().borrow()),
-            None => AccountStateView::Unknown,
-        }
-    }
-
     pub(super) fn by_name(&self, name: &str) -> Result<ServerEntry, Error> {
         let unknown = || Error::UnknownServer { name: crate::redact::plain(name, 80) };
         self.registry.by_name(name).cloned().ok_or_else(unknown)
-    }
-
-    pub(super) fn view_of(&self, name: &ServerName) -> Result<ServerView, Error> {
-        self.by_name(name.as_str()).map(|entry| self.view(&entry))
-    }
-}
-
-/// Has the views follow what sessions learn about servers.
-async fn show_attempts(
-    mut attempts: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
-    jobs: mpsc::WeakSender<Job>,
-) {
-    while attempts.changed().await.is_ok() {
-        let Some(jobs) = jobs.upgrade() else { return };
-        if jobs.send(Box::new(State::publish)).await.is_err() {
-            return;
-        }
     }
 }
 

@@ -94,13 +94,20 @@ pub fn of_hidden_tool(server: &str, refused: &Refused) -> Failure {
 }
 
 /// A call of a tool that is not as the person accepted it.
-pub fn of_held_tool(server: &str, target: &str, tool: &str) -> Failure {
-    Failure::about(
-        server,
-        Code::Forbidden,
-        format!("The tool {} of {server} is not as you accepted it, so it is held back", plain(tool, 64)),
-        format!("Run `drawbridge tools {target} --changes` to see what has changed, and how to accept it"),
-    )
+pub fn of_held_tool(server: &str, target: &str, tool: &str, has_own_options: bool) -> Failure {
+    let look =
+        format!("Run `drawbridge tools {target} --changes` to see what has changed, and how to accept it");
+    let next_step = match has_own_options {
+        // What such a connection is told is no word of the server that the person knows.
+        true => format!(
+            "{look}. This client connects with options of its own: what only it gets can be accepted once {server} \
+             has these options, which `drawbridge edit {server}` gives it"
+        ),
+        false => look,
+    };
+    let sentence =
+        format!("The tool {} of {server} is not as you accepted it, so it is held back", plain(tool, 64));
+    Failure::about(server, Code::Forbidden, sentence, next_step)
 }
 
 /// Trouble with one request; says so where it may have run all the same.

@@ -1,20 +1,22 @@
 //! The tools of pinned servers as the person accepted them (security rule 9). What is new or other since is held back
 //! from clients until it is accepted, too. One file for each account, in the state folder.
 
+mod accepted;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::value::RawValue;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::connection::ConnectionKey;
-use crate::mcp::json;
-use crate::redact::plain;
 use crate::registry::write_atomically;
+
+use accepted::Accepted;
+pub use accepted::{Held, Pinned, names_of_several};
 
 /// What was accepted of every account. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -27,8 +29,8 @@ pub struct PinStore {
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
-    /// By the prefix of the account's keys; a leaf, never held across an await.
-    accepted: Mutex<BTreeMap<String, Arc<Accepted>>>,
+    /// By the prefix of the account's keys, until it is forgotten; a leaf, never held across an await.
+    accounts: Mutex<BTreeMap<String, Arc<Account>>>,
     /// Held while the folder is written, so that the newest state is what stays.
     disk: Mutex<()>,
     changes: watch::Sender<u64>,
@@ -36,32 +38,22 @@ struct Inner {
     is_unreadable: bool,
 }
 
-/// Tools byte for byte, by name.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Accepted(BTreeMap<String, String>);
+/// What was accepted of an account, also for who still asks once it was forgotten. A leaf.
+#[derive(Debug, Default)]
+struct Account(Mutex<Pinned>);
 
-/// What was accepted of one account.
+/// The way to what was accepted of one account.
 #[derive(Debug, Clone)]
 pub struct AccountPins {
     store: PinStore,
     key: String,
-}
-
-/// A tool that is not as it was accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Its name.
-    pub name: String,
-    /// As it was accepted; `None` where it is new.
-    pub before: Option<String>,
-    /// As the server describes it now.
-    pub now: String,
+    account: Arc<Account>,
 }
 
 impl PinStore {
     /// Reads what was accepted before. Of an account whose file is damaged, nothing counts as accepted.
     pub fn open(folder: PathBuf) -> Self {
-        let mut accepted = BTreeMap::new();
+        let mut accounts = BTreeMap::new();
         let files = fs::read_dir(&folder);
         let is_unreadable = files.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound);
         if is_unreadable {
@@ -74,11 +66,12 @@ impl PinStore {
             if tools.is_none() {
                 tracing::warn!(file = %file.path().display(), "what you accepted of a server's tools cannot be read");
             }
-            accepted.insert(key.to_owned(), Arc::new(tools.unwrap_or_default()));
+            let pinned = Pinned(Some(Arc::new(tools.unwrap_or_default())));
+            accounts.insert(key.to_owned(), Arc::new(Account(Mutex::new(pinned))));
         }
         let inner = Inner {
             folder,
-            accepted: Mutex::new(accepted),
+            accounts: Mutex::new(accounts),
             disk: Mutex::default(),
             changes: watch::Sender::new(0),
             is_unreadable,
@@ -93,7 +86,9 @@ impl PinStore {
 
     /// What was accepted of an account.
     pub fn of(&self, entry: &str, account: &str) -> AccountPins {
-        AccountPins { store: self.clone(), key: ConnectionKey::account_prefix(entry, account) }
+        let key = ConnectionKey::account_prefix(entry, account);
+        let account = lock(&self.inner.accounts).entry(key.clone()).or_default().clone();
+        AccountPins { store: self.clone(), key, account }
     }
 
     /// Where it is kept.
@@ -101,10 +96,11 @@ impl PinStore {
         &self.inner.folder
     }
 
-    /// Forgets what was accepted of all accounts whose key starts so: of one, or with the entry alone of a server's.
+    /// Forgets what was accepted of all accounts whose key starts so: of one, or with the entry alone of a server's. For
+    /// a session that outlives this it goes on to hold, and nothing of it is kept.
     pub async fn forget(&self, prefix: &str) {
         let prefix = prefix.to_owned();
-        self.accepted().retain(|key, _| !key.starts_with(&prefix));
+        lock(&self.inner.accounts).retain(|key, _| !key.starts_with(&prefix));
         let inner = self.inner.clone();
         spawn_blocking(move || inner.delete(&prefix)).await.ok();
         self.tell();
@@ -112,10 +108,6 @@ impl PinStore {
 
     fn tell(&self) {
         self.inner.changes.send_modify(|number| *number += 1);
-    }
-
-    fn accepted(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Accepted>>> {
-        lock(&self.inner.accepted)
     }
 }
 
@@ -125,86 +117,62 @@ impl AccountPins {
         PinChanges { pins: self.clone(), any: self.store.inner.changes.subscribe(), last: self.now() }
     }
 
-    /// Whether anything was accepted, so that everything else is held back.
-    pub fn are_there(&self) -> bool {
-        self.now().is_some()
-    }
-
-    /// Whether a client may get this tool; any, as long as nothing was accepted.
-    pub fn shows(&self, name: &str, tool: &str) -> bool {
-        self.now().is_none_or(|accepted| accepted.0.get(name).is_some_and(|known| known == tool))
-    }
-
-    /// Whether a client may call a tool, as far as the server's last list tells.
-    pub fn lets_call(&self, name: &str, list: Option<&str>) -> bool {
-        let Some(accepted) = self.now() else { return true };
-        let Some(known) = accepted.0.get(name) else { return false };
-        let tools = list.and_then(json::elements).unwrap_or_default();
-        let is_other = |tool: &&RawValue| name_of(tool).as_deref() == Some(name) && tool.get() != known;
-        !tools.iter().any(is_other)
-    }
-
-    /// What of a list of tools is not as it was accepted, in the list's order. Of two tools with one name neither is
-    /// in it, since neither can be accepted.
-    pub fn held(&self, list: &str) -> Vec<Held> {
-        let (Some(accepted), Some(tools)) = (self.now(), json::elements(list)) else { return Vec::new() };
-        let counts = Accepted::of(list).unwrap_or_default();
-        let held = tools.iter().filter_map(|tool| {
-            let (name, now) = (name_of(tool)?, tool.get());
-            if !counts.0.contains_key(&name) {
-                return None;
-            }
-            let before = accepted.0.get(&name);
-            (before.is_none_or(|before| before != now)).then(|| Held {
-                before: before.cloned(),
-                now: now.to_owned(),
-                name,
-            })
-        });
-        held.collect()
+    /// What is accepted at this moment.
+    pub fn now(&self) -> Pinned {
+        let pinned = lock(&self.account.0).clone();
+        match pinned.is_there() || !self.store.inner.is_unreadable {
+            true => pinned,
+            false => Pinned(Some(Arc::default())),
+        }
     }
 
     /// Takes a server's first list for accepted; later ones say nothing.
     pub fn note_first(&self, list: &str) {
-        let Some(tools) = Accepted::of(list) else { return };
-        let mut all = self.store.accepted();
-        if self.store.is_onlooker || self.store.inner.is_unreadable || all.contains_key(&self.key) {
+        if self.store.is_onlooker || self.now().is_there() {
             return;
         }
-        all.insert(self.key.clone(), Arc::new(tools));
-        drop(all);
-        let (inner, key) = (self.store.inner.clone(), self.key.clone());
+        let Some(tools) = Accepted::of(list) else { return };
+        {
+            let mut pinned = lock(&self.account.0);
+            if pinned.is_there() {
+                return;
+            }
+            *pinned = Pinned(Some(Arc::new(tools)));
+        }
+        let pins = self.clone();
         spawn_blocking(move || {
-            if let Err(error) = inner.write(&key) {
+            if let Err(error) = pins.write() {
                 tracing::warn!(%error, "the tools that were pinned could not be saved");
             }
         });
     }
 
-    /// Accepts the tools of this list, and no others.
+    /// Accepts the tools of this list, and no others; of those that the person has `not_seen`, what was accepted before.
     ///
     /// # Errors
     /// It cannot be saved; then nothing is accepted.
-    pub async fn accept(&self, list: &str) -> io::Result<()> {
-        let tools = Accepted::of(list).ok_or(io::ErrorKind::InvalidData)?;
-        let before = self.store.accepted().insert(self.key.clone(), Arc::new(tools));
-        let (inner, key) = (self.store.inner.clone(), self.key.clone());
-        let written = spawn_blocking(move || inner.write(&key)).await;
+    pub async fn accept<'a>(&self, list: &str, not_seen: impl Iterator<Item = &'a str>) -> io::Result<()> {
+        let tools = Accepted::of(list).ok_or(io::ErrorKind::InvalidData)?.leaving(&self.now(), not_seen);
+        let before = std::mem::replace(&mut *lock(&self.account.0), Pinned(Some(Arc::new(tools))));
+        let pins = self.clone();
+        let written = spawn_blocking(move || pins.write()).await;
         let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
         if written.is_err() {
-            let mut all = self.store.accepted();
-            match before {
-                Some(before) => drop(all.insert(self.key.clone(), before)),
-                None => drop(all.remove(&self.key)),
-            }
+            *lock(&self.account.0) = before;
         }
         self.store.tell();
         written
     }
 
-    fn now(&self) -> Option<Arc<Accepted>> {
-        let known = self.store.accepted().get(&self.key).cloned();
-        known.or_else(|| self.store.inner.is_unreadable.then(Arc::default))
+    /// Writes what is accepted by now, unless it was forgotten.
+    fn write(&self) -> io::Result<()> {
+        let inner = &self.store.inner;
+        let _turn = lock(&inner.disk);
+        let is_known =
+            lock(&inner.accounts).get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.account));
+        let Some(accepted) = lock(&self.account.0).list().filter(|_| is_known) else { return Ok(()) };
+        make_private_folder(&inner.folder)?;
+        write_atomically(&inner.file(&self.key), accepted.as_bytes())
     }
 }
 
@@ -213,7 +181,7 @@ impl AccountPins {
 pub struct PinChanges {
     pins: AccountPins,
     any: watch::Receiver<u64>,
-    last: Option<Arc<Accepted>>,
+    last: Pinned,
 }
 
 impl PinChanges {
@@ -231,39 +199,7 @@ impl PinChanges {
     }
 }
 
-impl Accepted {
-    /// The tools of a list. Of two with one name neither counts: a client may call either.
-    fn of(list: &str) -> Option<Self> {
-        let tools: Vec<&RawValue> = json::elements(list)?;
-        let mut by_name = BTreeMap::new();
-        let mut twice = Vec::new();
-        for tool in tools {
-            let Some(name) = name_of(tool) else { continue };
-            if by_name.insert(name.clone(), tool.get().to_owned()).is_some_and(|other| other != tool.get()) {
-                tracing::warn!(tool = %plain(&name, 64), "a server has two tools of this name: neither can be accepted");
-                twice.push(name);
-            }
-        }
-        by_name.retain(|name, _| !twice.contains(name));
-        Some(Self(by_name))
-    }
-
-    /// As [`of`](Self::of) reads it.
-    fn list(&self) -> String {
-        let tools: Vec<&str> = self.0.values().map(String::as_str).collect();
-        format!("[{}]", tools.join(","))
-    }
-}
-
 impl Inner {
-    /// Writes what is accepted of an account by now.
-    fn write(&self, key: &str) -> io::Result<()> {
-        let _turn = lock(&self.disk);
-        let Some(accepted) = lock(&self.accepted).get(key).cloned() else { return Ok(()) };
-        make_private_folder(&self.folder)?;
-        write_atomically(&self.file(key), accepted.list().as_bytes())
-    }
-
     fn delete(&self, prefix: &str) {
         let _turn = lock(&self.disk);
         for file in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
@@ -278,10 +214,6 @@ impl Inner {
     fn file(&self, key: &str) -> PathBuf {
         self.folder.join(format!("{key}json"))
     }
-}
-
-fn name_of(tool: &RawValue) -> Option<String> {
-    json::member(tool.get(), "name").and_then(json::string).map(String::from)
 }
 
 /// Nothing that holds one of these locks can fail half-way.
@@ -306,26 +238,14 @@ mod tests {
 
     const LIST: &str = r#"[{"name":"a","x":1.0},{"name":"b"}]"#;
 
-    async fn accepted_in(folder: &Path) -> AccountPins {
-        let pins = PinStore::open(folder.to_owned()).of("e", "work");
-        pins.accept(LIST).await.expect("saved");
-        pins
+    async fn accept(pins: &AccountPins) -> io::Result<()> {
+        pins.accept(LIST, std::iter::empty()).await
     }
 
-    #[tokio::test]
-    async fn only_what_was_accepted_byte_for_byte_is_shown_and_called() {
-        let home = tempfile::tempdir().expect("a folder");
-        let pins = accepted_in(home.path()).await;
-        assert!(pins.shows("a", r#"{"name":"a","x":1.0}"#) && pins.lets_call("a", Some(LIST)));
-        assert!(!pins.shows("a", r#"{"name":"a","x":1}"#) && !pins.shows("c", r#"{"name":"c"}"#));
-        assert!(!pins.lets_call("a", Some(r#"[{"name":"a","x":1}]"#)), "it has changed");
-        assert!(!pins.lets_call("c", Some(LIST)), "no list names it");
-        assert!(pins.lets_call("a", None), "the server has not been asked yet");
-        assert!(!pins.lets_call("b", Some(r#"[{"name":"b"},{"name":"b","x":2}]"#)), "it may mean either");
-
-        let held = pins.held(r#"[{"name":"b","x":2},{"name":"a","x":1.0},{"name":"c"}]"#);
-        let held: Vec<_> = held.iter().map(|held| (held.name.as_str(), held.before.as_deref())).collect();
-        assert_eq!(held, [("b", Some(r#"{"name":"b"}"#)), ("c", None)]);
+    async fn accepted_in(folder: &Path) -> AccountPins {
+        let pins = PinStore::open(folder.to_owned()).of("e", "work");
+        accept(&pins).await.expect("saved");
+        pins
     }
 
     #[tokio::test]
@@ -333,12 +253,29 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         accepted_in(home.path()).await;
         let later = PinStore::open(home.path().to_owned());
-        assert!(!later.of("e", "work").shows("c", "{}"), "it is pinned");
-        assert!(later.of("e", "work").shows("b", r#"{"name":"b"}"#));
-        assert!(later.of("e", "home").shows("c", "{}"), "of another account nothing was accepted yet");
+        assert!(!later.of("e", "work").now().shows("c", "{}"), "it is pinned");
+        assert!(later.of("e", "work").now().shows("b", r#"{"name":"b"}"#));
+        assert!(later.of("e", "home").now().shows("c", "{}"), "of another account nothing was accepted yet");
         later.forget("e.").await;
-        assert!(later.of("e", "work").shows("c", "{}"));
-        assert!(PinStore::open(home.path().to_owned()).of("e", "work").shows("c", "{}"));
+        assert!(later.of("e", "work").now().shows("c", "{}"));
+        assert!(PinStore::open(home.path().to_owned()).of("e", "work").now().shows("c", "{}"));
+    }
+
+    #[tokio::test]
+    async fn who_outlives_an_account_pins_nothing_for_the_next_of_its_name() {
+        let home = tempfile::tempdir().expect("a folder");
+        let store = PinStore::open(home.path().to_owned());
+        let [pinned, unpinned] = ["work", "home"].map(|account| store.of("e", account));
+        accept(&pinned).await.expect("saved");
+        store.forget("e.").await;
+        for pins in [pinned, unpinned] {
+            pins.note_first(LIST);
+            assert!(!pins.now().shows("c", "{}"), "it is held to what it knows");
+            pins.write().expect("nothing to write");
+        }
+        for store in [store, PinStore::open(home.path().to_owned())] {
+            assert!(["work", "home"].iter().all(|account| !store.of("e", account).now().is_there()));
+        }
     }
 
     #[tokio::test]
@@ -349,11 +286,11 @@ mod tests {
             fs::read_dir(home.path()).expect("a folder").next().expect("a file").expect("readable").path();
         fs::write(file, "[{").expect("written");
         let pins = PinStore::open(home.path().to_owned()).of("e", "work");
-        assert!(!pins.shows("b", r#"{"name":"b"}"#));
+        assert!(!pins.now().shows("b", r#"{"name":"b"}"#));
         pins.note_first(LIST);
-        assert!(!pins.shows("b", r#"{"name":"b"}"#), "no list is the first one here");
-        pins.accept(LIST).await.expect("saved");
-        assert!(pins.shows("b", r#"{"name":"b"}"#));
+        assert!(!pins.now().shows("b", r#"{"name":"b"}"#), "no list is the first one here");
+        accept(&pins).await.expect("saved");
+        assert!(pins.now().shows("b", r#"{"name":"b"}"#));
     }
 
     #[tokio::test]
@@ -362,9 +299,12 @@ mod tests {
         let folder = home.path().join("pins");
         fs::write(&folder, "no folder").expect("written");
         let pins = PinStore::open(folder).of("e", "work");
-        pins.accept(LIST).await.expect_err("there is no folder");
-        assert_eq!(pins.held(LIST).len(), 2, "nothing was accepted");
+        accept(&pins).await.expect_err("there is no folder");
+        assert_eq!(pins.now().held(LIST).len(), 2, "nothing was accepted");
         pins.note_first(LIST);
-        assert!(!pins.shows("b", r#"{"name":"b"}"#), "who cannot read what was accepted believes no list");
+        assert!(
+            !pins.now().shows("b", r#"{"name":"b"}"#),
+            "who cannot read what was accepted believes no list"
+        );
     }
 }

@@ -11,6 +11,7 @@ mod away;
 mod calls;
 mod context;
 mod crossing;
+mod deps;
 mod detect;
 mod downstream;
 mod early;
@@ -60,24 +61,19 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::endpoint::frame::Hello;
 use crate::endpoint::{Line, LineReader};
-use crate::host::Pause;
 use crate::host::account::{AccountHandle, AccountState};
-use crate::host::activity::{Activity, Busy};
+use crate::host::activity::Busy;
 use crate::host::connection::Connection;
-use crate::host::pages::Pages;
-use crate::host::pins::{AccountPins, PinChanges, PinStore};
-use crate::host::reach::Reach;
-use crate::host::snapshot::SnapshotStore;
+use crate::host::pins::{AccountPins, PinChanges};
 use crate::host::standing;
-use crate::host::tool_changes::ToolChanges;
 use crate::mcp::era::Era;
 use crate::mcp::translate::meta::Client;
 use crate::mcp::{Message, RequestId};
-use crate::net::Network;
 use crate::upstream::Incoming;
 
 pub use aside::Aside;
 use context::{Context, Shared};
+pub use deps::{Limits, SessionDeps};
 use downstream::Downstream;
 pub use early::Early;
 pub use ending::HostEnd;
@@ -99,67 +95,6 @@ use wishes::{Wish, Wishes};
 const INCOMING_QUEUE: usize = 256;
 /// How long the end of a session may take.
 const END_LIMIT: Duration = Duration::from_secs(5);
-
-/// What a session may spend.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// `initialize` and the first lists are answered within this time, whatever the server does.
-    pub start_budget: Duration,
-    /// A server is given at least this long where its last known answers could stand in for it.
-    pub snapshot_budget: Duration,
-    /// How long a call waits for somebody to sign in.
-    pub park: Duration,
-    /// How long the first lists wait for a sign-in that is under way, where nothing is known.
-    pub list_during_sign_in: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            start_budget: Duration::from_secs(3),
-            snapshot_budget: Duration::from_millis(50),
-            park: Duration::from_secs(50),
-            list_during_sign_in: Duration::from_secs(15),
-        }
-    }
-}
-
-/// What every session of a Host shares.
-#[derive(Clone)]
-pub struct SessionDeps {
-    /// Connects upstream.
-    pub network: Network,
-    /// Keeps the last known answers.
-    pub snapshots: SnapshotStore,
-    /// Keeps the tools that the person accepted.
-    pub pins: PinStore,
-    /// Seals what leaves the Host and comes back.
-    pub sealer: Sealer,
-    /// What a session may spend.
-    pub limits: Limits,
-    /// One sign-in page at a time opens by itself.
-    pub pages: Pages,
-    /// Opens sessions.
-    pub aside: Aside,
-    /// Remembers which servers could be reached.
-    pub reach: Reach,
-    /// Remembers which servers list other tools than before.
-    pub tool_changes: ToolChanges,
-    /// Whether all servers are left alone.
-    pub pause: Pause,
-    /// Counts what is under way.
-    pub activity: Activity,
-}
-
-impl SessionDeps {
-    /// For a session of one request, whose client hears of nothing afterwards: no answer from memory is given sooner
-    /// than it has to be.
-    #[must_use]
-    pub fn for_one_request(mut self) -> Self {
-        self.limits.snapshot_budget = self.limits.start_budget;
-        self
-    }
-}
 
 /// Serves one client until its stream ends, its entry is changed or removed, or the Host ends. Then
 /// the upstream session is ended too, unless the next Host goes on with it.

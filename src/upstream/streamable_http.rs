@@ -2,6 +2,8 @@
 //! (<https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http>,
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>).
 
+mod answers;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +14,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::answer::{Awaited, read_messages};
-use super::exchange::{Outgoing, discard, is_error, media_type, refusal, status_error};
-use super::follow::{Delivery, Follow, Position, step};
-use super::sse::Events;
+use super::answer::Awaited;
+use super::exchange::{Outgoing, media_type, refusal};
+use super::follow::{Delivery, Follow, Position};
 use super::{AuthorizeError, Error, ListenEnd, Posted, SessionId, Sink, Upstream};
+use crate::mcp::Message;
 use crate::mcp::header::{LAST_EVENT_ID, MCP_METHOD, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
-use crate::mcp::{self, Kind, Message};
 use crate::net::{Lane, Response};
 
 const JSON: &str = "application/json";
@@ -29,8 +30,6 @@ const JSON_TYPE: HeaderValue = HeaderValue::from_static(JSON);
 
 /// How long calls wait for the server's own stream.
 const STREAM_LIMIT: Duration = Duration::from_secs(1);
-/// How long a stream may go on behind its response before it is closed.
-const TAIL: Duration = Duration::from_secs(2);
 
 /// One client session's link to a server. Requests may run side by side.
 pub struct StreamableHttp {
@@ -241,95 +240,6 @@ impl StreamableHttp {
         Ok(response)
     }
 
-    /// Delivers the messages of a successful answer. `None` where it holds none.
-    async fn read_answer(
-        &self,
-        mut response: Response,
-        delivery: &mut Delivery,
-        resumable: bool,
-    ) -> Result<Option<()>, Error> {
-        if matches!(response.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
-            discard(response).await;
-            return Ok(None);
-        }
-        let content_type = media_type(&response.headers);
-        let asked = !delivery.awaited.is_empty();
-        match content_type.as_deref() {
-            Some(EVENTS) if asked => return self.read_events(response, delivery, resumable).await.map(Some),
-            Some(EVENTS) => {
-                self.read_tail(Events::new(response, self.upstream.limits.message_bytes), delivery);
-                return Ok(None);
-            }
-            Some(JSON) => {}
-            // Some servers answer a notification with a word of their own.
-            _ if !asked => {
-                discard(response).await;
-                return Ok(None);
-            }
-            _ => {
-                let said_something = response.chunk().await?.is_some();
-                return if said_something { Err(Error::NotMcp { content_type }) } else { Ok(None) };
-            }
-        }
-        let body = response.read(self.upstream.limits.message_bytes).await.map_err(Error::of_body)?;
-        if body.trim_ascii().is_empty() {
-            return Ok(None);
-        }
-        let messages = match read_messages(body) {
-            Ok(messages) => messages,
-            Err(_) if !asked => return Ok(None),
-            Err(mcp::Error::NotJson) => return Err(Error::InvalidJson),
-            Err(mcp::Error::NotJsonRpc { .. }) => return Err(Error::NotMcp { content_type }),
-        };
-        if asked && messages.iter().all(names_no_request) {
-            return Err(status_error(&response, messages.into_iter().find(is_error)));
-        }
-        delivery.all(messages, None).await?;
-        match (asked, delivery.awaited.is_empty()) {
-            (true, true) => Ok(Some(())),
-            (true, false) => Err(Error::Cut { may_have_run: true }),
-            (false, _) => Ok(None),
-        }
-    }
-
-    /// Delivers a stream of events until everything asked is answered, resuming it as need be.
-    async fn read_events(
-        &self,
-        response: Response,
-        delivery: &mut Delivery,
-        resumable: bool,
-    ) -> Result<(), Error> {
-        let mut position = Position::start(&self.upstream.limits);
-        let mut end = self.follow(response, delivery, &mut position).await;
-        loop {
-            match end {
-                Ok(()) => return Ok(()),
-                Err(Follow::SinkClosed) => return Err(Error::SinkClosed),
-                Err(Follow::TooLarge) => return Err(Error::TooLarge),
-                Err(Follow::Ended | Follow::NotJson) if resumable && position.last_event.is_some() => {}
-                Err(Follow::NotJson) => return Err(Error::InvalidJson),
-                Err(Follow::Ended) => return Err(Error::Cut { may_have_run: true }),
-            }
-            let resumed = self.resume(&mut position).await;
-            // Whatever refuses here refuses only the resumption: the request itself has run.
-            let response = resumed.ok_or(Error::Cut { may_have_run: true })?;
-            end = self.follow(response, delivery, &mut position).await;
-        }
-    }
-
-    /// Opens a broken stream again behind the last event seen, trying several times.
-    async fn resume(&self, position: &mut Position) -> Option<Response> {
-        let mut wait = position.backoff.after_end();
-        for _ in 0..=self.upstream.limits.resume_failures {
-            sleep(wait).await;
-            match self.open_stream(position.last_event.as_deref()).await {
-                Ok(response) => return response,
-                Err(error) => wait = position.backoff.after_failure(passing(error).ok()?),
-            }
-        }
-        None
-    }
-
     /// Opens a stream by GET; `None` where the server offers none.
     async fn open_stream(&self, last_event: Option<&str>) -> Result<Option<Response>, Error> {
         let (mut headers, names_session) = self.headers(EVENTS_ONLY, HeaderMap::new(), true);
@@ -347,64 +257,11 @@ impl StreamableHttp {
             Err(error) => Err(error),
         }
     }
-
-    /// Delivers the messages of one connection's stream. Ends well once everything asked is
-    /// answered; the rest of such a stream is read in the background, to keep its connection.
-    async fn follow(
-        &self,
-        response: Response,
-        delivery: &mut Delivery,
-        position: &mut Position,
-    ) -> Result<(), Follow> {
-        let asked = !delivery.awaited.is_empty();
-        let mut events = Events::new(response, self.upstream.limits.message_bytes);
-        let mut garbled = false;
-        loop {
-            match step(&mut events, delivery, position).await {
-                Ok(()) if asked && delivery.awaited.is_empty() => break,
-                Ok(()) => {}
-                Err(Follow::NotJson) => garbled = true,
-                Err(Follow::Ended) if garbled => return Err(Follow::NotJson),
-                Err(end) => return Err(end),
-            }
-        }
-        self.read_tail(events, delivery);
-        Ok(())
-    }
-
-    #[cfg(test)]
-    pub(super) async fn tails_are_read(&self) {
-        let mut tails = std::mem::take(&mut *self.tails.lock().unwrap_or_else(PoisonError::into_inner));
-        while tails.join_next().await.is_some() {}
-    }
-
-    /// Delivers, for a short while, what comes behind the end of an answer.
-    fn read_tail(&self, mut events: Events, delivery: &Delivery) {
-        let (sink, request) = (delivery.sink.clone(), delivery.awaited.single().cloned());
-        let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
-        while tails.try_join_next().is_some() {}
-        let limits = self.upstream.limits.clone();
-        tails.spawn(async move {
-            let mut delivery = Delivery { awaited: Awaited::about(request), sink };
-            let mut position = Position::start(&limits);
-            let rest = async {
-                while let Ok(()) | Err(Follow::NotJson) =
-                    step(&mut events, &mut delivery, &mut position).await
-                {}
-            };
-            let _ = timeout(TAIL, rest).await;
-        });
-    }
 }
 
 /// The session that an answer to `initialize` opens.
 fn opened_session(response: &Response) -> Option<SessionId> {
     SessionId::new(response.headers.get(MCP_SESSION_ID)?.to_str().ok()?)
-}
-
-/// An error that belongs to no request: the server could not read ours.
-fn names_no_request(message: &Message) -> bool {
-    matches!(message.kind(), Kind::Response { id: None, .. })
 }
 
 /// Statuses by which servers say that they have no stream of their own; 405 is the proper one.

@@ -67,3 +67,21 @@ async fn a_call_that_is_under_way_holds_no_sign_out_up_and_is_answered() {
     let (answer, _) = client.answer_to(call).await;
     assert!(answer["result"]["isError"] != true, "{}", text(&answer));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn every_live_client_hears_that_its_tools_are_others_now() {
+    let (server, home, [mut whole]) = signed_in::<1>().await;
+    // Its rules give it a list of its own, of which it reads the first page alone.
+    let mut partly = home.connect(&["demo", "--deny-tool", "hello_world"]);
+    partly.initialize().await;
+    let page =
+        json!({ "tools": [{ "name": "one", "inputSchema": { "type": "object" } }], "nextCursor": "2" });
+    server.control().script("tools/list", page.to_string(), false);
+    assert_eq!(partly.tools().await, ["one"]);
+
+    home.ok(&["logout", "demo"]).await;
+    for client in [&mut whole, &mut partly] {
+        client.notification("notifications/tools/list_changed").await;
+        assert_eq!(client.tools().await, ["drawbridge_sign_in"]);
+    }
+}

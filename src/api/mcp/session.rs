@@ -1,24 +1,28 @@
 //! One legacy client's session over HTTP: a task between its POSTs and GETs on one side and the
 //! Host's [`session`] on the other, which is spoken to as a shim would.
 
+mod task;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::value::RawValue;
-use tokio::io::{AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
+use tokio::io::{AsyncWriteExt as _, DuplexStream, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::routes::{Asked, Item, Lane, Routes, Taken};
-use crate::endpoint::frame::{self, Frame, Hello};
-use crate::endpoint::{Line, LineReader};
+use super::routes::{Asked, Lane, Routes, Taken};
+use crate::endpoint::LineReader;
+use crate::endpoint::frame::{self, Hello};
 use crate::host::HostHandle;
 use crate::host::connection::Connection;
 use crate::host::session::{self, Early, HostEnd, SessionDeps};
-use crate::mcp::{self, Message, RequestId};
+use crate::mcp::{Message, RequestId};
+
+use task::Task;
 
 /// Bytes between this task and the Host's session.
 const PIPE: usize = 64 * 1024;
@@ -26,12 +30,8 @@ const PIPE: usize = 64 * 1024;
 const LINES: usize = 64;
 /// Messages that may wait on one HTTP stream.
 pub(super) const LANE: usize = 32;
-/// How long a stream that its client does not read holds up the others before it is closed.
-const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// How long what was sent before the end may still take to arrive.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// How often the task looks after what waits.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// What the HTTP side asks of the task.
 pub(super) enum Command {
@@ -267,95 +267,4 @@ pub(super) async fn write_line(pipe: &mut WriteHalf<DuplexStream>, line: &Bytes)
     let mut buffer = BytesMut::new();
     frame::put_message(&mut buffer, line);
     pipe.write_all(&buffer).await
-}
-
-struct Task {
-    open: Arc<Open>,
-    frames: LineReader<ReadHalf<DuplexStream>>,
-    queue: mpsc::Receiver<Command>,
-    lines: mpsc::WeakSender<Bytes>,
-    routes: Routes,
-    idle: Duration,
-}
-
-impl Task {
-    async fn run(mut self, shutdown: CancellationToken) {
-        let end = self.open.end.clone();
-        let _ends_with_this_task = end.clone().drop_guard();
-        let look_every = LOOK_EVERY.min(self.idle.max(Duration::from_millis(10)));
-        let mut look = Instant::now() + look_every;
-        loop {
-            tokio::select! {
-                biased;
-                () = end.cancelled() => break,
-                () = shutdown.cancelled() => break,
-                Some(command) = self.queue.recv() => self.on_command(command).await,
-                line = self.frames.next() => match line {
-                    Ok(Some(Line::Full(line))) => self.on_line(line).await,
-                    Ok(Some(Line::Piece { .. })) => {}
-                    Ok(None) | Err(_) => break,
-                },
-                () = sleep_until(look) => {
-                    if self.open.is_idle() && self.open.last_used().elapsed() >= self.idle {
-                        tracing::info!(server = %self.open.server, "closed a session that nobody used");
-                        break;
-                    }
-                    look = Instant::now() + look_every;
-                }
-            }
-            self.give_up();
-        }
-    }
-
-    async fn on_command(&mut self, command: Command) {
-        match command {
-            Command::Post { line, place, lane, asked, cancelled, reply } => {
-                let noted = match lane {
-                    Some((lane, takes_others)) => self.routes.post(lane, asked, takes_others),
-                    None => Ok(()),
-                };
-                if noted.is_ok() {
-                    place.send(line);
-                }
-                if let Some(id) = cancelled {
-                    self.routes.cancel(&id);
-                }
-                let _ = reply.send(noted);
-            }
-            Command::Listen { lane, reply } => {
-                let held = self.routes.listen(lane.clone());
-                let _ = reply.send(held.as_ref().map(|_| ()).map_err(Lane::clone));
-                for item in held.into_iter().flatten() {
-                    self.deliver(&lane, item).await;
-                }
-            }
-        }
-    }
-
-    async fn on_line(&mut self, line: Bytes) {
-        let Ok(Frame::Message(line)) = Frame::parse(line) else { return };
-        let Ok(message) = Message::parse(line) else { return };
-        if let Some((lane, item)) = self.routes.route(&message, Instant::now()) {
-            self.deliver(&lane, item).await;
-        }
-    }
-
-    /// A stream whose client does not read is closed, so that it does not hold up the others.
-    async fn deliver(&mut self, lane: &Lane, item: Item) {
-        if timeout(STALL_LIMIT, lane.send(item)).await.is_err() {
-            tracing::warn!(server = %self.open.server, "a client does not read its stream, so it was closed");
-            self.routes.close_lane(lane);
-        }
-    }
-
-    /// Tells the server that nobody will hear its question.
-    fn give_up(&mut self) {
-        for id in self.routes.given_up(Instant::now()) {
-            let text = "The client has no stream open on which it could be asked.";
-            let line = mcp::error_response(Some(&id), mcp::BRIDGE_ERROR, text, None);
-            if let Some(lines) = self.lines.upgrade() {
-                let _ = lines.try_send(line);
-            }
-        }
-    }
 }

@@ -54,7 +54,7 @@ pub struct DetailsView {
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct HeldToolsView {
-    /// Names the list that this was made from: what is accepted is this list and no other.
+    /// Names what this was made from: what is accepted is this and nothing else.
     pub seen: String,
     /// Those tools, in the server's order.
     pub tools: Vec<HeldToolView>,
@@ -67,10 +67,37 @@ pub struct HeldToolsView {
 pub struct HeldToolView {
     /// Its name.
     pub name: String,
-    /// Whether no tool of that name was accepted.
-    pub is_new: bool,
-    /// All that the server says of it, beside what was accepted.
+    /// Why it is held back.
+    pub why: HeldWhy,
+    /// All that the server says of it, beside what was accepted; nothing where it cannot be accepted now.
     pub lines: Vec<LineView>,
+}
+
+/// Why a tool is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum HeldWhy {
+    /// No tool of that name was accepted.
+    New,
+    /// It was accepted with other words.
+    Changed,
+    /// The server lists several of that name, so nobody knows which one a client would get.
+    Several,
+    /// It says more than is shown, so it cannot be accepted.
+    TooLong,
+    /// It is shown once the others are accepted, because all of them are too much at once.
+    Later,
+}
+
+impl HeldWhy {
+    /// Whether it is shown, so that it can be accepted.
+    pub fn is_shown(self) -> bool {
+        match self {
+            Self::New | Self::Changed => true,
+            Self::Several | Self::TooLong | Self::Later => false,
+        }
+    }
 }
 
 /// A line of a tool's description.

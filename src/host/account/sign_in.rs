@@ -39,8 +39,6 @@ pub enum Prompt {
 pub enum OpenWith {
     /// The Host: in a window of its own where the entry and the page allow it, else in a browser.
     Host,
-    /// The Host, in a browser.
-    HostInBrowser,
     /// The caller.
     Caller,
 }

@@ -165,8 +165,13 @@ impl Context {
             return Ok(());
         };
         let tool = message.string_at(&["params", "name"]).unwrap_or_default();
-        let lets_call = self.snapshot.read(|snapshot| pins.lets_call(&tool, snapshot.list("tools/list")));
-        if lets_call { Ok(()) } else { Err(failures::of_held_tool(self.server(), &self.target(), &tool)) }
+        let lets_call =
+            self.snapshot.read(|snapshot| pins.now().lets_call(&tool, snapshot.list("tools/list")));
+        if lets_call {
+            return Ok(());
+        }
+        let has_own_options = self.connection.key.options.is_some();
+        Err(failures::of_held_tool(self.server(), &self.target(), &tool, has_own_options))
     }
 
     /// The account as `connect` takes it.
@@ -194,7 +199,7 @@ impl Context {
 
     /// Remembers that the server lists other tools than it did before.
     pub(super) fn note_tools(&self, before: &str, after: &str) {
-        let held = self.pins.as_ref().map_or(0, |pins| pins.held(after).len());
+        let held = self.pins.as_ref().map_or(0, |pins| pins.now().held(after).len());
         self.tool_changes.note(&self.connection.key, self.server(), before, after, held);
     }
 

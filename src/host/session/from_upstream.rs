@@ -120,8 +120,7 @@ impl Session {
 
     /// The person has accepted tools that were held back: the client has a list without them.
     pub(super) async fn on_accepted(&mut self) {
-        let has_list = self.given_lists.contains("tools/list") || self.told.lists.contains_key("tools/list");
-        if let Some(notification) = list_changed("tools/list").filter(|_| has_list)
+        if let Some(notification) = list_changed("tools/list").filter(|_| self.client_has_tools())
             && !self.tell_of_list(notification).await
         {
             // It is told as soon as it listens.

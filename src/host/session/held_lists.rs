@@ -16,8 +16,10 @@ pub(super) type HeldLists = BTreeMap<String, HeldList>;
 pub(super) enum HeldList {
     /// These items, by the digest of their JSON array.
     Items(String),
-    /// One that no server gives: parts of it, or with our own tool.
+    /// One that no server gives: parts of it, or nobody knows which.
     Other,
+    /// One with our own tool, or the client has heard that there is such a one now.
+    WithOurTool,
 }
 
 impl HeldList {

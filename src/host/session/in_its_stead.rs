@@ -109,7 +109,7 @@ impl Session {
         let known = self.context.known_list(method, self.server_era());
         let result = stand_in::list(method, known.text(), sign_in, self.era);
         let has_our_tool = sign_in.is_some() && method == "tools/list";
-        let given = if has_our_tool { HeldList::Other } else { HeldList::of(known.text()) };
+        let given = if has_our_tool { HeldList::WithOurTool } else { HeldList::of(known.text()) };
         self.told.lists.insert(method.to_owned(), given);
         match result {
             Some(result) => mcp::result_response(id, &result),
@@ -173,12 +173,17 @@ impl Session {
         if !self.sign_in_would_help() {
             return;
         }
-        if let Some(held) = self.told.lists.get_mut("tools/list").filter(|held| **held != HeldList::Other)
-            && let Some(changed) = list_changed("tools/list")
+        let knows_of_it = self.told.lists.get("tools/list") == Some(&HeldList::WithOurTool);
+        if let Some(changed) = list_changed("tools/list").filter(|_| self.client_has_tools() && !knows_of_it)
         {
-            *held = HeldList::Other;
+            self.told.lists.insert("tools/list".to_owned(), HeldList::WithOurTool);
             self.tell_of_list(changed).await;
         }
+    }
+
+    /// Whether the client was given a list of tools, or a page of it.
+    pub(super) fn client_has_tools(&self) -> bool {
+        self.given_lists.contains("tools/list") || self.told.lists.contains_key("tools/list")
     }
 
     pub(super) fn offer_sign_in(&mut self) {

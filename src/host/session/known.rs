@@ -2,9 +2,11 @@
 
 use serde_json::value::RawValue;
 
+use crate::host::pins::{AccountPins, Pinned, names_of_several};
 use crate::host::snapshot::{Generation, SeenTransport};
 use crate::mcp::era::Era;
 use crate::mcp::json;
+use crate::redact::plain;
 
 use super::context::Context;
 use super::open::raw_result;
@@ -88,7 +90,8 @@ impl Context {
 
     /// What a client may get of a tool list.
     pub(super) fn usable_tools(&self, era: Era) -> UsableTools<'_> {
-        UsableTools { pins: self.pins.as_ref(), ..self.permitted_tools(era) }
+        let pinned = self.pins.as_ref().map(AccountPins::now).unwrap_or_default();
+        UsableTools { pinned, ..self.permitted_tools(era) }
     }
 
     /// A list without what a client must not get.
@@ -122,14 +125,25 @@ impl Context {
                 self.note_tools(known, items.text());
             }
             if is_new {
+                if is_tools && self.pins.is_some() {
+                    self.warn_of_several(items.text());
+                }
                 snapshot.lists.insert(method.to_owned(), items.into_raw());
             }
             is_new
         });
     }
 
+    /// Which tools of a list can never be accepted.
+    fn warn_of_several(&self, list: &str) {
+        for name in names_of_several(list) {
+            let (server, tool) = (self.server(), plain(&name, 64));
+            tracing::warn!(%server, %tool, "the server has several tools of this name: none can be accepted");
+        }
+    }
+
     /// What the rules leave of a tool list, be it held back or not.
     fn permitted_tools(&self, era: Era) -> UsableTools<'_> {
-        UsableTools { server: self.server(), era, visible: &self.connection.tools, pins: None }
+        UsableTools { server: self.server(), era, visible: &self.connection.tools, pinned: Pinned::default() }
     }
 }

@@ -222,9 +222,10 @@ async fn tool_names(context: &Shared, link: Link) -> Vec<String> {
     let response = asked.ok().flatten();
     let response = response.as_ref().and_then(|message| message.raw_at(&["result", "tools"]));
     let tools = response.and_then(json::elements).unwrap_or_default();
+    let usable = context.usable_tools(Era::Legacy);
     tools
         .iter()
-        .filter(|tool| context.usable_tools(Era::Legacy).shows(tool))
+        .filter(|tool| usable.shows(tool))
         .filter_map(|tool| json::member(tool.get(), "name").and_then(json::string))
         .map(Into::into)
         .collect()

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::host::pins::AccountPins;
+use crate::host::pins::Pinned;
 use crate::host::visible_tools::VisibleTools;
 use crate::mcp::era::Era;
 use crate::mcp::tool_headers::ToolHeaders;
@@ -13,7 +13,7 @@ use crate::mcp::{Kind, Message, json};
 const OWN_PREFIX: &str = "drawbridge_";
 
 /// Takes tools out of lists.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct UsableTools<'a> {
     /// The server's name, for the log.
     pub(super) server: &'a str,
@@ -22,7 +22,7 @@ pub(super) struct UsableTools<'a> {
     /// What the person lets clients see.
     pub(super) visible: &'a VisibleTools,
     /// What the person accepted, where only that counts.
-    pub(super) pins: Option<&'a AccountPins>,
+    pub(super) pinned: Pinned,
 }
 
 /// A list of which every item may be shown to this connection's clients.
@@ -73,15 +73,17 @@ impl UsableTools<'_> {
 
     /// The tools that stay; `None` where all do.
     fn kept(&self, items: &[&RawValue]) -> Option<Vec<String>> {
-        let kept: Vec<String> =
-            items.iter().filter(|item| self.shows(item)).map(|item| item.get().to_owned()).collect();
+        let several = self.pinned.names_of_several(items);
+        let is_alone = |item: &RawValue| several.is_empty() || !several.contains(&name_of(item));
+        let kept = items.iter().filter(|item| self.shows(item) && is_alone(item));
+        let kept: Vec<String> = kept.map(|item| item.get().to_owned()).collect();
         (kept.len() < items.len()).then_some(kept)
     }
 
     /// Whether a tool may be shown.
     pub(super) fn shows(&self, item: &RawValue) -> bool {
         let server = self.server;
-        let name = json::member(item.get(), "name").and_then(json::string).unwrap_or_default();
+        let name = name_of(item);
         if name.starts_with(OWN_PREFIX) {
             tracing::warn!(%server, "a tool was left out: names with {OWN_PREFIX} are Drawbridge's own");
             return false;
@@ -89,7 +91,7 @@ impl UsableTools<'_> {
         if !self.visible.shows(&name) {
             return false;
         }
-        if self.pins.is_some_and(|pins| !pins.shows(&name, item.get())) {
+        if !self.pinned.shows(&name, item.get()) {
             return false;
         }
         match ToolHeaders::of_tool(item.get()) {
@@ -101,6 +103,10 @@ impl UsableTools<'_> {
             Ok(_) | Err(_) => true,
         }
     }
+}
+
+fn name_of(tool: &RawValue) -> String {
+    json::member(tool.get(), "name").and_then(json::string).unwrap_or_default().into()
 }
 
 /// Whether every reader finds the same list of tools in an answer.
@@ -124,7 +130,10 @@ mod tests {
 
     fn kept(items: &[&str], era: Era, visible: &VisibleTools) -> String {
         let items = RawValue::from_string(format!("[{}]", items.join(","))).expect("JSON");
-        UsableTools { server: "demo", era, visible, pins: None }.of_list(items).text().to_owned()
+        UsableTools { server: "demo", era, visible, pinned: Pinned::default() }
+            .of_list(items)
+            .text()
+            .to_owned()
     }
 
     #[test]
@@ -149,7 +158,8 @@ mod tests {
         let answer = Message::parse(Bytes::from_static(line.as_bytes())).expect("a message");
         let deny = ToolRules { deny: vec!["b".into()], ..ToolRules::default() };
         let visible = VisibleTools::under([&deny]);
-        let tools = UsableTools { server: "demo", era: Era::Legacy, visible: &visible, pins: None };
+        let tools =
+            UsableTools { server: "demo", era: Era::Legacy, visible: &visible, pinned: Pinned::default() };
         let shown = tools.of_answer(&answer);
         let expected = r#"{"id":1, "result":{"x":1.0,"tools": [{"name":"a", "n":1e2 }],"nextCursor":"c"} }"#;
         assert_eq!(shown, expected);
@@ -159,7 +169,8 @@ mod tests {
     fn where_tools_may_be_hidden_no_reader_finds_another_list() {
         let deny = ToolRules { deny: vec!["b".into()], ..ToolRules::default() };
         let visible = VisibleTools::under([&deny]);
-        let tools = UsableTools { server: "demo", era: Era::Legacy, visible: &visible, pins: None };
+        let tools =
+            UsableTools { server: "demo", era: Era::Legacy, visible: &visible, pinned: Pinned::default() };
         for (line, list) in [
             (r#"{"id":1,"result":{"tools":[{"name":"b"}],"tools":[{"name":"a"}]}}"#, r#"{"name":"a"}"#),
             (r#"{"id":1,"result":{"tools":[{"name":"a"}],"Tools":[{"name":"b"}]}}"#, r#"{"name":"a"}"#),

@@ -72,16 +72,12 @@ impl Pages {
     ) -> Result<(), OpenError> {
         let by_person = request.asked_by == AskedBy::Person;
         match (request.open, handle) {
-            (OpenWith::HostInBrowser, Some(handle)) if by_person => {
-                let page = handle.hand_over().await.ok_or(OpenError::NoBrowser)?;
-                deps.opener.open(&page)
-            }
-            (OpenWith::Host | OpenWith::HostInBrowser, _) if by_person => self.open(request, deps),
+            (OpenWith::Host, _) if by_person => self.open(request, deps),
             (OpenWith::Caller, Some(handle)) => {
                 handle.hand_over().await;
                 Ok(())
             }
-            (OpenWith::Host | OpenWith::HostInBrowser | OpenWith::Caller, _) => Ok(()),
+            (OpenWith::Host | OpenWith::Caller, _) => Ok(()),
         }
     }
 

@@ -1,0 +1,25 @@
+//! A Host in the test's own process, in a home that goes with the test.
+
+use std::sync::Arc;
+
+use drawbridge::host::{Host, HostConfig, HostHandle};
+use drawbridge::oauth::browser::SystemBrowser;
+use drawbridge::paths::Paths;
+use drawbridge::secret::StoreKind;
+use tempfile::TempDir;
+
+/// A Host without a socket, which forgets its secrets.
+pub(crate) fn host() -> (HostHandle, TempDir) {
+    let home = tempfile::tempdir().expect("a folder");
+    let host = Host::build(HostConfig {
+        paths: Paths::of_own_world(home.path().join("home")),
+        secrets: StoreKind::Memory,
+        opener: Arc::new(SystemBrowser::from_environment()),
+        windows: None,
+        approver: None,
+        front: None,
+        has_display: false,
+        idle_exit: None,
+    });
+    (host.expect("a Host").handle(), home)
+}

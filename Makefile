@@ -18,9 +18,11 @@ deb: ## Build the Debian package: the app, and the command beside it
 	@scripts/setup deb
 	scripts/deb
 
-demo: ## See it work: a demo server, a sign-in, a tool call (ARGS go to the demo)
+demo: ## See it work: a demo server, a sign-in, a tool call (ARGS go to the demo; --auto needs no display)
 	@scripts/setup demo
 	@cargo build --quiet --bin drawbridge
+	@if [[ -n "$${WAYLAND_DISPLAY-}$${DISPLAY-}" && "$(ARGS)" != *--auto* ]]; then \
+		scripts/setup app && npm --prefix ui run --silent build && cargo build --quiet --package drawbridge-app; fi
 	@cargo run --quiet --example demo -- $(ARGS)
 
 ui: ## Build the pages of the window
@@ -49,6 +51,8 @@ pictures: ## Make the pictures of the window in docs/screenshots anew
 	cargo build --quiet -p drawbridge -p ui-host --bins
 	npm --prefix ui run --silent build
 	npm --prefix ui run --silent pictures
+	cargo build --quiet -p drawbridge-app
+	cargo test --quiet -p drawbridge-app --test desktop -- --ignored pictures
 
 fuzz: ## Feed the parsers random bytes, each for SECONDS (30); needs a nightly toolchain
 	@scripts/fuzz $(or $(SECONDS),30)

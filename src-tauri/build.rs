@@ -1,8 +1,14 @@
 //! Gives every command of the app a permission of its own, so that even its own window may only do
-//! what a capability names.
+//! what a capability names, and on Linux writes what the app needs to start without WebKit.
 
+#[cfg(target_os = "linux")]
+use std::env;
 use std::fs;
 use std::path::Path;
+
+#[cfg(target_os = "linux")]
+#[path = "build/webkit.rs"]
+mod webkit;
 
 const COMMANDS: &[&str] = include!("src/command_names.rs");
 
@@ -12,11 +18,9 @@ fn main() {
     #[cfg(target_os = "linux")]
     {
         glib_build_tools::compile_resources(&["theme"], "theme/plain.gresource.xml", "plain.gresource");
-        // The loader asks library after library for each of the symbols that WebKit's own libraries look up. These
-        // have most of them, so they are asked first; that is a tenth of the time that loading takes.
-        for library in ["webkit2gtk-4.1", "javascriptcoregtk-4.1"] {
-            println!("cargo:rustc-link-lib=dylib={library}");
-        }
+        let processor = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
+        let folder = env::var("OUT_DIR").expect("cargo sets it");
+        webkit::write_entries(&processor, Path::new(&folder));
     }
     let attributes =
         tauri_build::Attributes::new().app_manifest(tauri_build::AppManifest::new().commands(COMMANDS));

@@ -40,9 +40,10 @@ impl ClientEntry {
         })
     }
 
-    /// The entry as most clients' files have it.
-    pub(crate) fn as_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("an entry is plain JSON")
+    /// The entry as most clients' files have it, under a name.
+    pub(crate) fn as_json(&self, name: &str) -> String {
+        let entry = serde_json::json!({ "mcpServers": { name: self } });
+        serde_json::to_string_pretty(&entry).expect("an entry is plain JSON")
     }
 }
 
@@ -57,6 +58,7 @@ mod tests {
         assert!(command.is_absolute());
         assert_eq!(command.file_stem().and_then(|name| name.to_str()), Some("drawbridge"));
         assert_eq!(entry.args, ["connect", "linear@work"]);
-        assert!(entry.as_json().contains("\"connect\""));
+        let whole: serde_json::Value = serde_json::from_str(&entry.as_json("linear")).expect("JSON");
+        assert_eq!(whole["mcpServers"]["linear"]["args"][1], "linear@work");
     }
 }

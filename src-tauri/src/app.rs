@@ -1,5 +1,6 @@
 //! The app from its start to its end: become the Host, show what is wished, and end with it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,12 +13,15 @@ use drawbridge::host::{Host, HostConfig, HostHandle, environment};
 use drawbridge::oauth::browser::SystemBrowser;
 use drawbridge::paths::Paths;
 use drawbridge::{logging, process};
+use futures_util::FutureExt as _;
 use tauri::{AppHandle, Manager as _, RunEvent, Theme};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::approval::Approvals;
 use crate::front::{Wish, Wishes};
+use crate::guarded;
 use crate::hosting::{self, Start};
 use crate::notify::Teller;
 use crate::panel::Panel;
@@ -26,10 +30,12 @@ use crate::sidecar::{self, Sidecar};
 use crate::sign_in::Shows;
 use crate::tray::Tray;
 use crate::view::View;
-use crate::{automation, bindings, client_watch, desktop, run};
+use crate::{automation, bindings, client_watch, desktop, run, window};
 
 /// How long a Host without a tray icon stays when no window is open and no client needs it.
 const IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
+/// How long after login a panel may take to come before a window opens in its stead.
+const PANEL_LIMIT: Duration = Duration::from_secs(15);
 
 /// Drawbridge with a window: stay signed in to remote MCP servers
 #[derive(Debug, Parser)]
@@ -47,12 +53,36 @@ struct Args {
 
 impl Args {
     /// What to show first.
-    fn view(&self, settings: &SettingsFile) -> Option<View> {
+    fn first(&self, settings: &SettingsFile) -> First {
         if let Some(link) = &self.link {
-            return Some(View::of_link(link).unwrap_or(View::Servers));
+            First::Window(View::of_link(link).unwrap_or(View::Servers))
+        } else if self.background {
+            First::Nothing
+        } else if self.at_login && settings.starts_hidden() {
+            First::Icon
+        } else {
+            First::Window(View::Servers)
         }
-        let hidden = self.background || (self.at_login && settings.starts_hidden());
-        (!hidden).then_some(View::Servers)
+    }
+}
+
+/// What is shown first.
+#[derive(Debug, PartialEq, Eq)]
+enum First {
+    /// The window.
+    Window(View),
+    /// The tray icon; the window, where no panel takes icons.
+    Icon,
+    /// The icon, if a panel takes icons.
+    Nothing,
+}
+
+impl First {
+    fn route(&self) -> Option<String> {
+        match self {
+            Self::Window(view) => Some(view.route()),
+            Self::Icon | Self::Nothing => None,
+        }
     }
 }
 
@@ -84,21 +114,20 @@ pub(crate) fn run() -> Result<(), Failure> {
     let place = client::place()?;
     let paths = Paths::find().ok_or_else(|| endpoint::Error::NoHome.failure())?;
     let settings = SettingsFile::open(paths.config.join("app.json"));
-    let view = args.view(&settings);
-    let route = view.as_ref().map(View::route);
+    let first = args.first(&settings);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    let Start::Host(claim) = runtime.block_on(hosting::claim(&place, route.as_deref()))? else {
+    let Start::Host(claim) = runtime.block_on(hosting::claim(&place, first.route().as_deref()))? else {
         return Ok(());
     };
     paths.create().map_err(failed)?;
     logging::to_files(&paths.logs()).map_err(|error| {
         Failure::new(Code::Internal, error.to_string(), "Check the disk and the folder's permissions")
     })?;
-    log_panics();
+    guarded::log_panics();
     place.set_app_was_quit(false).map_err(failed)?;
     let result = {
         let _inside = runtime.enter();
-        serve(&place, claim, paths, settings, route)
+        serve(&place, claim, paths, settings, &first)
     };
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
@@ -109,7 +138,7 @@ fn serve(
     claim: Claim,
     paths: Paths,
     settings: SettingsFile,
-    route: Option<String>,
+    first: &First,
 ) -> Result<(), Failure> {
     let (wishes, wished) = Wishes::channel();
     let approvals = Approvals::new();
@@ -125,7 +154,7 @@ fn serve(
         approver: Some(approvals.clone()),
         front: Some(Arc::new(wishes.clone())),
         has_display: true,
-        idle_exit: (!has_tray).then_some(IDLE_EXIT),
+        idle_exit: Some(IDLE_EXIT),
     })?;
     if let Err(error) = endpoint::write_session_environment(&paths.state) {
         tracing::warn!(%error, "Hosts that clients start later will not know this session");
@@ -142,8 +171,9 @@ fn serve(
         place: place.clone(),
         has_tray,
         theme: settings.theme().of_window(),
+        needs_icon: *first == First::Icon,
     };
-    match route {
+    match first.route() {
         Some(route) => wishes.wish(Wish::Show(route)),
         None => desktop::draw_nothing_yet(),
     }
@@ -195,6 +225,8 @@ struct SettingUp {
     place: Place,
     has_tray: bool,
     theme: Option<Theme>,
+    /// Whether nobody could see the app without an icon.
+    needs_icon: bool,
 }
 
 impl SettingUp {
@@ -203,44 +235,69 @@ impl SettingUp {
             return;
         };
         let handle = host.handle();
-        let wishes = app.state::<Wishes>().inner().clone();
-        let tray = self
-            .has_tray
-            .then(|| {
-                Tray::show(app, self.panel, &handle.servers(), handle.paused().is_on(), move |action| {
-                    wishes.wish(Wish::Click(action));
-                })
-            })
-            .flatten();
+        self.show_icon(app, &handle);
         if self.theme.is_some() {
             // Not before the icon is there, nor without need: the desktop reads all its drawing rules anew for it.
             app.set_theme(self.theme);
         }
-        app.state::<HasTray>().set(tray.is_some());
+        if self.needs_icon {
+            tokio::spawn(show_window_in_its_stead(app.clone()));
+        }
         let shutdown = CancellationToken::new();
         tokio::spawn(end_when_told(shutdown.clone()));
         let teller = Teller::spawn(app, &handle);
+        guarded::tell_of_panics(teller.clone());
         let kept = app.state::<Paths>().state.join("client-entries.json");
         tokio::spawn(client_watch::run(kept, teller.clone()));
         let serving = run::Serving {
             app: app.clone(),
             teller,
             host: handle,
-            tray,
+            tray: None,
             place: self.place.clone(),
             approvals: self.approvals.clone(),
         };
         tokio::spawn(serving.run(wished));
         let app = app.clone();
         tokio::spawn(async move {
-            let ended = host.run(listener, shutdown).await;
-            if let Err(error) = &ended {
+            let ended = AssertUnwindSafe(host.run(listener, shutdown)).catch_unwind().await;
+            if let Ok(Err(error)) = &ended {
                 tracing::error!(%error, "the Host ended");
             }
             // The place is free before the process is gone, so that the next Host need not wait.
             drop(claim);
-            app.exit(i32::from(ended.is_err()));
+            app.exit(i32::from(!matches!(ended, Ok(Ok(())))));
         });
+    }
+
+    /// Puts the icon into the panel, now or once there is one.
+    fn show_icon(&self, app: &AppHandle, host: &HostHandle) {
+        let (app, host, panel) = (app.clone(), host.clone(), self.panel);
+        let is_made = Arc::new(AtomicBool::new(false));
+        let show = move || {
+            let wishes = app.state::<Wishes>().inner().clone();
+            let clicked = wishes.clone();
+            let click = move |action| clicked.wish(Wish::Click(action));
+            if !is_made.load(Ordering::Relaxed)
+                && let Some(tray) = Tray::show(&app, panel, &host.servers(), host.paused().is_on(), click)
+            {
+                is_made.store(true, Ordering::Relaxed);
+                wishes.wish(Wish::Tray(Box::new(tray)));
+            }
+        };
+        if self.has_tray {
+            show();
+        } else {
+            desktop::when_tray_comes(show);
+        }
+    }
+}
+
+/// Where no panel takes the icon, a window is the only way to the app.
+async fn show_window_in_its_stead(app: AppHandle) {
+    sleep(PANEL_LIMIT).await;
+    if !app.state::<HasTray>().get() && app.get_webview_window(window::MAIN).is_none() {
+        app.state::<Wishes>().wish(Wish::Show(View::Servers.route()));
     }
 }
 
@@ -266,20 +323,31 @@ async fn end_when_told(shutdown: CancellationToken) {
     }
 }
 
-/// A panic ends its task and nothing else; it is logged, since nobody sees stderr.
-fn log_panics() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(%place, "a defect of Drawbridge");
-        usual(panic);
-    }));
-}
-
 fn failed(error: std::io::Error) -> Failure {
     Failure::new(
         Code::Internal,
         format!("Drawbridge could not start ({})", error.kind()),
         "Check the disk and the folders' permissions",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_first_follows_from_how_it_was_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = SettingsFile::open(folder.path().join("app.json"));
+        let table = [
+            (&[][..], First::Window(View::Servers)),
+            (&["--background"], First::Nothing),
+            (&["--at-login"], First::Icon),
+            (&["--background", "drawbridge://nothing"], First::Window(View::Servers)),
+        ];
+        for (words, first) in table {
+            let args = Args::parse_from([&["drawbridge-app"], words].concat());
+            assert_eq!(args.first(&settings), first, "{words:?}");
+        }
+    }
 }

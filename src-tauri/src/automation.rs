@@ -20,6 +20,13 @@ pub(crate) fn shares_context() -> bool {
     cfg!(debug_assertions) && std::env::var_os("DRAWBRIDGE_TEST_SHARED_CONTEXT").is_some()
 }
 
+/// Panics at the place that a test of that has named. No build that people get looks there.
+pub(crate) fn break_at(place: &str) {
+    if cfg!(debug_assertions) && std::env::var("DRAWBRIDGE_TEST_PANIC").is_ok_and(|named| named == place) {
+        panic!("a test asked for it");
+    }
+}
+
 fn may_start(is_for_tests: bool, is_driven: bool) -> Result<(), Failure> {
     if is_for_tests || !is_driven {
         return Ok(());

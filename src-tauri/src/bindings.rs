@@ -17,21 +17,16 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::app_settings,
             commands::approvals,
             commands::cancel_sign_in,
-            commands::client_entry,
             commands::clients,
             commands::details,
             commands::accept_tools,
             commands::edit_server,
             commands::pause,
             commands::probe,
-            commands::quit,
-            commands::redirect,
             commands::remove_account,
             commands::remove_server,
             commands::resume,
             commands::revoke_client,
-            commands::server,
-            commands::servers,
             commands::set_app_settings,
             commands::show_logs,
             commands::sign_in,
@@ -84,6 +79,32 @@ mod tests {
             "identifier": "shell:allow-spawn",
             "allow": [{ "name": "drawbridge", "sidecar": true, "args": args }],
         })
+    }
+
+    /// Where the pages ask.
+    const PAGES: &str = include_str!("../../ui/src/lib/backend/tauri.ts");
+
+    #[test]
+    fn every_command_is_asked_by_a_page() {
+        let names: &[&str] = include!("command_names.rs");
+        for name in names {
+            let mut words = name.split('_');
+            let first = words.next().unwrap_or_default().to_owned();
+            let called = words.fold(first, |called, word| called + &word[..1].to_uppercase() + &word[1..]);
+            assert!(PAGES.contains(&format!("commands.{called}(")), "nobody asks {name}");
+        }
+    }
+
+    #[test]
+    fn pages_get_their_scripts_from_the_app_alone_and_no_safeguard_is_off() {
+        let text = include_str!("../tauri.conf.json");
+        let config: Value = serde_json::from_str(text).expect("JSON");
+        let security = &config["app"]["security"];
+        assert_eq!(security["freezePrototype"], true);
+        assert_eq!(security["csp"]["default-src"], "'none'");
+        assert_eq!(security["csp"]["script-src"], "'self'");
+        assert_eq!(config["app"]["withGlobalTauri"], false);
+        assert!(!text.contains("dangerous") && !text.contains("unsafe-"), "a safeguard is off");
     }
 
     #[test]

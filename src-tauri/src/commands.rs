@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use drawbridge::api::types::{
-    Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, PastedRedirect, ProbeView, ServerView,
-    SignedOut, StatusView,
+    Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, ProbeView, ServerView, SignedOut,
+    StatusView,
 };
 use drawbridge::failure::Failure;
 use drawbridge::host::{AccountRef, HostHandle};
@@ -13,14 +13,14 @@ use drawbridge::paths::Paths;
 use drawbridge::registry::{AccountLabel, ClientName, ServerName};
 use tauri::{AppHandle, State};
 
-use crate::about::{About, ClientEntry};
+use crate::about::About;
 use crate::app::HasTray;
 use crate::approval::{ApprovalView, Approvals};
 use crate::front::{Wish, Wishes};
 use crate::menu::Action;
 use crate::settings::{AppSettings, SettingsFile};
 use crate::sign_in::KEEPS_PROFILES;
-use crate::signing::{self, SignInWay};
+use crate::signing;
 
 type Host<'a> = State<'a, HostHandle>;
 type Answer<T> = Result<T, Failure>;
@@ -35,21 +35,6 @@ fn account(server: ServerName, label: AccountLabel) -> AccountRef {
 pub(crate) async fn status(host: Host<'_>) -> Answer<StatusView> {
     host.settled().await;
     Ok(host.status().await)
-}
-
-/// Every server.
-#[tauri::command]
-#[specta::specta]
-pub(crate) async fn servers(host: Host<'_>) -> Answer<Vec<ServerView>> {
-    host.settled().await;
-    Ok(host.servers().to_vec())
-}
-
-/// One server.
-#[tauri::command]
-#[specta::specta]
-pub(crate) async fn server(host: Host<'_>, name: String) -> Answer<ServerView> {
-    Ok(host.server(&name).await?)
 }
 
 /// Adds a server.
@@ -109,13 +94,8 @@ pub(crate) async fn remove_account(host: Host<'_>, server: ServerName, label: Ac
 /// Signs in; resolves when that has ended.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn sign_in(
-    host: Host<'_>,
-    server: ServerName,
-    label: AccountLabel,
-    way: SignInWay,
-) -> Answer<()> {
-    signing::sign_in(&host, &account(server, label), way).await
+pub(crate) async fn sign_in(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<()> {
+    signing::sign_in(&host, &account(server, label)).await
 }
 
 /// Calls a sign-in off.
@@ -124,18 +104,6 @@ pub(crate) async fn sign_in(
 pub(crate) async fn cancel_sign_in(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<()> {
     host.account(&account(server, label)).await?.cancel_sign_in().await;
     Ok(())
-}
-
-/// Takes the address a browser elsewhere ended at.
-#[tauri::command]
-#[specta::specta]
-pub(crate) async fn redirect(
-    host: Host<'_>,
-    server: ServerName,
-    label: AccountLabel,
-    pasted: PastedRedirect,
-) -> Answer<()> {
-    host.take_redirect(&account(server, label), &pasted).await
 }
 
 /// Signs an account out.
@@ -221,14 +189,6 @@ pub(crate) async fn set_app_settings(
     Ok(file.current(&app))
 }
 
-/// What an MCP client starts to use a server, or one account of it.
-#[tauri::command]
-#[specta::specta]
-pub(crate) async fn client_entry(host: Host<'_>, target: String) -> Answer<ClientEntry> {
-    host.server(target.split_once('@').map_or(target.as_str(), |(server, _)| server)).await?;
-    ClientEntry::of(&target).map_err(|error| signing::internal(&error.kind().to_string()))
-}
-
 /// Opens the folder of the logs.
 #[tauri::command]
 #[specta::specta]
@@ -253,13 +213,5 @@ pub(crate) async fn answer_approval(
     allow: bool,
 ) -> Answer<()> {
     approvals.answer(id, allow);
-    Ok(())
-}
-
-/// Ends the app.
-#[tauri::command]
-#[specta::specta]
-pub(crate) async fn quit(wishes: State<'_, Wishes>) -> Answer<()> {
-    wishes.wish(Wish::Click(Action::Quit));
     Ok(())
 }

@@ -23,6 +23,11 @@ pub(crate) fn has_tray() -> bool {
     system::has_tray()
 }
 
+/// Does something on the main thread whenever the desktop says that it shows tray icons from now on.
+pub(crate) fn when_tray_comes(come: impl Fn() + Clone + Send + Sync + 'static) {
+    system::when_tray_comes(come);
+}
+
 /// Whether the desktop wants light colours.
 pub(crate) fn prefers_light() -> bool {
     system::prefers_light()
@@ -58,6 +63,9 @@ mod system {
     use gtk::glib::{Bytes, Variant, VariantTy};
     use gtk::prelude::*;
 
+    /// Who knows the places for tray icons (StatusNotifierWatcher).
+    const WATCHER: &str = "org.kde.StatusNotifierWatcher";
+    const WATCHER_PATH: &str = "/StatusNotifierWatcher";
     /// How long the session bus may take to answer.
     const LIMIT_MS: i32 = 2000;
     /// The theme without rules, as `theme/plain.gresource.xml` has it.
@@ -69,15 +77,42 @@ mod system {
 
     pub(super) fn has_tray() -> bool {
         ask(
-            "org.kde.StatusNotifierWatcher",
-            "/StatusNotifierWatcher",
+            WATCHER,
+            WATCHER_PATH,
             "org.freedesktop.DBus.Properties",
             "Get",
-            &("org.kde.StatusNotifierWatcher", "IsStatusNotifierHostRegistered").to_variant(),
+            &(WATCHER, "IsStatusNotifierHostRegistered").to_variant(),
         )
         .and_then(|answer| answer.child_value(0).as_variant())
         .and_then(|value| value.get::<bool>())
         .unwrap_or(false)
+    }
+
+    /// The service may come before the panel that shows the icons, which then says so.
+    pub(super) fn when_tray_comes(come: impl Fn() + Clone + Send + Sync + 'static) {
+        let check = move || {
+            if has_tray() {
+                come();
+            }
+        };
+        let service_came = check.clone();
+        gio::bus_watch_name(
+            gio::BusType::Session,
+            WATCHER,
+            gio::BusNameWatcherFlags::NONE,
+            move |_, _, _| service_came(),
+            |_, _| (),
+        );
+        let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) else { return };
+        bus.signal_subscribe(
+            Some(WATCHER),
+            Some(WATCHER),
+            Some("StatusNotifierHostRegistered"),
+            Some(WATCHER_PATH),
+            None,
+            gio::DBusSignalFlags::NONE,
+            move |_, _, _, _, _, _| check(),
+        );
     }
 
     pub(super) fn prefers_light() -> bool {
@@ -135,6 +170,8 @@ mod system {
     pub(super) fn has_tray() -> bool {
         true
     }
+
+    pub(super) fn when_tray_comes(_come: impl Fn() + Clone + Send + Sync + 'static) {}
 
     pub(super) fn prefers_light() -> bool {
         false

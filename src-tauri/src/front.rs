@@ -6,6 +6,7 @@ use drawbridge::host::account::{CodeSignIn, WindowSignIn};
 use tokio::sync::mpsc;
 
 use crate::menu::Action;
+use crate::tray::Tray;
 
 /// Wishes that may wait.
 const QUEUE: usize = 64;
@@ -22,6 +23,8 @@ pub(crate) enum Wish {
     Click(Action),
     /// Tell of a sign-in that has worked in a window: server and label.
     SignedIn(String, String),
+    /// Keep this icon, which stands in the panel now.
+    Tray(Box<Tray>),
 }
 
 /// Takes wishes.

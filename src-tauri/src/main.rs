@@ -15,6 +15,7 @@ mod commands;
 mod desktop;
 mod events;
 mod front;
+mod guarded;
 mod hosting;
 mod menu;
 mod notice;
@@ -29,6 +30,7 @@ mod sign_in;
 mod signing;
 mod tray;
 mod view;
+mod webkit;
 mod window;
 
 fn main() -> ExitCode {

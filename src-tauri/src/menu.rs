@@ -1,7 +1,7 @@
 //! The tray menu and icon as plain values: made from what the Host tells, compared before anything
 //! is drawn, and drawn by `tray`.
 
-use drawbridge::api::types::{AccountStateView, AccountView, ServerView};
+use drawbridge::api::types::{AccountStateView, AccountView, FailureView, ReachView, ServerView};
 use drawbridge::failure::Code;
 
 mod action;
@@ -51,25 +51,12 @@ pub(crate) enum Overall {
 }
 
 impl Overall {
-    /// The worst of all accounts. An account that nobody ever used counts for nothing.
+    /// The worst of all servers and accounts. What nobody has tried yet counts for nothing.
     pub(crate) fn of(servers: &[ServerView], is_paused: bool) -> Self {
         if is_paused {
             return Self::Paused;
         }
-        let accounts = servers.iter().flat_map(|server| &server.accounts);
-        accounts.map(|account| Self::of_account(&account.state)).max().unwrap_or(Self::Ready)
-    }
-
-    fn of_account(state: &AccountStateView) -> Self {
-        match state {
-            AccountStateView::Unknown
-            | AccountStateView::SignedIn { .. }
-            | AccountStateView::SigningIn { .. } => Self::Ready,
-            AccountStateView::SignedOut { .. } => Self::Attention,
-            // Somebody who closes the sign-in window knows about it.
-            AccountStateView::Failed { failure } if failure.code == Code::SignInFailed => Self::Attention,
-            AccountStateView::Failed { .. } => Self::Failed,
-        }
+        servers.iter().flat_map(standings).map(|standing| standing.overall).max().unwrap_or(Self::Ready)
     }
 
     /// In words, for those who do not see the icon.
@@ -118,59 +105,122 @@ fn server_item(server: &ServerView) -> Item {
         items.push(Item::action("Sign in…", Action::SignIn(name.clone(), label)));
     }
     let alone = server.accounts.len() == 1;
-    items.extend(server.accounts.iter().map(|account| account_item(&name, account, alone)));
+    items.extend(server.accounts.iter().map(|account| account_item(server, account, alone)));
     items.push(Item::Separator);
     items.push(Item::action("Copy client entry", Action::CopyEntry(name.clone())));
     Item::More { label: format!("{name} – {}", server_words(server)), items }
 }
 
-fn account_item(server: &str, account: &AccountView, alone: bool) -> Item {
+fn account_item(server: &ServerView, account: &AccountView, alone: bool) -> Item {
     let label = account.label.to_string();
-    let of_account = |action: &str| {
+    let line = |action: &str| {
         if alone {
             action.to_owned()
         } else {
-            format!("{label}: {} – {action}", account_words(&account.state))
+            format!("{label}: {} – {action}", of_account(server, account).words)
         }
     };
-    let names = (server.to_owned(), label.clone());
+    let names = (server.name.to_string(), label.clone());
     match &account.state {
         AccountStateView::SignedIn { .. } => {
-            Item::action(of_account("Sign out"), Action::SignOut(names.0, names.1))
+            Item::action(line("Sign out"), Action::SignOut(names.0, names.1))
         }
         AccountStateView::SigningIn { .. } => {
-            Item::action(of_account("Cancel sign-in"), Action::CancelSignIn(names.0, names.1))
+            Item::action(line("Cancel sign-in"), Action::CancelSignIn(names.0, names.1))
         }
         AccountStateView::Unknown | AccountStateView::SignedOut { .. } | AccountStateView::Failed { .. } => {
-            Item::action(of_account("Sign in…"), Action::SignIn(names.0, names.1))
+            Item::action(line("Sign in…"), Action::SignIn(names.0, names.1))
         }
     }
 }
 
 fn server_words(server: &ServerView) -> String {
     match server.accounts.as_slice() {
-        [] if server.bearer || !server.headers.is_empty() => "uses a key".to_owned(),
-        [] => "not signed in".to_owned(),
-        [account] => account_words(&account.state),
+        [] => of_server_alone(server).words,
+        [account] => of_account(server, account).words,
         accounts => {
             let is_signed_in =
                 |account: &&AccountView| matches!(account.state, AccountStateView::SignedIn { .. });
-            format!("{} of {} signed in", accounts.iter().filter(is_signed_in).count(), accounts.len())
+            match &server.reach {
+                ReachView::Failed { failure, .. } => of_failure(failure).words,
+                ReachView::Unknown | ReachView::Reached => {
+                    format!(
+                        "{} of {} signed in",
+                        accounts.iter().filter(is_signed_in).count(),
+                        accounts.len()
+                    )
+                }
+            }
         }
     }
 }
 
-fn account_words(state: &AccountStateView) -> String {
-    match state {
-        AccountStateView::Unknown => "ready".to_owned(),
-        AccountStateView::SignedIn { identity: Some(identity), .. } => format!("signed in as {identity}"),
-        AccountStateView::SignedIn { identity: None, .. } => "signed in".to_owned(),
-        AccountStateView::SigningIn { .. } => "signing in…".to_owned(),
-        AccountStateView::SignedOut { .. } => "signed out".to_owned(),
-        AccountStateView::Failed { failure } if failure.code == Code::SignInFailed => {
-            "sign-in not finished".to_owned()
+/// How something stands.
+struct Standing {
+    words: String,
+    overall: Overall,
+}
+
+impl Standing {
+    fn new(overall: Overall, words: impl Into<String>) -> Self {
+        Self { words: words.into(), overall }
+    }
+}
+
+/// How each of a server's accounts stands, or the server where it has none.
+fn standings(server: &ServerView) -> Vec<Standing> {
+    match server.accounts.as_slice() {
+        [] => vec![of_server_alone(server)],
+        accounts => accounts.iter().map(|account| of_account(server, account)).collect(),
+    }
+}
+
+/// As the window has it, in `words.ts`; but a sign-in that is missing or was not finished is no defect of the server.
+fn of_account(server: &ServerView, account: &AccountView) -> Standing {
+    match (&account.state, &server.reach) {
+        (AccountStateView::SigningIn { .. }, _) => Standing::new(Overall::Ready, "signing in…"),
+        (AccountStateView::Failed { failure }, _)
+        | (AccountStateView::SignedIn { .. }, ReachView::Failed { failure, .. }) => of_failure(failure),
+        (AccountStateView::SignedOut { .. }, _) => Standing::new(Overall::Attention, "signed out"),
+        (AccountStateView::SignedIn { identity, .. }, ReachView::Unknown | ReachView::Reached) => {
+            let who = identity.as_ref().map(|identity| format!(" as {identity}"));
+            Standing::new(Overall::Ready, format!("signed in{}", who.unwrap_or_default()))
         }
-        AccountStateView::Failed { .. } => "needs attention".to_owned(),
+        (AccountStateView::Unknown, _) => of_server_alone(server),
+    }
+}
+
+fn of_server_alone(server: &ServerView) -> Standing {
+    let uses_key =
+        server.bearer || server.headers.iter().any(|name| name.eq_ignore_ascii_case("authorization"));
+    match &server.reach {
+        ReachView::Failed { failure, .. } => of_failure(failure),
+        ReachView::Unknown | ReachView::Reached if uses_key => Standing::new(Overall::Ready, "uses a key"),
+        ReachView::Reached => Standing::new(Overall::Ready, "ready"),
+        ReachView::Unknown => Standing::new(Overall::Ready, "not tried yet"),
+    }
+}
+
+fn of_failure(failure: &FailureView) -> Standing {
+    match failure.code {
+        // Somebody who closes the sign-in window knows about it.
+        Code::SignInFailed => Standing::new(Overall::Attention, "sign-in not finished"),
+        Code::SignedOut => Standing::new(Overall::Attention, "signed out"),
+        Code::Unreachable | Code::TimedOut => Standing::new(Overall::Failed, "not reachable"),
+        Code::Tls
+        | Code::NotMcp
+        | Code::ServerError
+        | Code::MayHaveRun
+        | Code::Unknown
+        | Code::Exists
+        | Code::Invalid
+        | Code::Forbidden
+        | Code::Keychain
+        | Code::HostGone
+        | Code::VersionSkew
+        | Code::Paused
+        | Code::Limit
+        | Code::Internal => Standing::new(Overall::Failed, "needs attention"),
     }
 }
 
@@ -190,6 +240,16 @@ mod tests {
     fn failed(code: &str) -> serde_json::Value {
         let failure = serde_json::json!({ "code": code, "sentence": "S.", "nextStep": "N." });
         serde_json::json!({ "kind": "failed", "failure": failure })
+    }
+
+    fn with_reach(mut server: ServerView, reach: serde_json::Value) -> ServerView {
+        server.reach = serde_json::from_value(reach).expect("a reach");
+        server
+    }
+
+    fn away() -> serde_json::Value {
+        let failure = serde_json::json!({ "code": "unreachable", "sentence": "S.", "nextStep": "N." });
+        serde_json::json!({ "kind": "failed", "failure": failure, "since": null })
     }
 
     /// The menu as lines, deeper ones indented.
@@ -229,7 +289,7 @@ notes – 1 of 2 signed in
   work: signed out – Sign in… [sign-in notes work]
   ---
   Copy client entry [copy-entry notes]
-new – not signed in
+new – not tried yet
   Open [server new]
   Sign in… [sign-in new default]
   ---
@@ -253,6 +313,33 @@ Quit [quit]";
         assert!(paused.contains(&"linear – signed out".to_owned()));
         assert!(paused.contains(&"Resume [resume]".to_owned()));
         assert!(!paused.iter().any(|line| line.contains("[pause]")));
+    }
+
+    #[test]
+    fn a_server_that_is_away_says_so_in_line_and_icon() {
+        let reached = || serde_json::json!({ "kind": "reached" });
+        let unknown = || serde_json::json!({ "kind": "unknown" });
+        let (one, two) = (("default", signed_in(None)), ("work", signed_in(None)));
+        let table = [
+            (vec![], unknown(), "not tried yet", Overall::Ready),
+            (vec![], reached(), "ready", Overall::Ready),
+            (vec![], away(), "not reachable", Overall::Failed),
+            (vec![("default", unknown())], away(), "not reachable", Overall::Failed),
+            (vec![one.clone()], reached(), "signed in", Overall::Ready),
+            (vec![one.clone()], away(), "not reachable", Overall::Failed),
+            (vec![one, two], away(), "not reachable", Overall::Failed),
+            (vec![("default", signed_out())], away(), "signed out", Overall::Attention),
+            (vec![("default", failed("timed_out"))], reached(), "not reachable", Overall::Failed),
+            (vec![("default", failed("tls"))], reached(), "needs attention", Overall::Failed),
+        ];
+        for (accounts, reach, words, overall) in table {
+            let server = with_reach(server("s", &accounts), reach);
+            let line = &lines(&menu(std::slice::from_ref(&server), false), 0)[0];
+            assert_eq!(
+                (line.as_str(), Overall::of(&[server], false)),
+                (format!("s – {words}").as_str(), overall)
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drawbridge::api::types::{AccountStateView, ServerView};
 use drawbridge::client_config::Change;
+use drawbridge::failure::Failure;
 use drawbridge::host::tool_changes::{LastChanges, ToolChange};
 use drawbridge::redact;
 
@@ -27,6 +28,12 @@ pub(crate) enum Cause {
     SignedIn(Account),
     /// Somebody has changed entries of the client of this name.
     Client(&'static str),
+    /// What a click was to do with this server was refused.
+    Refused(String),
+    /// No window can be shown.
+    NoWindow,
+    /// Something has panicked.
+    Defect,
 }
 
 /// A notification.
@@ -114,17 +121,31 @@ impl Notices {
         if is_new { vec![Step::Show(other_entries(client, changes))] } else { Vec::new() }
     }
 
+    /// What follows from a window that could not be shown. It is told whatever the settings say, because whoever
+    /// clicked would see nothing at all.
+    pub(crate) fn of_no_window(&mut self, failure: &Failure) -> Vec<Step> {
+        let is_new = self.told.insert(Cause::NoWindow);
+        if is_new { vec![Step::Show(no_window(failure))] } else { Vec::new() }
+    }
+
+    /// What follows from a panic.
+    pub(crate) fn of_defect(&mut self) -> Vec<Step> {
+        if self.told.insert(Cause::Defect) { vec![Step::Show(defect())] } else { Vec::new() }
+    }
+
     /// The person has seen a notification: what changes from now on is news.
     pub(crate) fn seen(&mut self, cause: &Cause) {
         match cause {
-            Cause::Tools(_) | Cause::Client(_) => _ = self.told.remove(cause),
-            Cause::Lapsed(_) | Cause::SignedIn(_) => {}
+            Cause::Tools(_) | Cause::Client(_) | Cause::NoWindow | Cause::Defect => {
+                _ = self.told.remove(cause)
+            }
+            Cause::Lapsed(_) | Cause::SignedIn(_) | Cause::Refused(_) => {}
         }
     }
 
     /// The person looks at the main window, which shows the tools and what clients need.
     pub(crate) fn window_is_shown(&mut self) -> Vec<Step> {
-        let is_seen = |cause: &Cause| matches!(cause, Cause::Tools(_) | Cause::Client(_));
+        let is_seen = |cause: &Cause| matches!(cause, Cause::Tools(_) | Cause::Client(_) | Cause::NoWindow);
         self.told.extract_if(.., is_seen).map(Step::Withdraw).collect()
     }
 }
@@ -186,6 +207,40 @@ fn other_entries(client: &'static str, changes: &ClientChanges) -> Notice {
         title: format!("The MCP config of {client} was changed"),
         text: parts.into_iter().flatten().collect::<Vec<_>>().join(" "),
         click: Action::Open,
+        button: None,
+        is_passing: false,
+    }
+}
+
+/// What a click in the tray was to do with a server was refused. Nothing else would show it.
+pub(crate) fn refused(server: String, failure: &Failure) -> Notice {
+    Notice {
+        title: failure.sentence.clone(),
+        text: failure.next_step.clone(),
+        click: Action::OpenServer(server.clone()),
+        button: None,
+        is_passing: true,
+        cause: Cause::Refused(server),
+    }
+}
+
+fn no_window(failure: &Failure) -> Notice {
+    Notice {
+        cause: Cause::NoWindow,
+        title: "Drawbridge cannot show its window".to_owned(),
+        text: failure.text(),
+        click: Action::Open,
+        button: None,
+        is_passing: false,
+    }
+}
+
+fn defect() -> Notice {
+    Notice {
+        cause: Cause::Defect,
+        title: "Something in Drawbridge went wrong".to_owned(),
+        text: "Your clients' sessions go on. The logs say where it was; please report it.".to_owned(),
+        click: Action::Logs,
         button: None,
         is_passing: false,
     }
@@ -327,6 +382,28 @@ mod tests {
         assert_eq!(notices.of_client("Zed", &changes).len(), 1, "another client");
         assert_eq!(notices.window_is_shown().len(), 2);
         assert_eq!(notices.of_client("Cursor", &changes).len(), 1);
+    }
+
+    #[test]
+    fn that_no_window_can_be_shown_is_told_until_it_was_seen() {
+        let mut notices = Notices::default();
+        let failure = Failure::new(drawbridge::failure::Code::Internal, "WebKitGTK is missing", "Install it");
+        let steps = notices.of_no_window(&failure);
+        let [Step::Show(notice)] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!(notice.text, "WebKitGTK is missing. Install it.");
+        assert_eq!(notices.of_no_window(&failure), []);
+        notices.seen(&Cause::NoWindow);
+        assert_eq!(notices.of_no_window(&failure).len(), 1);
+        assert_eq!(notices.window_is_shown(), [Step::Withdraw(Cause::NoWindow)]);
+    }
+
+    #[test]
+    fn a_defect_is_told_once_until_it_was_seen() {
+        let mut notices = Notices::default();
+        assert_eq!(notices.of_defect().len(), 1);
+        assert_eq!(notices.of_defect(), []);
+        notices.seen(&Cause::Defect);
+        assert_eq!(notices.of_defect().len(), 1);
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! Shows what `notice` finds worth telling, where the person wants that, and does what a click on it means.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawbridge::api::types::ServerView;
+use drawbridge::failure::Failure;
 use drawbridge::host::account::{AccountState, Identity};
+use drawbridge::host::tool_changes::LastChanges;
 use drawbridge::host::{AccountRef, HostHandle};
+use futures_util::FutureExt as _;
 use tauri::{AppHandle, Manager as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::front::{Wish, Wishes};
@@ -35,6 +40,12 @@ pub(crate) enum News {
     SignedIn(String, String),
     /// The main window is in front.
     WindowShown,
+    /// No window can be shown.
+    NoWindow(Failure),
+    /// What a click was to do with a server was refused.
+    Refused(String, Failure),
+    /// Something has panicked.
+    Defect,
     /// Somebody has changed entries of the client of this name.
     ClientChanged(&'static str, ClientChanges),
 }
@@ -46,6 +57,13 @@ enum Heard {
     Chosen(u32, String),
     /// It has gone; perhaps because the person closed it.
     Closed { id: u32, by_person: bool },
+}
+
+/// What makes for notifications.
+struct Heeded {
+    told: mpsc::Receiver<News>,
+    servers: watch::Receiver<Arc<Vec<ServerView>>>,
+    tools: watch::Receiver<LastChanges>,
 }
 
 /// Takes news.
@@ -63,7 +81,7 @@ impl Teller {
             notices: Notices::default(),
             shown: HashMap::new(),
         };
-        tokio::spawn(notifier.run(told));
+        tokio::spawn(notifier.run_on(told));
         Self(news)
     }
 
@@ -87,10 +105,20 @@ struct Notifier {
 }
 
 impl Notifier {
-    async fn run(mut self, mut told: mpsc::Receiver<News>) {
+    /// Begins anew after a defect, knowing what it knew.
+    async fn run_on(mut self, told: mpsc::Receiver<News>) {
         let (hearing, mut heard) = mpsc::channel(QUEUE);
-        let (mut servers, mut tools) = (self.host.views(), self.host.tool_changes());
-        servers.mark_changed();
+        let mut news = Heeded { told, servers: self.host.views(), tools: self.host.tool_changes() };
+        news.servers.mark_changed();
+        while AssertUnwindSafe(self.run(&mut news, &hearing, &mut heard)).catch_unwind().await.is_err() {}
+    }
+
+    async fn run(
+        &mut self,
+        Heeded { told, servers, tools }: &mut Heeded,
+        hearing: &mpsc::Sender<Heard>,
+        heard: &mut mpsc::Receiver<Heard>,
+    ) {
         let mut due = None;
         loop {
             let at = due.unwrap_or_else(Instant::now);
@@ -98,6 +126,9 @@ impl Notifier {
                 news = told.recv() => match news {
                     Some(News::SignedIn(server, label)) => self.signed_in(server, label).await,
                     Some(News::WindowShown) => self.notices.window_is_shown(),
+                    Some(News::NoWindow(failure)) => self.notices.of_no_window(&failure),
+                    Some(News::Refused(server, failure)) => vec![Step::Show(notice::refused(server, &failure))],
+                    Some(News::Defect) => self.notices.of_defect(),
                     Some(News::ClientChanged(client, changes)) if self.are_wanted() => {
                         self.notices.of_client(client, &changes)
                     }
@@ -121,7 +152,7 @@ impl Notifier {
             };
             for step in steps {
                 match step {
-                    Step::Show(notice) => self.show(notice, &hearing).await,
+                    Step::Show(notice) => self.show(notice, hearing).await,
                     Step::Withdraw(cause) => self.withdraw(&cause).await,
                 }
             }

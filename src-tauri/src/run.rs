@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use drawbridge::api::types::ServerView;
 use drawbridge::endpoint::Place;
-use drawbridge::failure::Failure;
+use drawbridge::failure::{Code, Failure};
 use drawbridge::host::account::{CodeSignIn, WindowSignIn};
-use drawbridge::host::{AccountRef, HostHandle};
+use drawbridge::host::{AccountRef, Busy, HostHandle};
 use drawbridge::paths::Paths;
 use drawbridge::registry::AccountLabel;
 use tauri::{AppHandle, Manager as _};
@@ -15,15 +15,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::about::ClientEntry;
+use crate::app::HasTray;
 use crate::approval::{ApprovalView, Approvals};
 use crate::events::{ApprovalsChanged, StatusChanged};
 use crate::front::Wish;
+use crate::guarded::guarded;
 use crate::menu::Action;
 use crate::notify::{News, Teller};
-use crate::signing::SignInWay;
 use crate::tray::Tray;
 use crate::view::View;
-use crate::{clipboard, sign_in, signing, window};
+use crate::{automation, clipboard, sign_in, signing, window};
 
 /// How long calls may still take at the end.
 const CALLS_LIMIT: Duration = Duration::from_secs(5);
@@ -34,8 +35,8 @@ pub(crate) struct Serving {
     pub(crate) app: AppHandle,
     /// The Host.
     pub(crate) host: HostHandle,
-    /// The tray icon, where there is a place for one.
-    pub(crate) tray: Option<Tray>,
+    /// The tray icon, once there is a place for one, and that it keeps the Host.
+    pub(crate) tray: Option<(Tray, Busy)>,
     /// Where the Host is found.
     pub(crate) place: Place,
     /// The questions that wait.
@@ -53,43 +54,70 @@ impl Serving {
         loop {
             tokio::select! {
                 wish = wished.recv() => match wish {
-                    Some(Wish::Show(route)) => self.show(&route),
-                    Some(Wish::SignIn(sign_in)) => self.show_sign_in(*sign_in),
-                    Some(Wish::Code(sign_in)) => self.show_code(*sign_in),
-                    Some(Wish::Click(action)) => self.click(action),
-                    Some(Wish::SignedIn(server, label)) => self.teller.tell(News::SignedIn(server, label)),
+                    Some(wish) => guarded(|| self.fulfil(wish)),
                     None => return,
                 },
-                Ok(()) = servers.changed() => self.draw(&servers.borrow_and_update().clone()),
-                _ = pause.next() => self.draw(&servers.borrow_and_update().clone()),
+                Ok(()) = servers.changed() => guarded(|| self.draw(&servers.borrow_and_update().clone())),
+                _ = pause.next() => guarded(|| self.draw(&servers.borrow_and_update().clone())),
                 Ok(()) = approvals.changed() => {
                     let views = approvals.borrow_and_update().clone();
-                    self.ask(views);
+                    guarded(|| self.ask(views));
                 }
             }
         }
     }
 
+    fn fulfil(&mut self, wish: Wish) {
+        match wish {
+            Wish::Show(route) => self.show(&route),
+            Wish::SignIn(sign_in) => self.show_sign_in(*sign_in),
+            Wish::Code(sign_in) => self.show_code(*sign_in),
+            Wish::Click(action) => self.click(action),
+            Wish::SignedIn(server, label) => self.teller.tell(News::SignedIn(server, label)),
+            Wish::Tray(tray) => self.take_tray(*tray),
+        }
+    }
+
+    /// From now on people reach the app by its icon, so it stays.
+    fn take_tray(&mut self, tray: Tray) {
+        self.app.state::<HasTray>().set(true);
+        self.tray = Some((tray, self.host.activity().other()));
+        // An open window says that there is none.
+        let (app, host) = (self.app.clone(), self.host.clone());
+        tokio::spawn(async move { tell(&app, StatusChanged(host.status().await)) });
+        self.draw(&self.host.servers());
+    }
+
     fn draw(&mut self, servers: &[ServerView]) {
-        if let Some(tray) = &mut self.tray {
+        if let Some((tray, _)) = &mut self.tray {
             tray.update(&self.app, servers, self.host.paused().is_on());
         }
     }
 
     fn show(&self, route: &str) {
-        if let Err(error) = window::show(&self.app, route) {
-            tracing::error!(%error, "the window cannot be shown");
+        match window::show(&self.app, route) {
+            Ok(()) => self.teller.tell(News::WindowShown),
+            Err(failure) => self.tell_of_no_window(failure),
         }
-        self.teller.tell(News::WindowShown);
     }
 
-    /// Where no window can be shown, the sign-in is called off, and its state says so.
+    /// Where no window can be shown, a browser shows the sign-in.
     fn show_sign_in(&self, sign_in: WindowSignIn) {
         let handle = sign_in.handle.clone();
-        if let Err(error) = sign_in::show(&self.app, sign_in) {
-            tracing::error!(%error, "the sign-in window cannot be shown");
-            tokio::spawn(async move { handle.decline().await });
+        if let Err(failure) = sign_in::show(&self.app, sign_in) {
+            self.tell_of_no_window(failure);
+            tokio::spawn(async move {
+                match handle.hand_over().await {
+                    Some(page) => sign_in::open_in_browser(&page),
+                    None => handle.decline().await,
+                }
+            });
         }
+    }
+
+    fn tell_of_no_window(&self, failure: Failure) {
+        tracing::error!("no window: {}", failure.text());
+        self.teller.tell(News::NoWindow(failure));
     }
 
     fn show_code(&self, sign_in: CodeSignIn) {
@@ -109,6 +137,7 @@ impl Serving {
     }
 
     fn click(&self, action: Action) {
+        automation::break_at(&action.id());
         match action {
             Action::Open => self.show(&View::Servers.route()),
             Action::OpenServer(server) => self.show(&View::Server(server).route()),
@@ -116,9 +145,8 @@ impl Serving {
             Action::Settings => self.show(&View::Settings.route()),
             Action::Pause => self.host.pause(),
             Action::Resume => self.host.resume(),
-            Action::SignIn(server, label) => self.spawn(server, label, |host, account| async move {
-                signing::sign_in(&host, &account, SignInWay::Usual).await
-            }),
+            Action::SignIn(server, label) => self
+                .spawn(server, label, |host, account| async move { signing::sign_in(&host, &account).await }),
             Action::CancelSignIn(server, label) => self.spawn(server, label, |host, account| async move {
                 host.account(&account).await?.cancel_sign_in().await;
                 Ok(())
@@ -128,7 +156,7 @@ impl Serving {
                 Ok(())
             }),
             Action::CopyEntry(server) => match ClientEntry::of(&server) {
-                Ok(entry) => clipboard::copy(&entry.as_json()),
+                Ok(entry) => clipboard::copy(&entry.as_json(&server)),
                 Err(error) => tracing::warn!(%error, "the client entry cannot be made"),
             },
             Action::Logs => {
@@ -140,16 +168,21 @@ impl Serving {
         }
     }
 
-    /// Does something with an account beside this task. How it went shows in the account's state.
+    /// Does something with an account beside this task. How it went shows in the account's state, save where it did not
+    /// begin.
     fn spawn<F>(&self, server: String, label: String, action: impl FnOnce(HostHandle, AccountRef) -> F)
     where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let Ok(label) = label.parse::<AccountLabel>() else { return };
         let doing = action(self.host.clone(), AccountRef { server: server.clone(), label: Some(label) });
+        let teller = self.teller.clone();
         tokio::spawn(async move {
-            if let Err(failure) = doing.await {
-                tracing::info!(%server, "{}", failure.text());
+            let Err(failure) = doing.await else { return };
+            tracing::info!(%server, "{}", failure.text());
+            // How a sign-in ends is its account's state; whoever closes its window knows.
+            if failure.code != Code::SignInFailed {
+                teller.tell(News::Refused(server, failure));
             }
         });
     }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use drawbridge::failure::Failure;
 use drawbridge::host::HostHandle;
 use drawbridge::host::account::{
     AccountKey, CodeSignIn, OpenError, PageOpener as _, SignInFacts, SignInWindows, SystemBrowser,
@@ -20,6 +21,7 @@ use tauri::{AppHandle, Manager as _, Url, WebviewWindow};
 
 use crate::front::{Wish, Wishes};
 use crate::menu::Action;
+use crate::{signing, webkit};
 
 #[cfg(target_os = "linux")]
 mod bar;
@@ -77,7 +79,12 @@ struct Shown {
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> {
+pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> Result<(), Failure> {
+    webkit::load()?;
+    show_window(app, sign_in).map_err(|error| signing::internal(&error.to_string()))
+}
+
+fn show_window(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> {
     if let Some(shown) = app.state::<Shows>().find(&sign_in) {
         if let Some(window) = shown.open_window() {
             return window.set_focus();
@@ -275,7 +282,8 @@ impl Shown {
     }
 }
 
-fn open_in_browser(page: &Url) {
+/// Shows a page in the system's browser.
+pub(crate) fn open_in_browser(page: &Url) {
     if let Err(error) = SystemBrowser::from_environment().open(page) {
         tracing::warn!(%error, "the page cannot be opened");
     }

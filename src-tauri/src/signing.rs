@@ -3,33 +3,12 @@
 use drawbridge::failure::{Code, Failure};
 use drawbridge::host::account::OpenWith;
 use drawbridge::host::{AccountRef, HostHandle, failures};
-use serde::{Deserialize, Serialize};
-use specta::Type;
-
-/// Where the page opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum SignInWay {
-    /// In a window of ours, where the server's entry and the page allow that; else in a browser.
-    Usual,
-    /// In a browser.
-    Browser,
-}
-
-impl SignInWay {
-    fn open_with(self) -> OpenWith {
-        match self {
-            Self::Usual => OpenWith::Host,
-            Self::Browser => OpenWith::HostInBrowser,
-        }
-    }
-}
 
 /// Signs in to an account and looks at the server, so that the next client starts with its tools.
 ///
 /// # Errors
 /// Why the sign-in did not begin, or how it ended.
-pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef, way: SignInWay) -> Result<(), Failure> {
+pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef) -> Result<(), Failure> {
     let of_account = |error| failures::of_account(&account.server, &error);
     let handle = host.account(account).await?;
     host.not_while_paused()?;
@@ -38,7 +17,7 @@ pub(crate) async fn sign_in(host: &HostHandle, account: &AccountRef, way: SignIn
         look(host, account).await;
         return Ok(());
     }
-    let sign_in = host.sign_in(account, way.open_with()).await?;
+    let sign_in = host.sign_in(account, OpenWith::Host).await?;
     if sign_in.not_opened.is_some() {
         handle.cancel_sign_in().await;
         return Err(no_page());

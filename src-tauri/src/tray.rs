@@ -1,7 +1,6 @@
 //! Draws the plain menu and icon of `menu` with Tauri, and hands clicks on.
 
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use drawbridge::api::types::ServerView;
@@ -11,6 +10,7 @@ use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Wry, include_image};
 use tokio::time::sleep;
 
+use crate::guarded::expecting_panics;
 use crate::menu::{Action, Item, Overall, menu};
 use crate::panel::Panel;
 
@@ -51,13 +51,13 @@ impl Tray {
             Ok::<_, tauri::Error>((icon, menu))
         };
         // The library behind it panics where the system's own part of it is not installed.
-        match catch_unwind(AssertUnwindSafe(build)) {
-            Ok(Ok((icon, menu))) => Some(Self { icon, panel, shown, menu }),
-            Ok(Err(error)) => {
+        match expecting_panics(build) {
+            Some(Ok((icon, menu))) => Some(Self { icon, panel, shown, menu }),
+            Some(Err(error)) => {
                 tracing::warn!(%error, "no tray icon");
                 None
             }
-            Err(_) => {
+            None => {
                 tracing::warn!("no tray icon: the system's library for it is missing");
                 None
             }

@@ -1,10 +1,12 @@
 //! The main window: made when it is first wanted, gone when it is closed.
 
+use drawbridge::failure::Failure;
 use drawbridge::host::HostHandle;
 use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 use tauri_specta::Event as _;
 
 use crate::events::Navigate;
+use crate::{signing, webkit};
 
 /// Its label, which the capability names.
 pub(crate) const MAIN: &str = "main";
@@ -13,7 +15,12 @@ pub(crate) const MAIN: &str = "main";
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn show(app: &AppHandle, route: &str) -> tauri::Result<()> {
+pub(crate) fn show(app: &AppHandle, route: &str) -> Result<(), Failure> {
+    webkit::load()?;
+    show_at(app, route).map_err(|error| signing::internal(&error.to_string()))
+}
+
+fn show_at(app: &AppHandle, route: &str) -> tauri::Result<()> {
     match app.get_webview_window(MAIN) {
         Some(window) => {
             Navigate(route.to_owned()).emit_to(app, MAIN)?;

@@ -57,7 +57,9 @@ test('each step can be used by everybody', async ({ window, host }) => {
   await expect(page.getByRole('heading', { name: /wants you to sign in/ })).toBeVisible()
   await window.expectAccessible()
   await page.getByRole('button', { name: 'Do it later' }).click()
-  await expect(page.getByRole('heading', { name: /is ready/ })).toBeVisible()
+  await expect(page.getByRole('heading', { name: /waits for you to sign in/ })).toBeFocused()
+  await expect(page.locator('[aria-current=step]')).toContainText('Sign in')
+  await expect(page.getByRole('region', { name: 'Use it in a client' })).toBeVisible()
   await window.expectAccessible()
 })
 
@@ -115,12 +117,23 @@ test('what is no server is explained', async ({ window }) => {
   await expect(page.getByText('No server address was found')).toBeVisible()
 })
 
-test('a server that is none can be taken back', async ({ window, host }) => {
+test('a server that is none can be kept', async ({ window, host }) => {
   const { page } = window
   await window.add(`${new URL('/', host.addresses.open)}nowhere`, 'wrong')
   const alert = page.getByRole('alert')
   await expect(alert).toContainText('Next step:')
   await window.expectAccessible()
+  await page.getByRole('button', { name: 'Keep it anyway' }).click()
+  await expect(page.getByRole('heading', { name: 'wrong is kept and does not work yet' })).toBeFocused()
+  await expect(page.locator('[aria-current=step]')).toContainText('Sign in')
+  await expect(alert).toContainText('Next step:')
+  await expect(page.getByRole('main')).not.toContainText('ask you to sign in')
+  await window.expectAccessible()
+})
+
+test('a server that is none can be taken back', async ({ window, host }) => {
+  const { page } = window
+  await window.add(`${new URL('/', host.addresses.open)}nowhere`, 'wrong')
   await page.getByRole('button', { name: 'Remove it and change the address' }).click()
   await page.getByLabel('Paste the server’s address').fill(host.addresses.open)
   await page.getByRole('button', { name: 'Add the server' }).click()

@@ -1,92 +1,18 @@
 /** What only the app has: its own settings, questions, and views that it asks for. The app's side is played here. */
 
-import { expect, test as base, Window as Shown } from './support'
+import type { AccountStateView, Failure } from '../src/lib/backend/bindings'
+import { expect, server, test, world } from './played'
 
-/** The arguments of every command that is played. */
-interface Asked {
-  event: string
-  handler: number
-  settings: object
+const refusal: Failure = {
+  code: 'internal',
+  sentence: 'The settings could not be written.',
+  nextStep: 'Free some space.',
 }
-
-interface Played {
-  asked: [command: string, args: Asked][]
-  tell(event: string, payload: unknown): void
-}
-
-declare global {
-  interface Window {
-    played: Played
-  }
-}
-
-/** Stands in for the app's commands and events, in the page. */
-function play() {
-  const callbacks = new Map<number, (message: unknown) => void>()
-  const listeners = new Map<string, number>()
-  const settings = { autostart: false, startHidden: true, notifications: true, theme: 'system' }
-  let approvals = [{ id: 3, url: 'https://mcp.example/mcp', isNew: true, references: ['env:EXAMPLE_KEY'] }]
-  const status = {
-    version: '0.1.0',
-    pid: 1,
-    sessions: 2,
-    secrets: { kind: 'ready' },
-    http: { kind: 'off' },
-    warnings: [],
-    command: '/usr/bin/drawbridge',
-    servers: [],
-  }
-  const played: Played = {
-    asked: [],
-    tell: (event, payload) => callbacks.get(listeners.get(event) ?? -1)?.({ event, id: 0, payload }),
-  }
-  const answers: Record<string, (args: Asked) => unknown> = {
-    status: () => status,
-    clients: () => ({ endpoint: { kind: 'off' }, clients: [] }),
-    about: () => ({ version: '0.1.0', tray: false, logsFolder: '/home/ana/.local/state/drawbridge/logs' }),
-    app_settings: () => ({ ...settings }),
-    set_app_settings: (args) => Object.assign(settings, args.settings),
-    approvals: () => approvals,
-    answer_approval: () => {
-      approvals = []
-      queueMicrotask(() => played.tell('approvals-changed', approvals))
-      return null
-    },
-    show_logs: () => null,
-    'plugin:event|listen': (args) => listeners.set(args.event, args.handler) && 0,
-    'plugin:event|unlisten': () => null,
-  }
-  let count = 0
-  Object.assign(window, {
-    played,
-    __TAURI_EVENT_PLUGIN_INTERNALS__: { unregisterListener: () => undefined },
-    __TAURI_INTERNALS__: {
-      transformCallback: (callback: (message: unknown) => void) => {
-        callbacks.set(++count, callback)
-        return count
-      },
-      invoke: async (command: string, args: Asked) => {
-        played.asked.push([command, args])
-        const answer = answers[command]
-        if (!answer) throw new Error(`nobody plays ${command}`)
-        return answer(args)
-      },
-    },
-  })
-}
-
-const test = base.extend<{ app: Shown }>({
-  app: async ({ page, context, host }, use) => {
-    await page.addInitScript(play)
-    await page.goto(new URL('/', host.addresses.url).href)
-    await use(new Shown(page, context))
-  },
-})
+const question = { id: 3, url: 'https://mcp.example/mcp', isNew: true, references: ['env:EXAMPLE_KEY'] }
 
 test('the app is set where it runs', async ({ app }) => {
   const { page } = app
   await app.open('Settings')
-  await expect(page.getByText('no place for tray icons')).toBeVisible()
   await app.expectAccessible()
   await page.getByRole('switch', { name: 'Start when I log in' }).check()
   await page.getByRole('switch', { name: 'Then show no window' }).uncheck()
@@ -102,7 +28,26 @@ test('the app is set where it runs', async ({ app }) => {
   await app.expectAccessible()
 })
 
-test('a question is told of, and answered with care', async ({ app }) => {
+test('what could not be set is shown as it is', async ({ open }) => {
+  const app = await open(world({ refused: { set_app_settings: refusal } }))
+  const { page } = app
+  await app.open('Settings')
+  const told = page.getByRole('alert').filter({ hasText: refusal.sentence })
+  const notifications = page.getByRole('switch', { name: 'Show notifications' })
+  await notifications.click()
+  await expect(told).toBeVisible()
+  await expect(notifications).toBeChecked()
+  await page.getByRole('radio', { name: 'Dark' }).click({ force: true })
+  await expect(page.getByRole('radio', { name: 'As the system' })).toBeChecked()
+
+  await page.evaluate(() => (window.played.world.refused = {}))
+  await notifications.click()
+  await expect(told).toHaveCount(0)
+  await expect(notifications).not.toBeChecked()
+})
+
+test('a question is told of, and answered with care', async ({ open }) => {
+  const app = await open(world({ approvals: [question] }))
   const { page } = app
   await expect(page.getByText('A program asks for something')).toBeVisible()
   await app.expectAccessible()
@@ -129,4 +74,162 @@ test('the tray and links lead to a view, and changes are told', async ({ app }) 
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('linked')
   await page.evaluate(() => window.played.tell('navigate', '/settings'))
   await expect(app.heading('Settings')).toBeVisible()
+})
+
+test('what the tray asks for twice begins anew', async ({ app }) => {
+  const { page } = app
+  const field = page.getByLabel('Paste the server’s address')
+  const add = () => page.evaluate(() => window.played.tell('navigate', '/add'))
+  await expect(app.heading('Servers')).toBeVisible()
+  await add()
+  await field.fill('https://x.example/mcp')
+  await add()
+  await expect(field).toHaveValue('')
+  await expect(field).toBeFocused()
+})
+
+test('no key confirms what a link brings before its button wakes', async ({ open }) => {
+  const app = await open(world({ refused: { add_server: refusal } }))
+  const { page } = app
+  await expect(app.heading('Servers')).toBeVisible()
+  await page.clock.install()
+  await page.clock.pauseAt(Date.now() + 60_000)
+  await page.evaluate(() => window.played.tell('navigate', '/add?name=a&url=https%3A%2F%2Fx.example%2Fmcp'))
+  const added = () => page.evaluate(() => window.played.asked.some(([command]) => command === 'add_server'))
+  const field = page.getByLabel('Paste the server’s address')
+  await field.press('Enter')
+  expect(await added()).toBe(false)
+  await page.clock.runFor(1_000)
+  await expect(page.getByRole('button', { name: 'Add the server' })).toBeEnabled()
+  await field.press('Enter')
+  await expect(page.getByRole('alert')).toContainText(refusal.sentence)
+  expect(await added()).toBe(true)
+})
+
+test('who has signed in is shown, and a profile is kept and dropped', async ({ open }) => {
+  const state: AccountStateView = {
+    kind: 'signedIn',
+    expires: null,
+    scopes: ['tickets.read'],
+    identity: 'ana@example.com',
+  }
+  const { status } = world()
+  status.servers = [server('tickets', { accounts: [{ label: 'default', state }] })]
+  const app = await open(world({ status }))
+  const { page } = app
+  await expect(page.getByRole('listitem')).toContainText('ana@example.com')
+  await page.getByRole('link', { name: 'tickets' }).click()
+  const accounts = page.getByRole('region', { name: 'Accounts' })
+  await expect(accounts).toContainText('ana@example.com')
+  await expect(accounts).toContainText('tickets.read')
+
+  const keep = accounts.getByRole('switch', { name: 'Keep me signed in at the provider' })
+  await expect(keep).not.toBeChecked()
+  await app.expectAccessible()
+  await keep.check()
+  await expect(
+    page.getByRole('status').filter({ hasText: 'It is kept from the next sign-in on.' }),
+  ).toHaveCount(1)
+  await keep.uncheck()
+  await expect(page.getByRole('status').filter({ hasText: 'What was stored is deleted.' })).toHaveCount(1)
+  const asked = await page.evaluate(() => window.played.asked)
+  const changes = asked.filter(([command]) => command === 'edit_server').map(([, { changes }]) => changes)
+  expect(changes).toEqual([{ keepProfile: 'default' }, { unset: [{ keep_profile: 'default' }] }])
+})
+
+test('a desktop without a tray is told of in every view, until the person knows', async ({ app }) => {
+  const { page } = app
+  const told = page.getByRole('status').filter({ hasText: 'no place for tray icons' })
+  for (const view of ['Servers', 'Settings', 'Add a server'] as const) {
+    await app.open(view)
+    await expect(told).toBeVisible()
+  }
+  await app.expectAccessible()
+  await told.getByRole('button', { name: 'Understood' }).click()
+  await expect(told).toHaveCount(0)
+  await app.open('Servers')
+  await expect(app.heading('Servers')).toBeVisible()
+  await expect(told).toHaveCount(0)
+})
+
+test('what is declared harmless or not is told quietly, and a switch looks like one', async ({ open }) => {
+  const { status } = world()
+  status.servers = [server('tickets')]
+  const tool = (name: string, effect: 'reads' | 'changes') => ({
+    name,
+    title: null,
+    description: null,
+    effect,
+  })
+  const details = {
+    'tickets@default': {
+      server: null,
+      serverVersion: null,
+      protocolVersion: null,
+      instructions: null,
+      era: null,
+      transport: null,
+      // A server may list two tools of one name.
+      tools: [tool('look', 'reads'), tool('change', 'changes'), tool('look', 'reads')],
+    },
+  }
+  const { page } = await open(world({ status, details }))
+  await page.getByRole('link', { name: 'tickets' }).click()
+  const colour = (text: string) =>
+    page
+      .getByText(text)
+      .first()
+      .evaluate((word) => getComputedStyle(word).color)
+  expect(await colour('May change or delete')).toBe(await colour('Only reads'))
+  const pin = page.getByRole('switch', { name: 'Hold back tools that change' })
+  const { width, height } = (await pin.boundingBox()) ?? { width: 0, height: 0 }
+  expect(width).toBeGreaterThan(height * 1.5)
+})
+
+test('a window that still waits for its servers says so', async ({ open }) => {
+  const app = await open(world({ silent: ['status'] }))
+  await expect(app.page.getByRole('status').filter({ hasText: 'Loading your servers…' })).toBeVisible()
+  await app.expectAccessible()
+})
+
+test('what moves stands still for those who want that', async ({ open }) => {
+  const { page } = await open(world({ silent: ['status'] }))
+  await expect(page.getByText('Loading your servers…')).toBeVisible()
+  const running = () => page.evaluate(() => document.getAnimations().length)
+  const longest = () =>
+    page.evaluate(() => {
+      const seconds = [...document.querySelectorAll('*')].flatMap((element) => {
+        const { animationDuration, transitionDuration } = getComputedStyle(element)
+        return `${animationDuration}, ${transitionDuration}`.split(', ').map(parseFloat)
+      })
+      return Math.max(...seconds)
+    })
+  expect(await longest()).toBeLessThan(0.001)
+  expect(await running()).toBe(0)
+  await page.emulateMedia({ reducedMotion: 'no-preference' })
+  expect(await longest()).toBeGreaterThan(0.1)
+  expect(await running()).toBeGreaterThan(0)
+})
+
+test('what has the focus is seen to have it', async ({ app }) => {
+  const { page } = app
+  await expect(app.heading('Servers')).toBeFocused()
+  const outline = () =>
+    page.locator(':focus').evaluate((element) => {
+      const { outlineStyle, outlineWidth, outlineColor, color } = getComputedStyle(element)
+      return { outlineStyle, outlineWidth, isSeen: outlineColor !== color }
+    })
+  const visible = { outlineStyle: 'solid', outlineWidth: '2px', isSeen: true }
+  await page.keyboard.press('Tab')
+  await expect.poll(outline).toEqual(visible)
+  await app.open('Settings')
+  for (const control of [
+    page.getByRole('switch', { name: 'Show notifications' }),
+    page.getByRole('button', { name: 'Give a client a token' }),
+  ]) {
+    await control.focus()
+    await page.keyboard.press('Shift+Tab')
+    await page.keyboard.press('Tab')
+    await expect.poll(outline).toEqual(visible)
+  }
 })

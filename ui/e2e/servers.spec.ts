@@ -11,6 +11,23 @@ test('a newcomer is told what this is for and shown the way', async ({ window })
   await expect(page.getByLabel('Paste the server’s address')).toBeFocused()
 })
 
+test('the heading of every view lies at one height, and one link adds a server', async ({
+  window,
+  host,
+  drawbridge,
+}) => {
+  const { page } = window
+  await drawbridge('add', 'open', host.addresses.open)
+  await expect(page.getByRole('list', { name: 'Your servers' })).toBeVisible()
+  await expect(page.getByRole('link', { name: 'Add a server' })).toHaveCount(1)
+  const heights = []
+  for (const view of ['Servers', 'Add a server', 'Settings'] as const) {
+    await window.open(view)
+    heights.push((await window.heading(view).boundingBox())?.y)
+  }
+  expect(new Set(heights).size).toBe(1)
+})
+
 test('each server shows its state, its account and the next step', async ({ window, host }) => {
   const { page } = window
   await window.add(host.addresses.open, 'open')

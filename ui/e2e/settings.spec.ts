@@ -2,6 +2,21 @@
 
 import { expect, test } from './support'
 
+test('every account is signed out at once, after a question', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await window.add(host.addresses.demo, 'tickets')
+  await window.signIn(() => page.getByRole('button', { name: 'Sign in' }).click())
+  await window.open('Settings')
+  const said = (words: string) => page.getByRole('status').filter({ hasText: words })
+  await page.getByRole('button', { name: 'Sign out of every account' }).click()
+  const question = page.getByRole('dialog', { name: 'Sign out of every account?' })
+  await window.expectAccessible()
+  await question.getByRole('button', { name: 'Sign out' }).click()
+  await expect(said('Signed out of 1 account.')).toHaveCount(1)
+  const [account] = JSON.parse(await drawbridge('show', 'tickets', '--json')).accounts
+  expect(account.state.kind).toBe('signedOut')
+})
+
 test('a client gets a token that works, once, and loses it', async ({ window, host, drawbridge }) => {
   const { page } = window
   await drawbridge('add', 'open', host.addresses.open)
@@ -59,6 +74,17 @@ test('a client gets a token that works, once, and loses it', async ({ window, ho
   await expect(page.getByText('No client has a token.')).toBeVisible()
   await expect(page.getByText('Off. No port is open.')).toBeVisible()
   expect(await ask()).toBe(0)
+})
+
+test('the proxies are shown, with where they are set', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await drawbridge('add', 'open', host.addresses.open, '--proxy', 'http://proxy.example:3128')
+  await window.open('Settings')
+  const proxies = page.getByRole('region', { name: 'Proxy' })
+  await expect(proxies).toContainText('HTTPS_PROXY')
+  await expect(proxies.getByRole('listitem')).toContainText('http://proxy.example:3128')
+  await proxies.getByRole('link', { name: 'open' }).click()
+  await expect(window.heading('open')).toBeVisible()
 })
 
 test('a client that the command line added shows at once', async ({ window, drawbridge }) => {

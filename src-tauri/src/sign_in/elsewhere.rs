@@ -7,6 +7,8 @@ use gtk::prelude::*;
 use tauri::Url;
 use webkit2gtk::{WebView, WebViewExt as _};
 
+use crate::guarded::guarded;
+
 use super::Shown;
 use super::bar::button;
 use super::facts::{row, wrapped};
@@ -22,10 +24,12 @@ pub(super) fn begin(page: &WebView, frame: &gtk::Box, shown: &Shown) {
     }
     let (frame, leaving) = (frame.clone(), shown.clone());
     page.connect_uri_notify(move |page| {
-        if let Some(uri) = refusal(page) {
-            page.stop_loading();
-            leave(page, &frame, &leaving, &uri);
-        }
+        guarded(|| {
+            if let Some(uri) = refusal(page) {
+                page.stop_loading();
+                leave(page, &frame, &leaving, &uri);
+            }
+        });
     });
     page.show();
     page.grab_focus();

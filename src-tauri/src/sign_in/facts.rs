@@ -7,19 +7,26 @@ use gtk::prelude::*;
 use webkit2gtk::WebView;
 
 use super::bar::{button, line};
-use super::{Shown, elsewhere};
+use super::{Shown, account_name, elsewhere};
 
 const GAP: i32 = 12;
 
 /// Shows the facts in the page's place, until the person goes on.
 pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
     page.hide();
+    let facts = &shown.sign_in.facts;
     let panel = gtk::Box::new(gtk::Orientation::Vertical, GAP);
     panel.set_border_width(GAP.unsigned_abs() * 2);
-    for (term, text) in rows(&shown.sign_in.facts) {
+    panel.pack_start(
+        &heading(&format!("Sign in to {}?", account_name(&shown.sign_in.account, facts))),
+        false,
+        false,
+        0,
+    );
+    for (term, text) in rows(facts) {
         panel.pack_start(&row(term, &text), false, false, 0);
     }
-    for warning in &shown.sign_in.facts.warnings {
+    for warning in &facts.warnings {
         panel.pack_start(&wrapped(&plain(warning, 300)), false, false, 0);
     }
     let answers = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
@@ -30,6 +37,7 @@ pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
         gone.hide();
         elsewhere::begin(&page, &around, &going);
     });
+    go_on.style_context().add_class("suggested-action");
     answers.pack_start(&cancel, false, false, 0);
     answers.pack_start(&go_on, false, false, 0);
     panel.pack_start(&answers, false, false, 0);
@@ -50,6 +58,13 @@ pub(super) fn rows(facts: &SignInFacts) -> [(&'static str, String); 4] {
         ("It asks for", scopes),
         ("Asked by", facts.asked_by.clone().unwrap_or_else(|| "you".to_owned())),
     ]
+}
+
+fn heading(text: &str) -> gtk::Label {
+    let heading = wrapped("");
+    let text = gtk::glib::markup_escape_text(text);
+    heading.set_markup(&format!("<span size=\"x-large\" weight=\"bold\">{text}</span>"));
+    heading
 }
 
 /// A fact and its name.

@@ -18,17 +18,22 @@ pub(super) use system::restrict;
 
 #[cfg(target_os = "linux")]
 mod system {
+    use std::rc::Rc;
+
     use gtk::prelude::*;
     use tauri::WebviewWindow;
-    use webkit2gtk::{AuthenticationRequestExt as _, SettingsExt as _, WebView, WebViewExt};
+    use webkit2gtk::{
+        AuthenticationRequestExt as _, ScriptDialogType, SettingsExt as _, WebView, WebViewExt,
+    };
 
+    use crate::sign_in::bar::Site;
     use crate::sign_in::{Shown, bar, elsewhere, facts, passkey, popup};
 
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
         let shown = shown.clone();
         window.with_webview(move |webview| {
-            let page = webview.inner();
-            restrict(&page, &shown);
+            let (page, site) = (webview.inner(), Rc::default());
+            restrict(&page, &shown, &site);
             let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) else {
                 // Without a bar nobody could tell whose page it is.
                 tracing::error!("the sign-in window has no place for its bar");
@@ -36,7 +41,7 @@ mod system {
             };
             let cancelling = shown.clone();
             let ways_out = [bar::button("_Cancel", move || cancelling.cancel()), bar::browser_button(&shown)];
-            bar::put_above(&page, &frame, &shown, None, &ways_out);
+            bar::put_above(&page, &frame, &shown, site, &ways_out);
             if shown.sign_in.asks_first {
                 facts::ask(&page, &frame, &shown);
             } else {
@@ -46,8 +51,8 @@ mod system {
     }
 
     /// A page may be read and filled in; it may not ask for more, but for a few windows that may as little.
-    pub(in crate::sign_in) fn restrict(page: &WebView, shown: &Shown) {
-        popup::allow(page, shown);
+    pub(in crate::sign_in) fn restrict(page: &WebView, shown: &Shown, site: &Rc<Site>) {
+        popup::allow(page, shown, site);
         passkey::notice(page);
         if let Some(settings) = WebViewExt::settings(page) {
             settings.set_enable_developer_extras(false);
@@ -60,8 +65,13 @@ mod system {
             request.cancel();
             true
         });
-        // A dialog of a page looks like one of ours; it is closed before anybody sees it.
-        page.connect_script_dialog(|_, _| true);
+        // A dialog of a page looks like one of ours; it is closed before anybody sees it. No page may keep anybody.
+        page.connect_script_dialog(|_, dialog| {
+            if dialog.dialog_type() == ScriptDialogType::BeforeUnloadConfirm {
+                dialog.confirm_set_confirmed(true);
+            }
+            true
+        });
         page.connect_enter_fullscreen(|_| true);
         page.connect_print(|_, _| true);
         page.connect_run_file_chooser(|_, _| true);

@@ -1,10 +1,11 @@
 //! Windows that a sign-in page opens: as far from the app as the page's own, in the same profile, and gone with it.
 //! To Tauri they are that page, which no capability names.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use drawbridge::oauth::window::{Navigation, PASSKEY, shown_site};
+use drawbridge::oauth::window::{Navigation, PASSKEY};
 use drawbridge::redact::plain;
 use gtk::prelude::*;
 use tauri::Url;
@@ -13,7 +14,9 @@ use webkit2gtk::{
     PolicyDecisionExt as _, PolicyDecisionType, URIRequestExt as _, WebView, WebViewExt as _,
 };
 
-use super::bar::{self, button};
+use crate::guarded::guarded;
+
+use super::bar::{self, Site, button};
 use super::{Shown, elsewhere, frame, passkey};
 
 /// As many as a sign-in may have open at once.
@@ -37,22 +40,23 @@ impl Popups {
 }
 
 /// Lets a page open windows; WebKit asks only where a click or key of the person led there.
-pub(super) fn allow(page: &WebView, shown: &Shown) {
-    let shown = shown.clone();
+pub(super) fn allow(page: &WebView, shown: &Shown, site: &Rc<Site>) {
+    let (shown, site) = (shown.clone(), site.clone());
     page.connect_create(move |opener, action| {
         let wanted = action.request().and_then(|request| request.uri()).unwrap_or_default();
-        open(opener, &wanted, &shown).map(|popup| popup.upcast())
+        guarded(|| open(opener, &wanted, &shown, &site)).map(|popup| popup.upcast())
     });
 }
 
 /// The page of a new window, which WebKit fills.
-fn open(opener: &WebView, wanted: &str, shown: &Shown) -> Option<WebView> {
+fn open(opener: &WebView, wanted: &str, shown: &Shown, opened_by: &Rc<Site>) -> Option<WebView> {
     if !is_allowed(wanted, shown) || !shown.popups.take() {
         tracing::info!("a sign-in page was kept from opening a window");
         return None;
     }
     let page = WebView::builder().related_view(opener).build();
-    frame::restrict(&page, shown);
+    let site = Site::opened_by(opened_by);
+    frame::restrict(&page, shown, &site);
     decide(&page, shown);
     elsewhere::follow(&page, shown);
     let window = gtk::Window::new(gtk::WindowType::Toplevel);
@@ -75,8 +79,7 @@ fn open(opener: &WebView, wanted: &str, shown: &Shown) -> Option<WebView> {
     };
     let closing = close.clone();
     page.connect_close(move |_| closing());
-    let began = opener.uri().and_then(|uri| Url::parse(&uri).ok()).map(|url| shown_site(&url));
-    bar::put_above(&page, &inside, shown, began, &[button("_Close", close), bar::browser_button(shown)]);
+    bar::put_above(&page, &inside, shown, site, &[button("_Close", close), bar::browser_button(shown)]);
     let popups = shown.popups.clone();
     window.connect_destroy(move |_| popups.give_back());
     let (weak, showing) = (window.downgrade(), shown.clone());
@@ -114,7 +117,7 @@ fn decide(page: &WebView, shown: &Shown) {
         if wanted.as_ref().is_some_and(|url| url.as_str() == PASSKEY) {
             passkey::tell(page);
             decision.ignore();
-        } else if wanted.is_some_and(|url| shown.may_go(&url)) {
+        } else if wanted.is_some_and(|url| guarded(|| shown.may_go(&url))) {
             decision.use_()
         } else {
             decision.ignore()

@@ -36,7 +36,10 @@ impl Shown {
                     tracing::debug!(site = %shown_site(page.url()), "a sign-in page was loaded");
                 }
             })
-            .on_download(|_, _| false)
+            .on_download(|_, _| {
+                tracing::info!("a sign-in page was kept from loading a file down");
+                false
+            })
             .on_permission_request(|_, _| PermissionResponse::Deny);
         let window = match profile {
             None => window.incognito(!automation::shares_context()),

@@ -20,9 +20,22 @@ pub(crate) struct App(Child);
 impl App {
     /// Starts it.
     pub(crate) fn start(session: &Session, arguments: &[&str]) -> Self {
+        Self::start_with(session, arguments, &[])
+    }
+
+    /// Starts it with these variables of the environment.
+    pub(crate) fn start_with(session: &Session, arguments: &[&str], variables: &[(&str, &Path)]) -> Self {
         let errors = fs::File::create(session.drawbridge_home().with_extension("stderr")).unwrap();
         let mut command = session.command(Path::new(APP));
-        Self(command.args(arguments).stdout(Stdio::null()).stderr(errors).spawn().unwrap())
+        Self(
+            command
+                .args(arguments)
+                .envs(variables.iter().copied())
+                .stdout(Stdio::null())
+                .stderr(errors)
+                .spawn()
+                .unwrap(),
+        )
     }
 
     /// How it ended.

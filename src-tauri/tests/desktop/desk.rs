@@ -28,7 +28,11 @@ impl Desk {
 
     /// The same with a server of this kind.
     pub(crate) async fn with(config: Config) -> Self {
-        let (session, server) = (Session::start().await, DemoServer::start(config).await.unwrap());
+        Self::of(Session::start().await, DemoServer::start(config).await.unwrap()).await
+    }
+
+    /// The same in a session that was prepared.
+    pub(crate) async fn of(session: Session, server: DemoServer) -> Self {
         let screen = Screen::of(session.display());
         let panel = Panel::start(session.bus()).await;
         let app = App::start(&session, &["--background"]);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::WWW_AUTHENTICATE;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::http::header::{CONTENT_DISPOSITION, WWW_AUTHENTICATE};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
@@ -81,6 +81,13 @@ async fn answer(State(page): State<ForeignPage>, request: Request) -> Response {
             Html("<script>fetch('/report', { method: 'POST', body: '[\"elsewhere\", \"shown\"]' })</script>")
                 .into_response()
         }
+        "/frame" => {
+            Html("<script>fetch('/report', { method: 'POST', body: '[\"frame\", \"shown\"]' })</script>")
+                .into_response()
+        }
+        "/file" => ([(CONTENT_DISPOSITION, "attachment; filename=\"taken.bin\"")], "bytes").into_response(),
+        "/basic" => (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"r\"")]).into_response(),
+        "/away" => Redirect::to(request.uri().query().unwrap_or_default()).into_response(),
         "/device" => Json(code(origin)).into_response(),
         "/token" => {
             (StatusCode::BAD_REQUEST, Json(json!({ "error": "authorization_pending" }))).into_response()

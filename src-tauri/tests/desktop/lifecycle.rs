@@ -1,9 +1,14 @@
 //! Starting, starting again, and ending.
 
+use std::fs;
+use std::path::Path;
+
 use demo_server::{Config, DemoServer};
 
 use crate::app::{App, add_server, command_line, drawbridge, log};
 use crate::client::Client;
+use crate::desk::Desk;
+use crate::message_tray::MessageTray;
 use crate::screen::Screen;
 use crate::session::Session;
 use crate::tray::Panel;
@@ -48,14 +53,94 @@ async fn the_app_lives_in_the_tray_and_a_second_start_shows_its_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quit_lets_calls_come_to_their_end() {
-    let (session, server) = (Session::start().await, DemoServer::start(Config::default()).await.unwrap());
-    let panel = Panel::start(session.bus()).await;
+async fn without_webkit_the_tray_is_there_and_says_what_to_install() {
+    let session = Session::start().await;
+    let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
+    let tray = MessageTray::start(session.bus()).await;
+    let broken = session.drawbridge_home().with_extension("libraries");
+    fs::create_dir(&broken).unwrap();
+    let library = broken.join("libwebkit2gtk-4.1.so.0");
+    fs::write(&library, "").unwrap();
+    let app = App::start_with(&session, &["--background"], &[("LD_LIBRARY_PATH", &broken)]);
+    panel.shows("No servers yet").await;
+
+    panel.click("Open Drawbridge").await;
+    tray.shows("Drawbridge cannot show its window").await;
+    assert!(log(&session).contains("Install it"), "{}", log(&session));
+    let server = DemoServer::start(Config::oauth()).await.unwrap();
+    add_server(&session, "demo", server.url().as_str()).await;
+    panel.shows("demo – signed out").await;
+    panel.click("Sign in…").await;
+    let page = until("the browser", async || session.page_in_browser()).await;
+    assert_eq!(page.path(), "/authorize", "a browser shows the sign-in");
+    fs::remove_file(library).unwrap();
+    panel.click("Open Drawbridge").await;
+    let window = screen.window("Drawbridge").await;
+    tray.no_longer_shows("Drawbridge cannot show its window").await;
+
+    screen.stands_still(window).await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_icon_comes_with_a_panel_that_comes_later() {
+    let session = Session::start().await;
     let app = App::start(&session, &["--background"]);
+    until("the app", async || log(&session).contains("no place for a tray icon").then_some(())).await;
+
+    let panel = Panel::start(session.bus()).await;
+    panel.shows("No servers yet").await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_login_the_icon_is_enough_and_a_window_opens_where_no_panel_takes_it() {
+    let session = Session::start().await;
+    let screen = Screen::of(session.display());
+    let app = App::start(&session, &["--at-login"]);
+    let window = screen.window("Drawbridge").await;
+    screen.stands_still(window).await;
+    assert!(drawbridge(&session, &["serve", "--stop"]).await.status.success());
+    assert!(app.ended().await.success());
+
+    let panel = Panel::start(session.bus()).await;
+    let app = App::start(&session, &["--at-login"]);
+    panel.shows("No servers yet").await;
+    assert!(screen.titles().is_empty(), "{:?}", screen.titles());
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_defect_is_told_and_takes_neither_sessions_nor_the_tray() {
+    let (session, server) = (Session::start().await, DemoServer::start(Config::default()).await.unwrap());
+    let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
+    let tray = MessageTray::start(session.bus()).await;
+    let breaks = [("DRAWBRIDGE_TEST_PANIC", Path::new("settings"))];
+    let app = App::start_with(&session, &["--background"], &breaks);
     panel.shows("No servers yet").await;
     add_server(&session, "open", server.url().as_str()).await;
+    let mut client = Client::connect(&session, "open").await;
+    assert!(client.call("hello_world").await.contains("Hello"));
 
-    let call = drawbridge(&session, &["call", "open", "slow", r#"{"until_released":true}"#]);
+    panel.click("Settings").await;
+    tray.shows("Something in Drawbridge went wrong").await;
+    assert!(log(&session).contains("a defect of Drawbridge"));
+    assert!(client.call("hello_world").await.contains("Hello"), "the session goes on");
+    panel.click("Open Drawbridge").await;
+    screen.window("Drawbridge").await;
+    drop(client);
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quit_lets_calls_come_to_their_end() {
+    let Desk { session, server, panel, app, .. } = Desk::with(Config::default()).await;
+
+    let call = drawbridge(&session, &["call", "demo", "slow", r#"{"until_released":true}"#]);
     let quit = async {
         server.control().wait_for(|stats| stats.stalled > 0).await;
         panel.click("Quit").await;
@@ -66,6 +151,21 @@ async fn quit_lets_calls_come_to_their_end() {
 
     assert!(call.status.success(), "{}", String::from_utf8_lossy(&call.stderr));
     assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quit_waits_for_no_call_for_ever() {
+    let Desk { session, server, panel, app, .. } = Desk::with(Config::default()).await;
+
+    let call = drawbridge(&session, &["call", "demo", "slow", r#"{"until_released":true}"#]);
+    let quit = async {
+        server.control().wait_for(|stats| stats.stalled > 0).await;
+        panel.click("Quit").await;
+        assert!(app.ended().await.success());
+        assert!(log(&session).contains("they took too long"), "{}", log(&session));
+    };
+    let (call, ()) = tokio::join!(call, quit);
+    assert!(!call.status.success(), "the call was given up");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use demo_server::{Config, DemoServer};
 
 use crate::app::{App, add_server, drawbridge};
 use crate::client::Client;
+use crate::message_tray::MessageTray;
 use crate::session::Session;
 use crate::tray::Panel;
 
@@ -24,6 +25,7 @@ async fn open_server() -> (Session, DemoServer, Panel, App) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_turns_calls_away_until_it_is_ended() {
     let (session, _server, panel, app) = open_server().await;
+    let tray = MessageTray::start(session.bus()).await;
     let mut client = Client::connect(&session, "open").await;
     assert!(client.call("hello_world").await.contains("Hello"));
 
@@ -31,6 +33,8 @@ async fn a_pause_turns_calls_away_until_it_is_ended() {
     panel.shows("Paused: all servers are left alone").await;
     let said = client.call("hello_world").await;
     assert!(said.contains("Drawbridge is paused"), "{said}");
+    panel.click("Sign in…").await;
+    tray.shows("Drawbridge is paused and leaves all servers alone.").await;
 
     panel.click("Resume").await;
     panel.shows("Pause all").await;

@@ -17,7 +17,9 @@ const OPEN: &str = "
         await report(address, location.search);
       }
       const limit = new Promise((_, no) => setTimeout(() => no('silence'), 20000));
-      const ask = (command) => Promise.race([__TAURI_INTERNALS__.invoke(command), limit]).then(() => [command], () => []);
+      const ask = (command) => Promise.race([__TAURI_INTERNALS__.invoke(command), limit]).then(
+        () => [`${command}: allowed`],
+        (error) => /not allowed|failed to acquire webview/.test(error) ? [] : [`${command}: ${error}`]);
       const answered = await Promise.all(COMMANDS.map(ask));
       report('app', answered.flat().join(' '));
     };
@@ -70,6 +72,49 @@ async fn a_sign_in_page_has_a_few_windows_and_they_go_with_it() {
     screen.no_window("Sign in to foreign").await;
     screen.no_window(POPUP).await;
 
+    panel.shows("foreign – sign-in not finished").await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+/// The window that Enter opens says in its turn, at the next key, that it asks for a passkey.
+const ASKS: &str = "
+    if (location.search === '?popup') {
+      onkeydown = () => {
+        const height = innerHeight;
+        onresize = () => { if (innerHeight < height) report('bar', 'larger') };
+        location.href = 'drawbridge-sign-in:passkey';
+        report('still', location.search);
+      };
+      report('popup', 'shown');
+    } else {
+      onkeydown = () => open('/authorize?popup', '_blank');
+      report('sign-in', 'shown');
+    }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_asks_for_a_passkey_has_the_sentence_above_itself() {
+    let page = ForeignPage::start(ASKS).await;
+    let (session, screen, app, panel) = show(&page).await;
+    let window = screen.window("Sign in to foreign").await;
+    assert_eq!(page.report("sign-in").await, "shown");
+    screen.stands_still(window).await;
+    screen.focus(window);
+    screen.press(Key::Return);
+    assert_eq!(page.report("popup").await, "shown");
+
+    let popup = screen.window(POPUP).await;
+    screen.stands_still(popup).await;
+    screen.focus(popup);
+    screen.press(Key::Return);
+
+    assert_eq!(page.report("still").await, "?popup");
+    assert_eq!(page.report("bar").await, "larger");
+    assert!(log(&session).contains("a sign-in page asks for a passkey"));
+    assert_eq!(session.page_in_browser(), None, "only the person opens it");
+    screen.close(window);
+    screen.no_window(POPUP).await;
     panel.shows("foreign – sign-in not finished").await;
     panel.click("Quit").await;
     assert!(app.ended().await.success());

@@ -95,9 +95,9 @@ pub(crate) fn every_command() -> Vec<String> {
 async fn no_command_of_the_app_answers_a_sign_in_page() {
     let commands = every_command();
     for known in [
-        "servers",
-        "sign_out_all",
-        "quit",
+        "status",
+        "sign_out",
+        "set_app_settings",
         "plugin:event|listen",
         "plugin:window|close",
         "plugin:shell|spawn",

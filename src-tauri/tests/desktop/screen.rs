@@ -144,6 +144,20 @@ impl Screen {
         self.send(KEY_RELEASE_EVENT, ALT);
     }
 
+    /// A window as it looks now.
+    pub(crate) fn png(&self, window: Window) -> Vec<u8> {
+        let size = self.x.get_geometry(window).unwrap().reply().unwrap();
+        let picture = self.picture(window).expect("it is shown");
+        let colours =
+            picture.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect::<Vec<_>>();
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, size.width.into(), size.height.into());
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_compression(png::Compression::High);
+        encoder.write_header().unwrap().write_image_data(&colours).unwrap();
+        file
+    }
+
     fn picture(&self, window: Window) -> Option<Vec<u8>> {
         let size = self.x.get_geometry(window).ok()?.reply().ok()?;
         let (format, everything) = (ImageFormat::Z_PIXMAP, u32::MAX);

@@ -60,7 +60,7 @@ describe('times', () => {
 })
 
 it('what has happened does not lie ahead', () => {
-  expect([ago(120, 100), ago(0, 7200)]).toEqual(['now', '2 hours ago'])
+  expect([ago(120, 100), ago(0, 7200)]).toEqual(['just now', '2 hours ago'])
 })
 
 describe('tokens', () => {

@@ -1,9 +1,10 @@
 /** Times as people say them. */
 
-import { language } from './text'
+import { language, text } from './text'
 
 const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
-const date = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' })
+/** Dates are written as the person's system writes them, whatever language the words are in. */
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
   ['hour', 3_600],
@@ -21,7 +22,7 @@ export function fromNow(at: number, now: number): string {
 
 /** When something was. Clocks differ a little: what has happened does not lie ahead. */
 export function ago(at: number, now: number): string {
-  return fromNow(Math.min(at, now), now)
+  return now - at < 60 ? text.common.justNow : fromNow(at, now)
 }
 
 /** The date and time, from seconds since 1970. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AccountStateView } from './backend/bindings'
 import { failure, serverView } from './state/testing'
-import { hostOf, ofAccount, ofServer, sentence } from './words'
+import { hostOf, noted, ofAccount, ofServer, sentence } from './words'
 
 const signedIn: AccountStateView = { kind: 'signedIn', expires: null, scopes: [], identity: 'ana@x.example' }
 
@@ -51,5 +51,10 @@ describe('how a server stands', () => {
 
 it('phrases become sentences, and addresses hosts', () => {
   expect(['you are away', 'Really?', ''].map(sentence)).toEqual(['You are away.', 'Really?', ''])
+  expect(['it answers', 'https://as.example/', '/bin/drawbridge connect a'].map(noted)).toEqual([
+    'It answers.',
+    'https://as.example/',
+    '/bin/drawbridge connect a',
+  ])
   expect([hostOf('https://x.example:1/mcp?…'), hostOf('odd')]).toEqual(['x.example:1', 'odd'])
 })

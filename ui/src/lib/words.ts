@@ -87,6 +87,11 @@ export function sentence(phrase: string): string {
   return /[.!?]$/.test(whole) || !whole ? whole : `${whole}.`
 }
 
+/** What the Host noted: a phrase as a sentence, an address or a command as it is. */
+export function noted(note: string): string {
+  return /^[a-z]+( |$)/.test(note) ? sentence(note) : note
+}
+
 function standing(tone: Tone, word: string, more: Partial<Standing> = {}): Standing {
   return { tone, word, detail: null, failure: null, step: 'none', ...more }
 }

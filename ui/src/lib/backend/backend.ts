@@ -42,6 +42,8 @@ export interface Backend {
   signIn(server: string, account: string): Promise<void>
   cancelSignIn(server: string, account: string): Promise<void>
   signOut(server: string, account: string): Promise<void>
+  /** Signs every account out; how many were signed in. */
+  signOutAll(): Promise<number>
   removeAccount(server: string, account: string): Promise<void>
   /** Leaves all servers alone. */
   pause(): Promise<void>
@@ -59,7 +61,6 @@ export interface Desktop {
   /** Takes all settings; returns how they are then. */
   change(settings: AppSettings): Promise<AppSettings>
   showLogs(): Promise<void>
-  quit(): Promise<void>
   /** Tells the questions that wait, now and at every change; returns how to stop. */
   watchApprovals(watcher: (approvals: ApprovalView[]) => void): () => void
   answerApproval(id: number, allow: boolean): Promise<void>

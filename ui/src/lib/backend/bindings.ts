@@ -19,8 +19,6 @@ export const commands = {
 	approvals: () => typedError<ApprovalView[], Failure>(__TAURI_INVOKE("approvals")),
 	/**  Calls a sign-in off. */
 	cancelSignIn: (server: ServerName, label: AccountLabel) => typedError<null, Failure>(__TAURI_INVOKE("cancel_sign_in", { server, label })),
-	/**  What an MCP client starts to use a server, or one account of it. */
-	clientEntry: (target: string) => typedError<ClientEntry, Failure>(__TAURI_INVOKE("client_entry", { target })),
 	/**  The clients of the local HTTP endpoint. */
 	clients: () => typedError<ClientsView, Failure>(__TAURI_INVOKE("clients")),
 	/**  What a server last said to an account. */
@@ -33,10 +31,6 @@ export const commands = {
 	pause: () => typedError<null, Failure>(__TAURI_INVOKE("pause")),
 	/**  Looks at a server as one of its accounts sees it. */
 	probe: (server: ServerName, label: AccountLabel) => typedError<ProbeView, Failure>(__TAURI_INVOKE("probe", { server, label })),
-	/**  Ends the app. */
-	quit: () => typedError<null, Failure>(__TAURI_INVOKE("quit")),
-	/**  Takes the address a browser elsewhere ended at. */
-	redirect: (server: ServerName, label: AccountLabel, pasted: PastedRedirect) => typedError<null, Failure>(__TAURI_INVOKE("redirect", { server, label, pasted })),
 	/**  Signs an account out and forgets it. */
 	removeAccount: (server: ServerName, label: AccountLabel) => typedError<null, Failure>(__TAURI_INVOKE("remove_account", { server, label })),
 	/**  Removes a server. */
@@ -45,16 +39,12 @@ export const commands = {
 	resume: () => typedError<null, Failure>(__TAURI_INVOKE("resume")),
 	/**  Takes one's token back. */
 	revokeClient: (name: ClientName) => typedError<null, Failure>(__TAURI_INVOKE("revoke_client", { name })),
-	/**  One server. */
-	server: (name: string) => typedError<ServerView, Failure>(__TAURI_INVOKE("server", { name })),
-	/**  Every server. */
-	servers: () => typedError<ServerView[], Failure>(__TAURI_INVOKE("servers")),
 	/**  Sets the app; returns how it is set then. */
 	setAppSettings: (settings: AppSettings) => typedError<AppSettings, Failure>(__TAURI_INVOKE("set_app_settings", { settings })),
 	/**  Opens the folder of the logs. */
 	showLogs: () => typedError<null, Failure>(__TAURI_INVOKE("show_logs")),
 	/**  Signs in; resolves when that has ended. */
-	signIn: (server: ServerName, label: AccountLabel, way: SignInWay) => typedError<null, Failure>(__TAURI_INVOKE("sign_in", { server, label, way })),
+	signIn: (server: ServerName, label: AccountLabel) => typedError<null, Failure>(__TAURI_INVOKE("sign_in", { server, label })),
 	/**  Signs an account out. */
 	signOut: (server: ServerName, label: AccountLabel) => typedError<null, Failure>(__TAURI_INVOKE("sign_out", { server, label })),
 	/**  Signs every account out. */
@@ -246,14 +236,6 @@ export type Checkup = {
 	servers: ServerCheckup[],
 };
 
-/**  What an MCP client starts to use a server. */
-export type ClientEntry = {
-	/**  The program, with its whole path. */
-	command: string,
-	/**  Its arguments. */
-	args: string[],
-};
-
 /**  What people call a client of the local HTTP endpoint. */
 export type ClientName = string;
 
@@ -402,19 +384,32 @@ export type HeaderOption = {
 export type HeldToolView = {
 	/**  Its name. */
 	name: string,
-	/**  Whether no tool of that name was accepted. */
-	isNew: boolean,
-	/**  All that the server says of it, beside what was accepted. */
+	/**  Why it is held back. */
+	why: HeldWhy,
+	/**  All that the server says of it, beside what was accepted; nothing where it cannot be accepted now. */
 	lines: LineView[],
 };
 
 /**  The tools that a server lists and that are not as the person accepted them. */
 export type HeldToolsView = {
-	/**  Names the list that this was made from: what is accepted is this list and no other. */
+	/**  Names what this was made from: what is accepted is this and nothing else. */
 	seen: string,
 	/**  Those tools, in the server's order. */
 	tools: HeldToolView[],
 };
+
+/**  Why a tool is held back. */
+export type HeldWhy = 
+/**  No tool of that name was accepted. */
+"new" | 
+/**  It was accepted with other words. */
+"changed" | 
+/**  The server lists several of that name, so nobody knows which one a client would get. */
+"several" | 
+/**  It says more than is shown, so it cannot be accepted. */
+"too_long" | 
+/**  It is shown once the others are accepted, because all of them are too much at once. */
+"later";
 
 /**  The identity provider of a company, as it is shown. */
 export type IdpView = {
@@ -500,12 +495,6 @@ export type OAuthView = {
 	callbackPort: number | null,
 	/**  The host of the redirect URL. */
 	callbackHost: CallbackHost,
-};
-
-/**  The redirect URL that a person copied from a browser on another computer. */
-export type PastedRedirect = {
-	/**  It holds a one-time code. */
-	url: SecretText,
 };
 
 /**  Somebody, in the words of an authorization server. */
@@ -694,13 +683,6 @@ export type SignInChoice =
 "browser" | 
 /**  Nowhere: nobody is ever asked to sign in. */
 "none";
-
-/**  Where the page opens. */
-export type SignInWay = 
-/**  In a window of ours, where the server's entry and the page allow that; else in a browser. */
-"usual" | 
-/**  In a browser. */
-"browser";
 
 /**  How many accounts were signed out. */
 export type SignedOut = {

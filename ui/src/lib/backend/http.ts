@@ -16,6 +16,7 @@ import type {
   ProbeView,
   ServerCheckup,
   ServerView,
+  SignedOut,
   StatusView,
 } from './bindings'
 import { jsonLines } from './lines'
@@ -102,6 +103,10 @@ export class HttpBackend implements Backend {
 
   async signOut(server: string, account: string): Promise<void> {
     await this.ask('POST', `${path(server, account)}/sign-out`)
+  }
+
+  async signOutAll(): Promise<number> {
+    return (await this.json<SignedOut>('POST', '/sign-out')).accounts
   }
 
   async removeAccount(server: string, account: string): Promise<void> {

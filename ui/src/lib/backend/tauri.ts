@@ -1,7 +1,7 @@
 /** The commands of the app, which is the Host with windows. */
 
 import { text } from '../text'
-import { Refused, type Backend, type Desktop, type Watcher } from './backend'
+import { failureOf, Refused, type Backend, type Desktop, type Watcher } from './backend'
 import {
   commands,
   events,
@@ -13,6 +13,7 @@ import {
   type NewServer,
   type ServerCheckup,
 } from './bindings'
+import { follow } from './follow'
 import { doctor } from './sidecar'
 
 type Answer<T> = { status: 'ok'; data: T } | { status: 'error'; error: Failure }
@@ -21,9 +22,12 @@ export class TauriBackend implements Backend {
   readonly desktop: Desktop = new TauriDesktop()
 
   watch(watcher: Watcher): () => void {
-    const stop = whileListening(events.statusChanged.listen(({ payload }) => watcher.status(payload)))
-    of(commands.status()).then(watcher.status, (error: Refused) => watcher.lost(error.failure))
-    return stop
+    return follow({
+      listen: (changed) => events.statusChanged.listen(({ payload }) => changed(payload)),
+      ask: () => of(commands.status()),
+      told: watcher.status,
+      failed: (error) => watcher.lost(failureOf(error)),
+    })
   }
 
   addServer = (server: NewServer) => of(commands.addServer(server))
@@ -34,9 +38,10 @@ export class TauriBackend implements Backend {
   details = (server: string, account: string) => of(commands.details(server, account))
   acceptTools = (server: string, account: string, seen: string) =>
     done(commands.acceptTools(server, account, seen))
-  signIn = (server: string, account: string) => done(commands.signIn(server, account, 'usual'))
+  signIn = (server: string, account: string) => done(commands.signIn(server, account))
   cancelSignIn = (server: string, account: string) => done(commands.cancelSignIn(server, account))
   signOut = (server: string, account: string) => done(commands.signOut(server, account))
+  signOutAll = async () => (await of(commands.signOutAll())).accounts
   removeAccount = (server: string, account: string) => done(commands.removeAccount(server, account))
   pause = () => done(commands.pause())
   resume = () => done(commands.resume())
@@ -50,13 +55,15 @@ class TauriDesktop implements Desktop {
   settings = () => of(commands.appSettings())
   change = (settings: AppSettings) => of(commands.setAppSettings(settings))
   showLogs = () => done(commands.showLogs())
-  quit = () => done(commands.quit())
   answerApproval = (id: number, allow: boolean) => done(commands.answerApproval(id, allow))
 
   watchApprovals(watcher: (approvals: ApprovalView[]) => void): () => void {
-    const stop = whileListening(events.approvalsChanged.listen(({ payload }) => watcher(payload)))
-    of(commands.approvals()).then(watcher, () => watcher([]))
-    return stop
+    return follow<ApprovalView[]>({
+      listen: (changed) => events.approvalsChanged.listen(({ payload }) => changed(payload)),
+      ask: () => of(commands.approvals()),
+      told: watcher,
+      failed: () => watcher([]),
+    })
   }
 
   watchRoutes(watcher: (route: string) => void): () => void {

@@ -80,7 +80,17 @@ describe('adding a server', () => {
     adding.paste('https://x.example/mcp')
     await adding.add()
     adding.goOn()
-    expect(adding.stage).toEqual({ kind: 'ready', server: 'x', probe: null })
+    expect(adding.stage).toEqual({ kind: 'later', server: 'x' })
+  })
+
+  it('can keep a server that does not answer, and says so still', async () => {
+    const { fake, adding } = start()
+    fake.probes = [failure('unreachable')]
+    adding.paste('https://x.example/mcp')
+    await adding.add()
+    adding.goOn()
+    expect(adding.stage).toEqual({ kind: 'kept', server: 'x', failure: failure('unreachable') })
+    expect(fake.removed).toEqual([])
   })
 
   it('takes back a server that does not answer, or looks again', async () => {

@@ -14,7 +14,9 @@ export type Stage =
   | { kind: 'looking'; server: string }
   | { kind: 'signIn'; server: string }
   | { kind: 'failed'; server: string; failure: Failure }
-  | { kind: 'ready'; server: string; probe: ProbeView | null }
+  | { kind: 'later'; server: string }
+  | { kind: 'kept'; server: string; failure: Failure }
+  | { kind: 'ready'; server: string; probe: ProbeView }
 
 export class AddServer {
   pasted = $state('')
@@ -105,9 +107,9 @@ export class AddServer {
 
   /** Leaves the sign-in, or what is wrong, for another time. */
   goOn(): void {
-    if (this.stage.kind === 'signIn' || this.stage.kind === 'failed') {
-      this.stage = { kind: 'ready', server: this.stage.server, probe: null }
-    }
+    const { stage } = this
+    if (stage.kind === 'signIn') this.stage = { kind: 'later', server: stage.server }
+    if (stage.kind === 'failed') this.stage = { kind: 'kept', server: stage.server, failure: stage.failure }
   }
 
   /** Removes the server again and goes back to its address. */

@@ -2,12 +2,12 @@
 
 import { getContext, setContext } from 'svelte'
 import type { Backend } from '../backend/backend'
+import { AboutApp } from './aboutApp.svelte'
 import { Announcer } from './announcer.svelte'
 import { Approvals } from './approvals.svelte'
 import { Clock } from './clock.svelte'
 import { HostState } from './host.svelte'
 import { Pause } from './pause.svelte'
-import { Profiles } from './profiles.svelte'
 import { Route } from './route.svelte'
 import { SignIns } from './signIns.svelte'
 import { Theme } from './theme.svelte'
@@ -23,7 +23,7 @@ export class App {
   readonly signIns: SignIns
   readonly pause: Pause
   readonly approvals: Approvals
-  readonly profiles: Profiles
+  readonly about: AboutApp
 
   constructor(readonly backend: Backend) {
     this.host = new HostState(backend)
@@ -31,13 +31,12 @@ export class App {
     this.pause = new Pause(backend, this.host, this.announcer)
     this.theme = new Theme(backend.desktop)
     this.approvals = new Approvals(backend.desktop)
-    this.profiles = new Profiles(backend.desktop)
+    this.about = new AboutApp(backend.desktop)
   }
 
   /** Starts what goes on as long as the window is there; returns how to end it. */
   start(): () => void {
     this.theme.start()
-    void this.profiles.start()
     const ends = [
       this.host.start(),
       this.route.start(this.backend.desktop),

@@ -1,5 +1,6 @@
 /** A server's options while somebody changes them. */
 
+import { isWrong, MORE_OPTIONS, moreChanges, textsAtFirst } from './moreOptions'
 import type { Changes, ServerOptions, ServerView, Unset } from '../backend/bindings'
 
 /** An option that is text, and how it is taken back. */
@@ -22,6 +23,10 @@ export class EditServer {
   allowHttp = $state(false)
   allowTools = $state('')
   denyTools = $state('')
+  /** What few servers need, by its word. */
+  more = $state<Record<string, string>>({})
+  /** Secrets among these that are to be forgotten. */
+  dropped = $state<string[]>([])
 
   private readonly before: ServerView
 
@@ -34,12 +39,19 @@ export class EditServer {
     this.allowHttp = server.allowHttp
     this.allowTools = (server.tools?.allow ?? []).join(' ')
     this.denyTools = (server.tools?.deny ?? []).join(' ')
+    this.more = textsAtFirst(server)
+  }
+
+  /** Whether something in it cannot be. */
+  get isWrong(): boolean {
+    return MORE_OPTIONS.some((option) => isWrong(option, this.more[option.word] ?? ''))
   }
 
   /** What to ask for; what was not touched is not in it. */
   changes(): Changes {
-    const options: ServerOptions = {}
-    const unset: Unset[] = this.droppedHeaders.map((header) => ({ header }))
+    const more = moreChanges(this.before, this.more, this.dropped)
+    const options: ServerOptions = more.options
+    const unset: Unset[] = [...this.droppedHeaders.map((header) => ({ header })), ...more.unset]
     const stored = textsOf(this.before)
     for (const [option, word] of Object.entries(TEXTS) as [TextOption, (typeof TEXTS)[TextOption]][]) {
       const text = this.texts[option].trim()

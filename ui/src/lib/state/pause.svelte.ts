@@ -16,9 +16,10 @@ export class Pause {
     private readonly announcer: Announcer,
   ) {}
 
-  /** Leaves all servers alone, or uses them again. */
-  async set(on: boolean): Promise<void> {
+  /** Leaves all servers alone, or uses them again; whether that worked. */
+  async set(on: boolean): Promise<boolean> {
     const done = await this.work.run(() => (on ? this.backend.pause() : this.backend.resume()))
     if (done) this.announcer.say(on ? text.pause.on : text.pause.off)
+    return done !== null
   }
 }

@@ -12,7 +12,11 @@ export class Route {
     }
     read()
     addEventListener('hashchange', read)
-    const stop = desktop?.watchRoutes((route) => (location.hash = route))
+    const stop = desktop?.watchRoutes((route) => {
+      const before = location.hash
+      location.hash = route
+      if (location.hash === before) this.again()
+    })
     return () => {
       removeEventListener('hashchange', read)
       stop?.()

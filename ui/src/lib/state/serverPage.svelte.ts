@@ -9,6 +9,7 @@ import type {
   ProbeView,
   SignInChoice,
 } from '../backend/bindings'
+import type { Tone } from '../words'
 import { Work } from './work.svelte'
 
 export class ServerPage {
@@ -23,6 +24,8 @@ export class ServerPage {
   readonly changing = new Work()
   readonly removing = new Work()
 
+  /** How the server was last seen to stand. */
+  private stood: Tone | null = null
   /** How often it was read, so that an answer that comes late counts for nothing. */
   private loads = 0
   /** What was read last: the usual account, and the others. */
@@ -69,6 +72,16 @@ export class ServerPage {
     const looked = await this.looking.run(() => this.backend.probe(this.server, account))
     this.probe = looked?.done ?? null
     await this.load(...this.loaded)
+  }
+
+  /**
+   * Is told how the server stands. Once it stands well again, what an earlier look found wrong is
+   * over; that it wants a sign-in is not.
+   */
+  stands(tone: Tone): void {
+    const isWellAgain = tone === 'good' && this.stood !== 'good'
+    this.stood = tone
+    if (isWellAgain && this.looking.failure?.code !== 'signed_out') this.looking.failure = null
   }
 
   async signOut(account: string): Promise<boolean> {

@@ -48,11 +48,6 @@ export class SignIns {
     await this.backend.cancelSignIn(server, account)
   }
 
-  /** Forgets a failure that was seen. */
-  dismiss(server: string, account: string): void {
-    if (!this.isOpen(server, account)) this.set(server, account, null)
-  }
-
   private set(server: string, account: string, signIn: SignIn | null): void {
     const all = { ...this.all }
     if (signIn) all[key(server, account)] = signIn

@@ -76,6 +76,9 @@ export class FakeBackend {
     return { server: 'Tickets', protocolVersion: '2025-11-25', tools: 3 }
   }
 
+  /** Nothing was ever said by any server. */
+  details = () => Promise.reject(new Refused(failure('unknown')))
+
   async checkup() {
     const found = this.checkups.shift() ?? []
     if ('code' in found) throw new Refused(found)

@@ -1,0 +1,40 @@
+//! Pictures of the windows that the toolkit draws, for docs/screenshots; the pages of the main window have a
+//! script of their own.
+
+use std::fs;
+use std::path::PathBuf;
+
+use demo_server::{Config, DemoServer};
+
+use crate::client::Client;
+use crate::desk::{Desk, WINDOW};
+use crate::session::Session;
+
+/// Where they go.
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/screenshots")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "`make pictures` runs it, because it writes files"]
+async fn a_sign_in_that_a_client_asks_for() {
+    for theme in ["light", "dark"] {
+        let session = Session::start().await;
+        let config = session.drawbridge_home().join("config");
+        fs::create_dir_all(&config).unwrap();
+        fs::write(config.join("app.json"), format!(r#"{{"theme":"{theme}"}}"#)).unwrap();
+        let desk = Desk::of(session, DemoServer::start(Config::oauth()).await.unwrap()).await;
+        let mut client = Client::connect(&desk.session, "demo").await;
+        let call = tokio::spawn(async move { client.call("user_profile").await });
+        let window = desk.screen.window(WINDOW).await;
+        desk.screen.stands_still(window).await;
+        fs::write(folder().join(format!("sign-in-asked-{theme}.png")), desk.screen.png(window)).unwrap();
+
+        desk.go_on(window).await;
+        desk.screen.cursor_blinks(window).await;
+        fs::write(folder().join(format!("sign-in-{theme}.png")), desk.screen.png(window)).unwrap();
+        desk.fill_in(window, "demo", "demo123").await;
+        assert!(call.await.unwrap().contains("Demo User"));
+        desk.quit().await;
+    }
+}

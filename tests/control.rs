@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::routing::get;
 use axum::{Json, Router};
-use demo_server::{Auth, Config, DemoServer, OAuthConfig, TokenFault, sign_in_with_form};
+use demo_server::{Auth, Config, DemoServer, Fault, OAuthConfig, TokenFault, sign_in_with_form};
 use drawbridge::api::control;
 use drawbridge::api::types::{AccountStateView, Changes, ServerView};
 use drawbridge::host::account::{OpenWith, Operation, Refusal};
@@ -172,6 +172,38 @@ async fn a_look_tells_what_a_server_is_and_whether_it_can_be_reached() {
     let elsewhere = json!({ "url": "http://127.0.0.1:9/mcp" });
     window.ask(Method::PATCH, "/servers/demo", Some(&elsewhere)).await;
     assert_eq!(window.get("/servers/demo").await["reach"]["kind"], "unknown", "that was another address");
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_knows_yet_is_shown_as_connecting_until_it_has_answered() {
+    let (window, server) = (Window::open(), demo(Auth::None).await);
+    let (_, body) = window.send(Method::GET, "/events", None).await;
+    let mut events = Lines { body, rest: Vec::new() };
+    window.add("demo", server.url().as_str()).await;
+    let reach = |status: &Value| status["servers"][0]["reach"]["kind"].clone();
+    let look = async || {
+        let looked = window.ask(Method::POST, "/servers/demo/accounts/default/probe", None).await;
+        assert_eq!(looked.0, 200, "{}", looked.1);
+    };
+    server.control().fault_on("initialize", Fault::Stall);
+    let release = async {
+        server.control().wait_for(|stats| stats.stalled == 1).await;
+        events.until(|status| reach(status) == "connecting").await;
+        server.control().release_stalled();
+        let then = events.until(|status| reach(status) != "connecting").await;
+        assert_eq!(reach(&then), "reached");
+    };
+    tokio::join!(look(), release);
+
+    server.control().fault_on("initialize", Fault::Stall);
+    let release = async {
+        server.control().wait_for(|stats| stats.stalled == 1).await;
+        server.control().release_stalled();
+    };
+    tokio::join!(look(), release);
+    window.ask(Method::DELETE, "/servers/demo", None).await;
+    let then = events.next().await.expect("the Host goes on");
+    assert_eq!(then["servers"], json!([]), "what was known has stayed until now");
 }
 
 #[tokio::test]

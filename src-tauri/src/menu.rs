@@ -143,7 +143,7 @@ fn server_words(server: &ServerView) -> String {
                 |account: &&AccountView| matches!(account.state, AccountStateView::SignedIn { .. });
             match &server.reach {
                 ReachView::Failed { failure, .. } => of_failure(failure).words,
-                ReachView::Unknown | ReachView::Reached => {
+                ReachView::Unknown | ReachView::Connecting | ReachView::Reached => {
                     format!(
                         "{} of {} signed in",
                         accounts.iter().filter(is_signed_in).count(),
@@ -182,6 +182,7 @@ fn of_account(server: &ServerView, account: &AccountView) -> Standing {
         (AccountStateView::Failed { failure }, _)
         | (AccountStateView::SignedIn { .. }, ReachView::Failed { failure, .. }) => of_failure(failure),
         (AccountStateView::SignedOut { .. }, _) => Standing::new(Overall::Attention, "signed out"),
+        (AccountStateView::SignedIn { .. }, ReachView::Connecting) => connecting(),
         (AccountStateView::SignedIn { identity, .. }, ReachView::Unknown | ReachView::Reached) => {
             let who = identity.as_ref().map(|identity| format!(" as {identity}"));
             Standing::new(Overall::Ready, format!("signed in{}", who.unwrap_or_default()))
@@ -195,10 +196,15 @@ fn of_server_alone(server: &ServerView) -> Standing {
         server.bearer || server.headers.iter().any(|name| name.eq_ignore_ascii_case("authorization"));
     match &server.reach {
         ReachView::Failed { failure, .. } => of_failure(failure),
+        ReachView::Connecting => connecting(),
         ReachView::Unknown | ReachView::Reached if uses_key => Standing::new(Overall::Ready, "uses a key"),
         ReachView::Reached => Standing::new(Overall::Ready, "ready"),
         ReachView::Unknown => Standing::new(Overall::Ready, "not tried yet"),
     }
+}
+
+fn connecting() -> Standing {
+    Standing::new(Overall::Ready, "connecting…")
 }
 
 fn of_failure(failure: &FailureView) -> Standing {
@@ -319,9 +325,14 @@ Quit [quit]";
     fn a_server_that_is_away_says_so_in_line_and_icon() {
         let reached = || serde_json::json!({ "kind": "reached" });
         let unknown = || serde_json::json!({ "kind": "unknown" });
+        let connecting = || serde_json::json!({ "kind": "connecting" });
         let (one, two) = (("default", signed_in(None)), ("work", signed_in(None)));
         let table = [
             (vec![], unknown(), "not tried yet", Overall::Ready),
+            (vec![], connecting(), "connecting…", Overall::Ready),
+            (vec![one.clone()], connecting(), "connecting…", Overall::Ready),
+            (vec![one.clone(), two.clone()], connecting(), "2 of 2 signed in", Overall::Ready),
+            (vec![("default", signed_out())], connecting(), "signed out", Overall::Attention),
             (vec![], reached(), "ready", Overall::Ready),
             (vec![], away(), "not reachable", Overall::Failed),
             (vec![("default", unknown())], away(), "not reachable", Overall::Failed),

@@ -5,7 +5,7 @@
 
 mod shown;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::Error;
 use super::account::{AccountKey, AccountState, Served};
 use super::live::{Closed, Found, Live, LiveAccounts};
-use super::reach::{Attempt, Reach};
+use super::reach::{AttemptsByEntry, Reach};
 use super::standing::{Leaving, Standing, Standings, Watched};
 use crate::api::types::ServerView;
 use crate::registry::{AccountEntry, AccountLabel, Registry, ServerEntry, ServerId};
@@ -39,7 +39,7 @@ pub(super) struct State {
     registry: Registry,
     accounts: LiveAccounts,
     standings: Standings,
-    reach: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
+    reach: watch::Receiver<AttemptsByEntry>,
     views: watch::Sender<Arc<Vec<ServerView>>>,
     served: watch::Sender<Arc<Vec<Served>>>,
     kept_profiles: watch::Sender<Arc<BTreeSet<AccountKey>>>,

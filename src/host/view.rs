@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::account::{AccountState, Identity};
-use super::{failures, reach::Attempt};
+use super::failures;
+use super::reach::{Attempt, Attempts};
 use crate::api::types::{
     AccountStateView, AccountView, IdpView, OAuthView, PersonView, ReachView, ResourceOption, ServerView,
     SubjectView,
@@ -16,7 +17,7 @@ use crate::registry::{AccountLabel, OAuthEntry, ServerEntry, ServerName};
 pub(super) fn of_server(
     entry: &ServerEntry,
     further: impl IntoIterator<Item = AccountLabel>,
-    attempt: Option<&Attempt>,
+    attempts: Option<&Attempts>,
     state: impl Fn(&AccountLabel) -> AccountStateView,
 ) -> ServerView {
     let stored = entry.accounts.iter().map(|account| account.label.clone());
@@ -41,7 +42,7 @@ pub(super) fn of_server(
         proxy: entry.proxy.as_ref().map(|proxy| SafeUrl::from(proxy).to_string()),
         tools: entry.tools.clone(),
         default_account: entry.default_account(),
-        reach: of_attempt(attempt),
+        reach: attempts.map(of_attempts).unwrap_or_default(),
         accounts: accounts.collect(),
     }
 }
@@ -81,8 +82,10 @@ fn of_person(identity: &Identity) -> PersonView {
     }
 }
 
-fn of_attempt(attempt: Option<&Attempt>) -> ReachView {
-    match attempt {
+/// What is known is shown until it is known better: a server that is tried again and again does not flicker.
+fn of_attempts(attempts: &Attempts) -> ReachView {
+    match &attempts.last {
+        None if attempts.under_way > 0 => ReachView::Connecting,
         None => ReachView::Unknown,
         Some(Attempt::Worked) => ReachView::Reached,
         Some(Attempt::Failed { failure, since }) => {

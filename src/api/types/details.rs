@@ -14,6 +14,8 @@ pub enum ReachView {
     /// Nobody has tried since Drawbridge was started.
     #[default]
     Unknown,
+    /// It is being tried, and nothing was known of it before.
+    Connecting,
     /// It answered, be it with the wish for a sign-in.
     Reached,
     /// It did not answer as an MCP server does.

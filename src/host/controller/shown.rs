@@ -1,6 +1,6 @@
 //! What others see of the controller's state: servers, sign-ins and kept profiles, as they stand now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Job, State};
 use crate::api::types::{AccountStateView, ServerView};
 use crate::host::account::{AccountKey, AccountState, Elsewhere, Served};
-use crate::host::reach::Attempt;
+use crate::host::reach::AttemptsByEntry;
 use crate::host::{Error, view};
 use crate::oauth::Issuer;
 use crate::registry::{AccountLabel, ServerEntry, ServerName};
@@ -90,7 +90,7 @@ impl State {
 
 /// Has the views follow what sessions learn about servers.
 pub(super) async fn show_attempts(
-    mut attempts: watch::Receiver<Arc<BTreeMap<String, Attempt>>>,
+    mut attempts: watch::Receiver<AttemptsByEntry>,
     jobs: mpsc::WeakSender<Job>,
 ) {
     while attempts.changed().await.is_ok() {

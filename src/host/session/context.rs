@@ -15,7 +15,7 @@ use crate::host::connection::{Connection, ConnectionKey};
 use crate::host::failures;
 use crate::host::pages::Pages;
 use crate::host::pins::AccountPins;
-use crate::host::reach::Reach;
+use crate::host::reach::{Reach, UnderWay};
 use crate::host::snapshot::SharedSnapshot;
 use crate::host::tool_changes::ToolChanges;
 use crate::mcp::{Kind, Message, RequestId};
@@ -182,6 +182,13 @@ impl Context {
         } else {
             format!("{}@{label}", entry.name)
         }
+    }
+
+    /// An attempt to open a session, under way until what this gives is dropped. One with options of its own says
+    /// nothing about the server as its entry has it.
+    pub(super) fn begin_attempt(&self) -> Option<UnderWay> {
+        let key = &self.connection.key;
+        key.options.is_none().then(|| self.reach.begin(&key.entry))
     }
 
     /// Remembers how an attempt to open a session ended. One with options of its own says nothing

@@ -56,6 +56,7 @@ pub async fn probe(deps: SessionDeps, connection: Connection) -> Result<Probe, F
         }
     });
     let session = OnceLock::new();
+    let _under_way = context.begin_attempt();
     let looked = timeout(LIMIT, look(&context, &session)).await;
     if let Some(session) = session.into_inner() {
         session.end().await;

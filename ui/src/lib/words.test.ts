@@ -35,6 +35,8 @@ describe('how an account stands', () => {
     [of({ kind: 'signedOut', why: 'x' }, away), ['wants', 'Signed out', 'X.', 'signIn']],
     [of({ kind: 'unknown' }), ['good', 'Ready', 'No sign-in needed', 'none']],
     [of({ kind: 'unknown' }, { reach: { kind: 'unknown' } }), ['idle', 'Not tried yet', null, 'check']],
+    [of({ kind: 'unknown' }, { reach: { kind: 'connecting' } }), ['busy', 'Connecting…', null, 'none']],
+    [of(signedIn, { reach: { kind: 'connecting' } }), ['busy', 'Connecting…', null, 'none']],
     [of({ kind: 'unknown' }, { reach: undefined, bearer: true }), ['good', 'Uses a key', null, 'none']],
   ])('%j', (standing, expected) => expect(standing).toEqual(expected))
 })

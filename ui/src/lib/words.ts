@@ -35,6 +35,7 @@ export function ofAccount(server: ServerView, account: AccountView): Standing {
       return standing('wants', text.state.signedOut, { detail: sentence(state.why), step: 'signIn' })
     case 'signedIn':
       if (reach?.kind === 'failed') return ofFailure(reach.failure)
+      if (reach?.kind === 'connecting') return standing('busy', text.state.connecting)
       return standing('good', text.state.signedIn, { detail: state.identity })
     case 'unknown':
       return ofServerAlone(server)
@@ -50,6 +51,7 @@ export function ofServer(server: ServerView): Standing {
 function ofServerAlone(server: ServerView): Standing {
   const { reach } = server
   if (reach?.kind === 'failed') return ofFailure(reach.failure)
+  if (reach?.kind === 'connecting') return standing('busy', text.state.connecting)
   if (usesKey(server)) return standing('good', text.state.key)
   if (reach?.kind === 'reached') {
     return standing('good', text.state.ready, { detail: text.state.readyDetail })

@@ -81,9 +81,6 @@ impl Keeper {
             self.state.send_replace(LinkState::Opening);
             match self.open().await {
                 Ok((opened, session)) => {
-                    if opened.response.is_some() {
-                        self.context.note_attempt(Ok(()));
-                    }
                     if !self.was_brief {
                         self.backoff.reset();
                     }
@@ -109,12 +106,10 @@ impl Keeper {
                     self.wait_for_retry(None, None).await;
                 }
                 Err(OpenError::SignedOut) => {
-                    self.context.note_attempt(Ok(()));
                     self.state.send_replace(LinkState::SignedOut);
                     self.wait_for_sign_in().await;
                 }
                 Err(OpenError::StepUpNeeded(token)) => {
-                    self.context.note_attempt(Ok(()));
                     self.state.send_replace(LinkState::StepUpNeeded(token.clone()));
                     self.wait_for_step_up(token.as_ref()).await;
                 }
@@ -133,10 +128,27 @@ impl Keeper {
         if let Some(refusal) = self.context.pause.refusal() {
             return Err(OpenError::Failed(refusal));
         }
+        let _under_way = self.context.begin_attempt();
         let (opened, opening) = self.context.open_aside(self.opening.clone(), self.resume.take());
         // Who leaves gives it a moment.
         self.aside.spawn(async move { drop(opening.await) });
-        opened.await
+        let outcome = opened.await;
+        self.note(&outcome);
+        outcome
+    }
+
+    /// Who asks for a sign-in has answered.
+    fn note(&self, outcome: &Result<(Opened, Current), OpenError>) {
+        match outcome {
+            Ok((opened, _)) if opened.response.is_none() => {}
+            Ok(_) | Err(OpenError::SignedOut | OpenError::StepUpNeeded(_)) => {
+                self.context.note_attempt(Ok(()));
+            }
+            Err(OpenError::Rejected(_)) => {}
+            Err(OpenError::Failed(failure) | OpenError::Busy { failure, .. }) => {
+                self.context.note_attempt(Err(failure.clone()));
+            }
+        }
     }
 
     /// A session that is opened while somebody signs out would be nobody's.
@@ -176,7 +188,6 @@ impl Keeper {
     /// left alone.
     async fn stay_down(&mut self, failure: Failure, retry_after: Option<Duration>) {
         tracing::info!(server = %self.context.server(), code = ?failure.code, "{}", failure.sentence);
-        self.context.note_attempt(Err(failure.clone()));
         let at = Instant::now() + self.backoff.after_failure(retry_after);
         let not_before = retry_after.map(|_| at);
         self.state.send_replace(LinkState::Down { failure, not_before });

@@ -525,6 +525,8 @@ export type ProbeView = {
 export type ReachView = 
 /**  Nobody has tried since Drawbridge was started. */
 { kind: "unknown" } | 
+/**  It is being tried, and nothing was known of it before. */
+{ kind: "connecting" } | 
 /**  It answered, be it with the wish for a sign-in. */
 { kind: "reached" } | 
 /**  It did not answer as an MCP server does. */

@@ -82,6 +82,7 @@ export const en = {
     readyDetail: 'No sign-in needed',
     key: 'Uses a key',
     signedIn: 'Signed in',
+    connecting: 'Connecting…',
     signingIn: 'Signing in…',
     signingInAt: (host: string) => `A sign-in page of ${host} is open`,
     signedOut: 'Signed out',

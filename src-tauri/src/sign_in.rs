@@ -21,7 +21,7 @@ use tauri::{AppHandle, Manager as _, Url, WebviewWindow};
 
 use crate::front::{Wish, Wishes};
 use crate::menu::Action;
-use crate::{signing, webkit};
+use crate::{signing, webkit, window as main_window};
 
 #[cfg(target_os = "linux")]
 mod bar;
@@ -66,6 +66,8 @@ struct Shown {
     handed_over: Arc<AtomicBool>,
     /// Whether the person has agreed to what it is about, so that a browser need not ask.
     has_begun: Arc<AtomicBool>,
+    /// Whether the person was in the main window when it opened.
+    came_from_main: bool,
     /// Whether its pages turned out to work in browsers alone.
     #[cfg(target_os = "linux")]
     has_left: Arc<AtomicBool>,
@@ -132,6 +134,7 @@ impl Shown {
             sign_in: Arc::new(sign_in),
             handed_over: Arc::default(),
             has_begun: Arc::default(),
+            came_from_main: main_window::is_focused(app),
             #[cfg(target_os = "linux")]
             has_left: Arc::default(),
             #[cfg(target_os = "linux")]
@@ -275,9 +278,13 @@ impl Shown {
         self.sign_in.account.label.clone()
     }
 
+    /// Closes the window. A person who came from the main window is back there; elsewhere the desktop leads back.
     fn close(&self) {
-        if let Some(window) = self.window() {
-            window.destroy().ok();
+        let Some(window) = self.window() else { return };
+        let had_focus = window.is_focused().unwrap_or(false);
+        window.destroy().ok();
+        if had_focus && self.came_from_main {
+            main_window::focus(&self.app);
         }
     }
 }

@@ -37,6 +37,18 @@ pub(crate) fn close(app: &AppHandle) {
     }
 }
 
+/// Whether the person is in it.
+pub(crate) fn is_focused(app: &AppHandle) -> bool {
+    app.get_webview_window(MAIN).is_some_and(|window| window.is_focused().unwrap_or(false))
+}
+
+/// Gives it the keyboard, if it is there.
+pub(crate) fn focus(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(MAIN) {
+        window.set_focus().ok();
+    }
+}
+
 fn raise(window: &WebviewWindow) -> tauri::Result<()> {
     window.unminimize()?;
     window.show()?;

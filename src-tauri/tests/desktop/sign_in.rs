@@ -130,3 +130,20 @@ async fn nothing_that_a_page_keeps_outlives_its_window() {
     panel.click("Quit").await;
     assert!(app.ended().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_came_from_the_main_window_is_back_there_after_the_sign_in() {
+    let desk = Desk::new().await;
+    desk.panel.shows("demo – signed out").await;
+    desk.panel.click("Add server…").await;
+    let main = desk.screen.window("Drawbridge").await;
+    desk.screen.focus(main);
+    desk.screen.cursor_blinks(main).await;
+
+    let window = desk.open_window().await;
+    desk.fill_in(window, "demo", "demo123").await;
+
+    // No window manager is here to lead back.
+    desk.screen.cursor_blinks(main).await;
+    desk.quit().await;
+}

@@ -71,13 +71,17 @@ mod tests {
         assert!(known == now, "run `{WRITE}=1 cargo test -p drawbridge-app bindings` and commit {FILE}");
     }
 
-    /// One program, and of its words only the account is the page's choice.
+    /// One program, and of its words only the account is the page's choice, or that it names none.
     fn may_run_the_doctor() -> Value {
         let account = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63})?";
-        let args = json!(["doctor", "--json", "--", { "validator": account }]);
+        let one = json!(["doctor", "--json", "--", { "validator": account }]);
+        let all = json!(["doctor", "--json"]);
         json!({
             "identifier": "shell:allow-spawn",
-            "allow": [{ "name": "drawbridge", "sidecar": true, "args": args }],
+            "allow": [
+                { "name": "drawbridge", "sidecar": true, "args": one },
+                { "name": "./drawbridge", "sidecar": true, "args": all },
+            ],
         })
     }
 

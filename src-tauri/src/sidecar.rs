@@ -5,14 +5,15 @@ use tauri::ipc::{Invoke, InvokeBody};
 use tauri::plugin::Plugin;
 use tauri::{AppHandle, Context, RunEvent, Wry};
 
-/// The command's name, here and in the capability.
-const COMMAND: &str = "drawbridge";
+/// The command as the capability names it to look at one server, and to look at everything. The plugin allows each
+/// name one list of words, so there are two ways to write the same file.
+const COMMANDS: [&str; 2] = ["drawbridge", "./drawbridge"];
 
 /// The app as it is configured, and the command known as one that belongs to it: a package brings it along, and
 /// elsewhere it is built into the same folder.
 pub(crate) fn context() -> Context {
     let mut context = tauri::generate_context!();
-    context.config_mut().bundle.external_bin = Some(vec![COMMAND.to_owned()]);
+    context.config_mut().bundle.external_bin = Some(COMMANDS.map(str::to_owned).into());
     context
 }
 
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_page_chooses_neither_folder_nor_environment() {
-        let with = |options| is_plain(&InvokeBody::Json(json!({ "program": COMMAND, "options": options })));
+        let with =
+            |options| is_plain(&InvokeBody::Json(json!({ "program": COMMANDS[0], "options": options })));
         assert!(with(json!({ "sidecar": true })));
         for options in [
             json!(null),

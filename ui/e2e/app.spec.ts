@@ -76,6 +76,22 @@ test('the tray and links lead to a view, and changes are told', async ({ app }) 
   await expect(app.heading('Settings')).toBeVisible()
 })
 
+test('everything is checked by the command, with words that name no server', async ({ open }) => {
+  const { page } = await open(world({ checkup: { host: [], servers: [] } }))
+  await page.getByRole('navigation').getByRole('link', { name: 'Settings' }).click()
+  await page.getByRole('button', { name: 'Check everything' }).click()
+  await expect(page.getByRole('status').filter({ hasText: 'Everything works.' })).toBeVisible()
+  const asked = await page.evaluate(() =>
+    window.played.asked.filter(([name]) => name.startsWith('plugin:shell')),
+  )
+  expect(asked).toMatchObject([
+    [
+      'plugin:shell|spawn',
+      { program: './drawbridge', args: ['doctor', '--json'], options: { sidecar: true } },
+    ],
+  ])
+})
+
 test('what the tray asks for twice begins anew', async ({ app }) => {
   const { page } = app
   const field = page.getByLabel('Paste the server’s address')

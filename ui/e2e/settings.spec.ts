@@ -87,6 +87,53 @@ test('the proxies are shown, with where they are set', async ({ window, host, dr
   await expect(window.heading('open')).toBeVisible()
 })
 
+test('everything is checked at once, and each thing that is wrong is told with what to do', async ({
+  window,
+  host,
+  drawbridge,
+}) => {
+  const { page } = window
+  await drawbridge('add', 'open', host.addresses.open)
+  await window.open('Settings')
+  const region = page.getByRole('region', { name: 'Does everything work?' })
+  const check = region.getByRole('button', { name: 'Check everything' })
+  await check.focus()
+  await page.keyboard.press('Enter')
+  await expect(region.getByRole('status')).toContainText('Everything works.')
+  const looked = region.getByRole('list', { name: 'What was looked at' })
+  const of = (name: string) =>
+    looked.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) })
+  await of('open').getByText('Steps of open').press('Enter')
+  await expect(of('open').getByRole('list', { name: 'Steps' })).toContainText('In a client Works')
+  await of('Drawbridge').getByText('Steps of Drawbridge').press('Enter')
+  await expect(of('Drawbridge').getByRole('list', { name: 'Steps' })).toContainText('Keychain Works')
+  await window.expectAccessible()
+
+  await drawbridge('add', 'gone', 'http://127.0.0.1:9/mcp')
+  await drawbridge('add', 'tickets', host.addresses.demo)
+  await check.click()
+  await expect(region.getByRole('alert')).toContainText('2 things are wrong')
+  await expect(of('Drawbridge').getByText('Works').first()).toBeVisible()
+  await expect(of('gone')).toContainText('Nothing is listening at')
+  await expect(of('gone')).toContainText('Next step: Check')
+  await expect(of('tickets')).toContainText('Signed out')
+  await window.expectAccessible()
+  await of('gone').getByRole('link', { name: 'gone' }).click()
+  await expect(window.heading('gone')).toBeVisible()
+})
+
+test('a sign-in that is missing is told as one, and not as a fault', async ({ window, host, drawbridge }) => {
+  const { page } = window
+  await drawbridge('add', 'tickets', host.addresses.demo)
+  await window.open('Settings')
+  const region = page.getByRole('region', { name: 'Does everything work?' })
+  await region.getByRole('button', { name: 'Check everything' }).click()
+  await expect(region.getByRole('status')).toContainText('1 thing is wrong')
+  await expect(region.getByRole('alert')).toHaveCount(0)
+  await expect(region.getByRole('listitem').filter({ hasText: 'tickets' })).toContainText('Next step: ')
+  await window.expectAccessible()
+})
+
 test('a client that the command line added shows at once', async ({ window, drawbridge }) => {
   const { page } = window
   await window.open('Settings')

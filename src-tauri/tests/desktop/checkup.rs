@@ -44,6 +44,14 @@ async fn steps(window: &Driven, wanted: &[&str]) {
     .await;
 }
 
+async fn said(window: &Driven, words: &str) {
+    until(&format!("the doctor to say {words}"), async || {
+        let said = window.run("return window.said").await?;
+        said.as_str()?.contains(words).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_has_every_step_checked_and_the_entry_tried() {
     let (session, server) = (Session::start().await, DemoServer::start(Config::default()).await.unwrap());
@@ -88,6 +96,43 @@ async fn a_person_has_every_step_checked_and_the_entry_tried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_has_everything_checked_at_once() {
+    let (session, server) = (Session::start().await, DemoServer::start(Config::default()).await.unwrap());
+    let panel = Panel::start(session.bus()).await;
+    let window = Driven::start(&session, &[]).await;
+    window.says("main h1", "Servers").await;
+    add_server(&session, "tickets", server.url().as_str()).await;
+
+    window.click("nav a", "Settings").await;
+    window.click("button", "Check everything").await;
+    steps(
+        &window,
+        &[
+            "Folders: Works",
+            "Its process: Works",
+            "Version: Works",
+            "Settings: Works",
+            "Keychain: Works",
+            "HTTP address: Not needed",
+            "Its settings: Works",
+            "The server: Works",
+            "Sign-in server: Not needed",
+            "Registration: Not needed",
+            "Your sign-in: Not needed",
+            "A session: Works",
+            "In a client: Works",
+        ],
+    )
+    .await;
+
+    server.stop().await;
+    window.click("button", "Check everything").await;
+    window.says("section[role=alert] .title", "1 thing is wrong").await;
+    panel.click("Quit").await;
+    panel.is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_starts_nothing_but_the_doctor() {
     let session = Session::start().await;
     let panel = Panel::start(session.bus()).await;
@@ -96,6 +141,7 @@ async fn the_page_starts_nothing_but_the_doctor() {
     add_server(&session, "tickets", "http://127.0.0.1:9/mcp").await;
     let run = |program: &str, args: &[&str]| json!({ "program": program, "args": args, "options": { "sidecar": true } });
     let doctor = |name: &str| run("drawbridge", &["doctor", "--json", "--", name]);
+    let all = |args: &[&str]| run("./drawbridge", args);
     let with = |options: Value| json!({ "program": "drawbridge", "args": ["doctor"], "options": options });
 
     for (command, words, why) in [
@@ -107,6 +153,7 @@ async fn the_page_starts_nothing_but_the_doctor() {
         ("spawn", run("drawbridge", &["logout", "--all"]), "regex validation"),
         ("spawn", run("drawbridge", &["remove", "tickets"]), "regex validation"),
         ("spawn", run("drawbridge-app", &[]), "not configured"),
+        ("spawn", run(".//drawbridge", &["doctor", "--json"]), "not configured"),
         ("spawn", run("sh", &["-c", "true"]), "not configured"),
         ("spawn", run("/bin/sh", &["-c", "true"]), "not configured"),
         ("spawn", run("../bin/drawbridge", &["doctor"]), "not configured"),
@@ -116,6 +163,7 @@ async fn the_page_starts_nothing_but_the_doctor() {
         ("execute", doctor("tickets"), "not allowed"),
         ("kill", doctor("tickets"), "not allowed"),
         ("stdin_write", doctor("tickets"), "not allowed"),
+        ("execute", all(&["doctor", "--json"]), "not allowed"),
         ("open", json!({ "path": "https://example.com" }), "not allowed"),
     ] {
         let answer = answer(&window, command, &words).await;
@@ -125,11 +173,10 @@ async fn the_page_starts_nothing_but_the_doctor() {
     // Words that are fixed are the capability's, whatever the page puts there.
     let started = answer(&window, "spawn", &run("drawbridge", &["remove", "--", "--", "tickets"])).await;
     assert!(started.starts_with("done"), "{started}");
-    until("the doctor's words", async || {
-        let said = window.run("return window.said").await?;
-        said.as_str()?.contains("\"notReached\"").then_some(())
-    })
-    .await;
+    said(&window, "\"notReached\"").await;
+    let started = answer(&window, "spawn", &all(&["remove", "tickets"])).await;
+    assert!(started.starts_with("done"), "{started}");
+    said(&window, "\"secretStore\"").await;
     let list = drawbridge(&session, &["list", "--json"]).await;
     assert!(String::from_utf8_lossy(&list.stdout).contains("\"tickets\""), "it is still there");
     panel.click("Quit").await;

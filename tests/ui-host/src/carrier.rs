@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use drawbridge::api::control;
 use drawbridge::host::HostHandle;
@@ -18,6 +18,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tower_http::services::ServeDir;
+
+use crate::doctor::{self, Doctor};
 
 /// The policy of the window's pages, here and in the app.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -54,10 +56,11 @@ impl Carrier {
         format!("http://127.0.0.1:{}/#token={}", self.port, self.first_token)
     }
 
-    /// The pages, the way in, and the control API.
-    pub(crate) fn router(&self, host: HostHandle, pages: &Path) -> Router {
+    /// The pages, the way in, and the control API with the doctor.
+    pub(crate) fn router(&self, host: HostHandle, pages: &Path, doctor: Doctor) -> Router {
         let control = control::router(host.clone())
             .with_state(host)
+            .route("/doctor", get(doctor::look).with_state(doctor))
             .layer(middleware::from_fn_with_state(self.clone(), with_key));
         Router::new()
             .nest(control::PREFIX, control)
@@ -140,7 +143,8 @@ mod tests {
             };
             let host = Host::build(config).expect("a Host");
             let carrier = Carrier::new(7);
-            let router = carrier.router(host.handle(), home.path());
+            let doctor = Doctor::of(home.path()).expect("a folder of programs");
+            let router = carrier.router(host.handle(), home.path(), doctor);
             Self { carrier, router, _home: home }
         }
 

@@ -6,6 +6,7 @@
 //! servers that were started. It ends with its standard input.
 
 mod carrier;
+mod doctor;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use carrier::Carrier;
+use doctor::Doctor;
 
 /// Serves the window's pages and the control API to a browser on this computer.
 #[derive(Debug, Parser)]
@@ -64,7 +66,7 @@ async fn main() -> Result<()> {
     let socket = claim.listen()?;
     let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await?;
     let carrier = Carrier::new(listener.local_addr()?.port());
-    let pages = carrier.router(host.handle(), &arguments.pages);
+    let pages = carrier.router(host.handle(), &arguments.pages, Doctor::of(&home)?);
     let (signed, open) = demo_servers().await?;
     tell(&json!({
         "url": carrier.address(),

@@ -8,6 +8,7 @@ import type {
   AppSettings,
   ApprovalView,
   Changes,
+  Checkup,
   ClientsView,
   Code,
   DetailsView,
@@ -34,6 +35,8 @@ export interface Backend {
   probe(server: string, account: string): Promise<ProbeView>
   /** Goes every step from one account, or the usual one, to an open session, up to the first thing that is wrong; changes nothing. */
   checkup(server: string, account: string | null): Promise<ServerCheckup>
+  /** Looks at Drawbridge itself, and goes the same steps for every account of every server. */
+  checkupOfAll(): Promise<Checkup>
   /** What the server last said to one account. */
   details(server: string, account: string): Promise<DetailsView>
   /** Accepts pinned tools as they are in the list that was `seen`. */

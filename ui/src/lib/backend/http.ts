@@ -7,6 +7,7 @@ import { text } from '../text'
 import { Refused, type Backend, type Watcher } from './backend'
 import type {
   Changes,
+  Checkup,
   ClientsView,
   DetailsView,
   Edited,
@@ -70,6 +71,10 @@ export class HttpBackend implements Backend {
 
   checkup(server: string, account: string | null): Promise<ServerCheckup> {
     return this.json('GET', `${path(server, account ?? undefined)}/checkup`)
+  }
+
+  checkupOfAll(): Promise<Checkup> {
+    return this.json('GET', '/doctor')
   }
 
   details(server: string, account: string): Promise<DetailsView> {

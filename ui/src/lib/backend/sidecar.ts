@@ -17,9 +17,14 @@ interface Printed {
   next_step: string
 }
 
-/** Has `drawbridge doctor` look at a server. The capability of the window allows these words and no others. */
-export async function doctor(target: string): Promise<Checkup> {
-  const { out, err } = await run(['doctor', '--json', '--', target])
+/**
+ * Has `drawbridge doctor` look at a server, or at everything. The capability of the window allows these words and no
+ * others; it knows the command by a name for each of the two.
+ */
+export async function doctor(target?: string): Promise<Checkup> {
+  const { out, err } = await (target === undefined
+    ? run('./drawbridge', ['doctor', '--json'])
+    : run('drawbridge', ['doctor', '--json', '--', target]))
   try {
     return JSON.parse(out) as Checkup
   } catch {
@@ -28,7 +33,7 @@ export async function doctor(target: string): Promise<Checkup> {
 }
 
 /** Runs the command to its end. */
-function run(args: string[]): Promise<{ out: string; err: string[] }> {
+function run(program: string, args: string[]): Promise<{ out: string; err: string[] }> {
   return new Promise((resolve, reject) => {
     let out = ''
     const err: string[] = []
@@ -39,7 +44,7 @@ function run(args: string[]): Promise<{ out: string; err: string[] }> {
       else if (event === 'Terminated') resolve({ out, err })
     }
     const options = { sidecar: true }
-    invoke('plugin:shell|spawn', { program: 'drawbridge', args, options, onEvent }).catch(() =>
+    invoke('plugin:shell|spawn', { program, args, options, onEvent }).catch(() =>
       reject(new Refused(text.failures.noCommand)),
     )
   })

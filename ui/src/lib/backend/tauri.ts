@@ -35,6 +35,7 @@ export class TauriBackend implements Backend {
   removeServer = (name: string) => done(commands.removeServer(name))
   probe = (server: string, account: string) => of(commands.probe(server, account))
   checkup = (server: string, account: string | null) => checkup(server, account)
+  checkupOfAll = () => doctor()
   details = (server: string, account: string) => of(commands.details(server, account))
   acceptTools = (server: string, account: string, seen: string) =>
     done(commands.acceptTools(server, account, seen))

@@ -3,6 +3,7 @@
 import { Refused, type Backend, type Watcher } from '../backend/backend'
 import type {
   AccountStateView,
+  Checkup,
   CheckView,
   Code,
   Failure,
@@ -27,6 +28,8 @@ export class FakeBackend {
   signIns: (Failure | null | Promise<Failure | null>)[] = []
   /** What the next walks find. */
   checkups: (CheckView[] | Failure)[] = []
+  /** What the next looks at everything find. */
+  checkupsOfAll: (Checkup | Failure)[] = []
   private watcher: Watcher | null = null
 
   get backend(): Backend {
@@ -83,6 +86,12 @@ export class FakeBackend {
     const found = this.checkups.shift() ?? []
     if ('code' in found) throw new Refused(found)
     return { server: 'tickets', account: 'default', checks: found }
+  }
+
+  async checkupOfAll(): Promise<Checkup> {
+    const found = this.checkupsOfAll.shift() ?? { host: [], servers: [] }
+    if ('code' in found) throw new Refused(found)
+    return found
   }
 
   async signIn(): Promise<void> {

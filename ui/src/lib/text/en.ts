@@ -62,7 +62,7 @@ export const en = {
     steps: 'Steps',
     names: {
       folders: 'Folders',
-      host: 'Drawbridge',
+      host: 'Its process',
       version: 'Version',
       settings: 'Settings',
       secretStore: 'Keychain',
@@ -76,6 +76,17 @@ export const en = {
       clientEntry: 'In a client',
     },
     outcomes: { done: 'Works', wrong: 'Wrong', notReached: 'Not reached', notNeeded: 'Not needed' },
+  },
+  everything: {
+    title: 'Does everything work?',
+    note: 'Looks at Drawbridge itself, then goes the way of your clients to every server, with each of its accounts. Nothing is changed.',
+    check: 'Check everything',
+    walking: 'Going step by step…',
+    allDone: 'Everything works. If a client still shows nothing, restart it.',
+    wrong: (count: number) => (count === 1 ? '1 thing is wrong' : `${count} things are wrong`),
+    below: 'What is wrong, and what to do, stands below.',
+    list: 'What was looked at',
+    stepsOf: (name: string) => `Steps of ${name}`,
   },
   state: {
     ready: 'Ready',

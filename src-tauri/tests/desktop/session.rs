@@ -1,6 +1,8 @@
 //! A desktop session of a test's own: display, session bus, keyring and home. It ends with the test.
 
+use std::ffi::OsString;
 use std::io::Write as _;
+use std::iter;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,8 +32,10 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 </busconfig>
 "#;
 
-/// A browser that writes the address it should show into a file, which nobody sees half written.
-const BROWSER: &str = "#!/bin/sh\nprintf %s \"$1\" >\"$0.part\" && mv \"$0.part\" \"$0.page\"\n";
+/// A program that writes what it should show into a file beside it, which nobody sees half written.
+const SHOWS: &str = "#!/bin/sh\nprintf %s \"$1\" >\"$0.part\" && mv \"$0.part\" \"$0.shown\"\n";
+/// The one that opens a person's folders and files.
+const OPENER: &str = "bin/xdg-open";
 
 /// A running desktop session.
 pub(crate) struct Session {
@@ -46,12 +50,13 @@ impl Session {
     /// Starts one; nothing runs in it yet.
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["run", "home", "data", "config", "cache", "state"] {
+        for name in ["bin", "run", "home", "data", "config", "cache", "state"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let browser = folder.path().join("browser");
-        std::fs::write(&browser, BROWSER).unwrap();
-        std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for program in ["browser", OPENER].map(|name| folder.path().join(name)) {
+            std::fs::write(&program, SHOWS).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
         let (bus_daemon, bus) = start_bus(folder.path()).await;
         let (screen, display) = start_display().await;
         let mut session = Self { folder, display, bus, _services: vec![bus_daemon, screen] };
@@ -65,7 +70,7 @@ impl Session {
         let mut command = Command::new(program);
         command
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", self.path())
             .env("HOME", self.folder("home"))
             .env("XDG_RUNTIME_DIR", self.folder("run"))
             .env("XDG_DATA_HOME", self.folder("data"))
@@ -103,13 +108,25 @@ impl Session {
 
     /// What the browser shows, if it was started.
     pub(crate) fn page_in_browser(&self) -> Option<Url> {
-        let page = std::fs::read_to_string(self.folder("browser.page")).ok()?;
+        let page = std::fs::read_to_string(self.folder("browser.shown")).ok()?;
         Some(Url::parse(&page).expect("a browser gets an address"))
+    }
+
+    /// The folder that was opened for the person, if one was.
+    pub(crate) fn opened_folder(&self) -> Option<PathBuf> {
+        let opened = self.folder(OPENER).with_extension("shown");
+        std::fs::read_to_string(opened).ok().map(PathBuf::from)
     }
 
     /// A folder or file of it.
     pub(crate) fn folder(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// This computer's programs, but for those that the session has itself.
+    fn path(&self) -> OsString {
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        std::env::join_paths(iter::once(self.folder("bin")).chain(std::env::split_paths(&others))).unwrap()
     }
 
     async fn start_keyring(&self) -> Child {

@@ -56,12 +56,12 @@ impl Driven {
         Self { _driver: driver, at }
     }
 
-    /// Goes on in another window than this one, once it is there and shows this.
+    /// Goes on in another window than this one, which may be closed, once it is there and shows this.
     pub(crate) async fn go_to_other_window(&self, css: &str) {
-        let here = call("GET", &format!("{}/window", self.at), None).await.expect("a window");
+        let here = call("GET", &format!("{}/window", self.at), None).await;
         until("the other window", async || {
             let windows = call("GET", &format!("{}/window/handles", self.at), None).await?;
-            let other = windows.as_array()?.iter().find(|window| **window != here)?.clone();
+            let other = windows.as_array()?.iter().find(|window| Some(*window) != here.as_ref())?.clone();
             self.post("window", json!({ "handle": other })).await?;
             self.element(css).await.map(drop)
         })

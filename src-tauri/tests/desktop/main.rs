@@ -18,6 +18,7 @@ mod codes;
 mod demo;
 mod desk;
 mod foreign_page;
+mod icon;
 mod kept_profile;
 mod keychain;
 mod lifecycle;

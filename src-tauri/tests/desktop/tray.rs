@@ -2,12 +2,15 @@
 //! (StatusNotifierItem, com.canonical.dbusmenu).
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use zbus::message::Header;
+use zbus::proxy::CacheProperties;
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Structure, Value};
-use zbus::{Connection, interface};
+use zbus::{Connection, Proxy, interface};
 
-use crate::until;
+use crate::{LIMIT, until};
 
+const ITEM: &str = "org.kde.StatusNotifierItem";
 const MENU: &str = "com.canonical.dbusmenu";
 /// What the bus answers for somebody who got a call and left it without an answer.
 const WENT_AWAY: &str = "org.freedesktop.DBus.Error.NoReply";
@@ -110,6 +113,16 @@ impl Panel {
         .await;
     }
 
+    /// The icon on the bus, once there is one. What it says of itself is asked anew each time.
+    pub(crate) async fn item(&self) -> Proxy<'static> {
+        let mut icons = self.icon.clone();
+        let icon = timeout(LIMIT, icons.wait_for(Option::is_some)).await.expect("an icon").unwrap().clone();
+        let Icon { owner, path } = icon.expect("one was waited for");
+        let item = zbus::proxy::Builder::new(&self.bus).destination(owner).unwrap().path(path).unwrap();
+        let item = item.interface(ITEM).unwrap().cache_properties(CacheProperties::No);
+        item.build().await.unwrap()
+    }
+
     /// `None` while there is no icon.
     async fn menu(&self) -> Option<Vec<Line>> {
         let (icon, path) = self.menu_place().await?;
@@ -124,7 +137,7 @@ impl Panel {
 
     async fn menu_place(&self) -> Option<(Icon, OwnedObjectPath)> {
         let icon = self.icon.borrow().clone()?;
-        let wanted = ("org.kde.StatusNotifierItem", "Menu");
+        let wanted = (ITEM, "Menu");
         let properties = Some("org.freedesktop.DBus.Properties");
         let answer =
             self.bus.call_method(Some(icon.owner.as_str()), icon.path.as_str(), properties, "Get", &wanted);

@@ -28,15 +28,16 @@ impl HostHandle {
         if !(entry.tools.pinned || pins.now().is_there()) {
             return Err(Error::NotPinned { server: entry.name });
         }
-        let list = self.listed_tools(&entry, &label).await;
-        let pinned = pins.now();
-        let Some(list) = list.filter(|list| digest(list, &pinned) == seen) else {
-            return Err(Error::OtherTools { server: entry.name });
-        };
-        let tools = at_once(pinned.held(&list));
-        let not_seen = tools.iter().filter(|tool| !tool.is_shown()).map(|tool| tool.name());
+        let list = self.listed_tools(&entry, &label).await.unwrap_or_default();
+        let (pinned, seen) = (pins.now(), seen.to_owned());
+        let comparing = spawn_blocking(move || {
+            let not_shown = (digest(&list, &pinned) == seen).then(|| names_not_shown(&pinned, &list));
+            (list, not_shown)
+        });
+        let (list, not_shown) = comparing.await.unwrap_or_default();
+        let Some(not_shown) = not_shown else { return Err(Error::OtherTools { server: entry.name }) };
         let failed = |source| Error::Folder { path: self.inner.sessions.pins.folder().to_owned(), source };
-        pins.accept(&list, not_seen).await.map_err(failed)?;
+        pins.accept(&list, not_shown.iter().map(String::as_str)).await.map_err(failed)?;
         tracing::info!(server = %entry.name, account = %label, "its tools were accepted as they are now");
         Ok(())
     }
@@ -70,7 +71,6 @@ impl HostHandle {
             return None;
         }
         let Some(list) = self.listed_tools(entry, label).await else { return Some(HeldToolsView::default()) };
-        // Long lists take a while to compare.
         let comparing = spawn_blocking(move || {
             let pinned = pins.now();
             let tools = at_once(pinned.held(&list)).iter().map(|tool| tool.view()).collect();
@@ -86,6 +86,11 @@ impl HostHandle {
 
 fn tools(snapshot: &Snapshot) -> Option<&str> {
     snapshot.list("tools/list")
+}
+
+fn names_not_shown(pinned: &Pinned, list: &str) -> Vec<String> {
+    let tools = at_once(pinned.held(list));
+    tools.iter().filter(|tool| !tool.is_shown()).map(|tool| tool.name().to_owned()).collect()
 }
 
 /// Names what is held back: a list, and what is accepted already. Short enough for a command line, and long enough that

@@ -33,14 +33,13 @@ struct Inner {
     accounts: Mutex<BTreeMap<String, Arc<Account>>>,
     /// Held while the folder is written, so that the newest state is what stays.
     disk: Mutex<()>,
-    changes: watch::Sender<u64>,
     /// Whether what was accepted could not be looked for, so that nothing counts as accepted.
     is_unreadable: bool,
 }
 
-/// What was accepted of an account, also for who still asks once it was forgotten. A leaf.
+/// What was accepted of an account, also for who still asks once it was forgotten.
 #[derive(Debug, Default)]
-struct Account(Mutex<Pinned>);
+struct Account(watch::Sender<Pinned>);
 
 /// The way to what was accepted of one account.
 #[derive(Debug, Clone)]
@@ -67,15 +66,9 @@ impl PinStore {
                 tracing::warn!(file = %file.path().display(), "what you accepted of a server's tools cannot be read");
             }
             let pinned = Pinned(Some(Arc::new(tools.unwrap_or_default())));
-            accounts.insert(key.to_owned(), Arc::new(Account(Mutex::new(pinned))));
+            accounts.insert(key.to_owned(), Arc::new(Account(watch::Sender::new(pinned))));
         }
-        let inner = Inner {
-            folder,
-            accounts: Mutex::new(accounts),
-            disk: Mutex::default(),
-            changes: watch::Sender::new(0),
-            is_unreadable,
-        };
+        let inner = Inner { folder, accounts: Mutex::new(accounts), disk: Mutex::default(), is_unreadable };
         Self { inner: Arc::new(inner), is_onlooker: false }
     }
 
@@ -103,23 +96,18 @@ impl PinStore {
         lock(&self.inner.accounts).retain(|key, _| !key.starts_with(&prefix));
         let inner = self.inner.clone();
         spawn_blocking(move || inner.delete(&prefix)).await.ok();
-        self.tell();
-    }
-
-    fn tell(&self) {
-        self.inner.changes.send_modify(|number| *number += 1);
     }
 }
 
 impl AccountPins {
-    /// Hears when something else is accepted, or all of it forgotten.
+    /// Hears when something else is accepted.
     pub fn changes(&self) -> PinChanges {
-        PinChanges { pins: self.clone(), any: self.store.inner.changes.subscribe(), last: self.now() }
+        PinChanges(self.account.0.subscribe())
     }
 
     /// What is accepted at this moment.
     pub fn now(&self) -> Pinned {
-        let pinned = lock(&self.account.0).clone();
+        let pinned = self.account.0.borrow().clone();
         match pinned.is_there() || !self.store.inner.is_unreadable {
             true => pinned,
             false => Pinned(Some(Arc::default())),
@@ -132,12 +120,17 @@ impl AccountPins {
             return;
         }
         let Some(tools) = Accepted::of(list) else { return };
-        {
-            let mut pinned = lock(&self.account.0);
-            if pinned.is_there() {
-                return;
+        let mut is_first = false;
+        // Clients have that list, so nothing has changed for them.
+        self.account.0.send_if_modified(|pinned| {
+            is_first = !pinned.is_there();
+            if is_first {
+                *pinned = Pinned(Some(Arc::new(tools)));
             }
-            *pinned = Pinned(Some(Arc::new(tools)));
+            false
+        });
+        if !is_first {
+            return;
         }
         let pins = self.clone();
         spawn_blocking(move || {
@@ -153,14 +146,13 @@ impl AccountPins {
     /// It cannot be saved; then nothing is accepted.
     pub async fn accept<'a>(&self, list: &str, not_seen: impl Iterator<Item = &'a str>) -> io::Result<()> {
         let tools = Accepted::of(list).ok_or(io::ErrorKind::InvalidData)?.leaving(&self.now(), not_seen);
-        let before = std::mem::replace(&mut *lock(&self.account.0), Pinned(Some(Arc::new(tools))));
+        let before = self.account.0.send_replace(Pinned(Some(Arc::new(tools))));
         let pins = self.clone();
         let written = spawn_blocking(move || pins.write()).await;
         let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
         if written.is_err() {
-            *lock(&self.account.0) = before;
+            self.account.0.send_replace(before);
         }
-        self.store.tell();
         written
     }
 
@@ -170,7 +162,7 @@ impl AccountPins {
         let _turn = lock(&inner.disk);
         let is_known =
             lock(&inner.accounts).get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.account));
-        let Some(accepted) = lock(&self.account.0).list().filter(|_| is_known) else { return Ok(()) };
+        let Some(accepted) = self.account.0.borrow().list().filter(|_| is_known) else { return Ok(()) };
         make_private_folder(&inner.folder)?;
         write_atomically(&inner.file(&self.key), accepted.as_bytes())
     }
@@ -178,23 +170,13 @@ impl AccountPins {
 
 /// Tells when what is accepted of an account has changed.
 #[derive(Debug)]
-pub struct PinChanges {
-    pins: AccountPins,
-    any: watch::Receiver<u64>,
-    last: Pinned,
-}
+pub struct PinChanges(watch::Receiver<Pinned>);
 
 impl PinChanges {
-    /// Resolves with the next change. A first list that counts as accepted is none: clients have it.
+    /// Resolves once something else was accepted. A first list that counts as accepted is no change.
     pub async fn next(&mut self) {
-        loop {
-            if self.any.changed().await.is_err() {
-                return std::future::pending().await;
-            }
-            let now = self.pins.now();
-            if std::mem::replace(&mut self.last, now.clone()) != now {
-                return;
-            }
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
         }
     }
 }
@@ -276,6 +258,22 @@ mod tests {
         for store in [store, PinStore::open(home.path().to_owned())] {
             assert!(["work", "home"].iter().all(|account| !store.of("e", account).now().is_there()));
         }
+    }
+
+    #[tokio::test]
+    async fn who_listens_hears_what_was_accepted_of_that_account_and_nothing_else() {
+        let home = tempfile::tempdir().expect("a folder");
+        let store = PinStore::open(home.path().to_owned());
+        let pins = store.of("e", "work");
+        let mut changes = pins.changes();
+        pins.note_first("[]");
+        accept(&store.of("e", "home")).await.expect("saved");
+        store.forget("e.home.").await;
+        assert!(!changes.0.has_changed().expect("open"), "clients have the first list");
+        accept(&pins).await.expect("saved");
+        changes.next().await;
+        store.forget("e.").await;
+        assert!(!changes.0.has_changed().expect("open"), "who outlives it is held to what it knows");
     }
 
     #[tokio::test]

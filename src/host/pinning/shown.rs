@@ -69,7 +69,10 @@ fn texts(before: &str, now: &str) -> What {
     let accepted = fits(before).filter(|accepted| size(accepted) + size(&shown) <= MOST_AT_ONCE);
     match accepted {
         // They differ between the words alone, so they are shown as they came.
-        Some(accepted) if accepted == shown => What::Texts { before: before.to_owned(), now: now.to_owned() },
+        Some(accepted) if accepted == shown && size(before) + size(now) <= MOST_AT_ONCE => {
+            What::Texts { before: before.to_owned(), now: now.to_owned() }
+        }
+        Some(accepted) if accepted == shown => What::Texts { before: String::new(), now: shown },
         accepted => What::Texts { before: accepted.unwrap_or_default(), now: shown },
     }
 }
@@ -224,6 +227,14 @@ mod tests {
         let (new, not) = ((HeldWhy::New, true), |why| (why, false));
         let too_long = not(HeldWhy::TooLong);
         assert_eq!(whys, [new, too_long, too_long, not(HeldWhy::Several), not(HeldWhy::Later), new]);
+    }
+
+    #[test]
+    fn a_tool_whose_spaces_alone_are_too_many_is_shown_without_them() {
+        let tool = |spaces: usize| format!(r#"{{"name":{}"a"}}"#, " ".repeat(spaces));
+        let lines = differences(Some(&tool(MOST_AT_ONCE / 2)), &tool(MOST_AT_ONCE / 2 + 1));
+        let lines: Vec<_> = lines.iter().map(|(change, line)| (*change, line.trim())).collect();
+        assert_eq!(lines, ["{", "\"name\": \"a\"", "}"].map(|line| (LineChange::Added, line)));
     }
 
     #[test]

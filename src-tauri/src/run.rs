@@ -214,7 +214,8 @@ impl Serving {
 async fn tell_status(app: AppHandle, host: HostHandle) {
     let mut changes = host.changes();
     while changes.next().await.is_some() {
-        tell(&app, StatusChanged(host.status().await));
+        let status = host.status().await;
+        guarded(|| tell(&app, StatusChanged(status)));
     }
 }
 

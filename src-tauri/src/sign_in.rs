@@ -20,6 +20,8 @@ use drawbridge::registry::AccountLabel;
 use tauri::{AppHandle, Manager as _, Url, WebviewWindow};
 
 use crate::front::{Wish, Wishes};
+#[cfg(target_os = "linux")]
+use crate::guarded::guarded;
 use crate::menu::Action;
 use crate::{signing, webkit, window as main_window};
 
@@ -188,7 +190,7 @@ impl Shown {
     #[cfg(target_os = "linux")]
     fn with_page(&self, act: impl FnOnce(webkit2gtk::WebView) + Send + 'static) {
         if let Some(window) = self.window()
-            && let Err(error) = window.with_webview(move |webview| act(webview.inner()))
+            && let Err(error) = window.with_webview(move |webview| guarded(|| act(webview.inner())))
         {
             tracing::warn!(%error, "the sign-in window cannot be reached");
         }

@@ -41,17 +41,24 @@ pub(super) fn begin(page: &WebView, frame: &gtk::Box, shown: &Shown) {
 pub(super) fn follow(popup: &WebView, shown: &Shown) {
     let shown = shown.clone();
     popup.connect_uri_notify(move |popup| {
-        let Some(uri) = refusal(popup) else { return };
-        popup.stop_loading();
-        if let Some(window) = popup.toplevel().and_then(|top| top.downcast::<gtk::Window>().ok()) {
-            window.close();
-        }
-        let leaving = shown.clone();
-        shown.with_page(move |page| {
-            if let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) {
-                leave(&page, &frame, &leaving, &uri);
+        guarded(|| {
+            if let Some(uri) = refusal(popup) {
+                popup.stop_loading();
+                leave_popup(popup, &shown, uri);
             }
         });
+    });
+}
+
+fn leave_popup(popup: &WebView, shown: &Shown, uri: Url) {
+    if let Some(window) = popup.toplevel().and_then(|top| top.downcast::<gtk::Window>().ok()) {
+        window.close();
+    }
+    let leaving = shown.clone();
+    shown.with_page(move |page| {
+        if let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) {
+            leave(&page, &frame, &leaving, &uri);
+        }
     });
 }
 

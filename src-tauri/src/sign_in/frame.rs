@@ -26,28 +26,31 @@ mod system {
         AuthenticationRequestExt as _, ScriptDialogType, SettingsExt as _, WebView, WebViewExt,
     };
 
+    use crate::guarded::guarded;
     use crate::sign_in::bar::Site;
     use crate::sign_in::{Shown, bar, elsewhere, facts, passkey, popup};
 
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
         let shown = shown.clone();
-        window.with_webview(move |webview| {
-            let (page, site) = (webview.inner(), Rc::default());
-            restrict(&page, &shown, &site);
-            let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) else {
-                // Without a bar nobody could tell whose page it is.
-                tracing::error!("the sign-in window has no place for its bar");
-                return shown.close();
-            };
-            let cancelling = shown.clone();
-            let ways_out = [bar::button("_Cancel", move || cancelling.cancel()), bar::browser_button(&shown)];
-            bar::put_above(&page, &frame, &shown, site, &ways_out);
-            if shown.sign_in.asks_first {
-                facts::ask(&page, &frame, &shown);
-            } else {
-                elsewhere::begin(&page, &frame, &shown);
-            }
-        })
+        window.with_webview(move |webview| guarded(|| fill(&webview.inner(), &shown)))
+    }
+
+    fn fill(page: &WebView, shown: &Shown) {
+        let site = Rc::default();
+        restrict(page, shown, &site);
+        let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) else {
+            // Without a bar nobody could tell whose page it is.
+            tracing::error!("the sign-in window has no place for its bar");
+            return shown.close();
+        };
+        let cancelling = shown.clone();
+        let ways_out = [bar::button("_Cancel", move || cancelling.cancel()), bar::browser_button(shown)];
+        bar::put_above(page, &frame, shown, site, &ways_out);
+        if shown.sign_in.asks_first {
+            facts::ask(page, &frame, shown);
+        } else {
+            elsewhere::begin(page, &frame, shown);
+        }
     }
 
     /// A page may be read and filled in; it may not ask for more, but for a few windows that may as little.

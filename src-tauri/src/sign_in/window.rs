@@ -13,6 +13,7 @@ use tauri::{
 
 use super::{Shown, account_name};
 use crate::automation;
+use crate::guarded::guarded;
 
 type Builder<'a> = WebviewWindowBuilder<'a, Wry, AppHandle>;
 
@@ -30,7 +31,7 @@ impl Shown {
             .zoom_hotkeys_enabled(true)
             // One that opens by itself takes nobody's keyboard away.
             .focused(facts.asked_by.is_none())
-            .on_navigation(move |url| navigating.may_go(url))
+            .on_navigation(move |url| guarded(|| navigating.may_go(url)))
             .on_page_load(|_, page| {
                 if let PageLoadEvent::Finished = page.event() {
                     tracing::debug!(site = %shown_site(page.url()), "a sign-in page was loaded");

@@ -33,6 +33,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::sign_out,
             commands::sign_out_all,
             commands::status,
+            commands::take_redirect,
         ])
         .events(collect_events![events::ApprovalsChanged, events::Navigate, events::StatusChanged,])
         // What the sidecar prints.

@@ -23,4 +23,5 @@
     "sign_out",
     "sign_out_all",
     "status",
+    "take_redirect",
 ]

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use drawbridge::api::types::{
-    Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, ProbeView, ServerView, SignedOut,
-    StatusView,
+    Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, PastedRedirect, ProbeView, ServerView,
+    SignedOut, StatusView,
 };
 use drawbridge::failure::Failure;
 use drawbridge::host::{AccountRef, HostHandle};
@@ -104,6 +104,18 @@ pub(crate) async fn sign_in(host: Host<'_>, server: ServerName, label: AccountLa
 pub(crate) async fn cancel_sign_in(host: Host<'_>, server: ServerName, label: AccountLabel) -> Answer<()> {
     host.account(&account(server, label)).await?.cancel_sign_in().await;
     Ok(())
+}
+
+/// Takes the address that a browser ended at, perhaps on another computer; it holds a one-time code.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn take_redirect(
+    host: Host<'_>,
+    server: ServerName,
+    label: AccountLabel,
+    pasted: PastedRedirect,
+) -> Answer<()> {
+    host.take_redirect(&account(server, label), &pasted).await
 }
 
 /// Signs an account out.

@@ -60,9 +60,10 @@ pub(super) fn of_account(server: &ServerName, state: &AccountState) -> AccountSt
                 person: identity.as_ref().map(of_person),
             }
         }
-        AccountState::SigningIn { facts } => {
-            AccountStateView::SigningIn { host: facts.as_ref().map(|facts| facts.sign_in_host.clone()) }
-        }
+        AccountState::SigningIn { facts, in_browser } => AccountStateView::SigningIn {
+            host: facts.as_ref().map(|facts| facts.sign_in_host.clone()),
+            in_browser: *in_browser,
+        },
         AccountState::SignedOut { why } => {
             AccountStateView::SignedOut { why: why.to_string(), lapsed: why.is_lapse() }
         }

@@ -13,7 +13,7 @@ mod settling;
 
 use std::time::SystemTime;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -56,6 +56,8 @@ pub struct Login {
     /// `None` while a window of ours shows the page.
     serving: Option<Serving>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    /// Whether a browser shows the page.
+    in_browser: watch::Sender<bool>,
 }
 
 impl Login {
@@ -88,6 +90,7 @@ impl Login {
         let html = page::confirm(&facts, &confirm_path(&secret));
         let confirm = Confirm { secret, html };
         let events = mpsc::channel(4);
+        let in_browser = watch::Sender::new(!request.in_window);
         let serving = (!request.in_window).then(|| listener.serve(confirm.clone(), events.0.clone()));
         Ok(Self {
             network,
@@ -105,6 +108,7 @@ impl Login {
             confirm,
             serving,
             events,
+            in_browser,
         })
     }
 
@@ -126,7 +130,7 @@ impl Login {
 
     /// Talks to it from elsewhere.
     pub fn handle(&self) -> LoginHandle {
-        LoginHandle(self.events.0.clone())
+        LoginHandle { events: self.events.0.clone(), in_browser: self.in_browser.subscribe() }
     }
 
     /// Whether the person has to agree to the facts before anything is loaded.
@@ -271,6 +275,7 @@ impl Login {
         if let (None, Some(RedirectUri { host, port })) = (&self.serving, self.registration.redirect) {
             let bound = Listener::bind(host, Some(port)).await.map_err(|_| Error::PortTaken { port })?;
             self.serving = Some(bound.serve(self.confirm.clone(), self.events.0.clone()));
+            self.in_browser.send_replace(true);
         }
         Ok(self.serving.as_ref())
     }

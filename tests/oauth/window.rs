@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use demo_server::OAuthConfig;
 use drawbridge::host::account::{
-    CodeSignIn, OpenError, OpenWith, SignInRequest, SignInWindows, WindowSignIn,
+    AccountState, CodeSignIn, OpenError, OpenWith, SignInRequest, SignInWindows, WindowSignIn,
 };
 use drawbridge::oauth::login::Next;
 use drawbridge::oauth::window::Navigation;
@@ -49,6 +49,10 @@ fn caught(redirect: &Url, window: &WindowSignIn) -> String {
     }
 }
 
+fn is_in_browser(state: &AccountState) -> bool {
+    matches!(state, AccountState::SigningIn { in_browser: true, .. })
+}
+
 async fn is_listening(window: &WindowSignIn) -> bool {
     TcpStream::connect((window.redirect.host.as_str(), window.redirect.port)).await.is_ok()
 }
@@ -75,8 +79,10 @@ async fn a_browser_takes_over_and_returns_to_a_listener() {
     let account = fixture.account();
     let sign_in = account.sign_in(here(by_person())).await.unwrap();
     let window = windows.recv().await.unwrap();
+    assert!(!is_in_browser(&account.state().borrow()));
     let page = window.handle.hand_over().await.unwrap();
     assert!(is_listening(&window).await);
+    account.state().wait_for(is_in_browser).await.unwrap();
     let redirect = person_allows(&page).await;
     assert_eq!(visit(&redirect).await.status(), 200);
     sign_in.outcome().await.unwrap();

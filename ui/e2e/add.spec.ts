@@ -165,6 +165,17 @@ test('a sign-in that is refused says so and can be tried again', async ({ window
   await expect(page.getByRole('heading', { name: 'tickets is ready' })).toBeVisible()
 })
 
+test('a sign-in goes on with the address that a browser elsewhere ended at', async ({ window, host }) => {
+  const { page } = window
+  await window.add(host.addresses.demo, 'tickets')
+  const address = await window.signInElsewhere(() => page.getByRole('button', { name: 'Sign in' }).click())
+  await page.getByText('The browser is on another computer').click()
+  await page.getByLabel('Address of the page it ended at').fill(address)
+  await window.expectAccessible()
+  await page.getByRole('button', { name: 'Go on with it' }).click()
+  await expect(page.getByRole('heading', { name: 'tickets is ready' })).toBeVisible()
+})
+
 test('a link only fills the form in, and its button wakes late', async ({ window, host }) => {
   const { page } = window
   const query = new URLSearchParams({ name: 'linked', url: host.addresses.open })

@@ -54,6 +54,42 @@ test('signs out and in again', async ({ window, host }) => {
   await expect(page.getByRole('region', { name: 'Tools' })).toContainText('echo_message')
 })
 
+test('somebody who signs in elsewhere pastes the address that the browser ended at', async ({
+  window,
+  host,
+}) => {
+  const { page } = window
+  await signedIn(window, host.addresses.demo)
+  const accounts = page.getByRole('region', { name: 'Accounts' })
+  await accounts.getByRole('button', { name: 'Sign out of tickets@default' }).click()
+  const elsewhere = accounts.getByText('The browser is on another computer')
+  await expect(elsewhere).toHaveCount(0)
+  const signIn = accounts.getByRole('button', { name: 'Sign in to tickets@default' })
+  const address = await window.signInElsewhere(() => signIn.click())
+  await elsewhere.press('Enter')
+  const field = accounts.getByLabel('Address of the page it ended at')
+  await window.expectAccessible()
+
+  await field.fill('https://marked.example/?code=marked-code')
+  await page.keyboard.press('Enter')
+  await expect(accounts.getByRole('alert')).toContainText('Next step: Paste the whole address')
+  await expect(field).toHaveValue('')
+  expect(await page.content()).not.toContain('marked-code')
+  await window.expectAccessible()
+  await field.fill(address.replace(/state=[^&]*/, 'state=other'))
+  await accounts.getByRole('button', { name: 'Go on with it' }).click()
+  await expect(accounts.getByRole('alert')).toContainText('another sign-in')
+  await expect(accounts).toContainText('Signing in…')
+
+  await field.fill(address)
+  await field.press('Enter')
+  await expect(accounts.getByRole('button', { name: 'Sign out of tickets@default' })).toBeVisible()
+  await expect(page.getByRole('status').filter({ hasText: 'Signed in to tickets@default.' })).toHaveCount(1)
+  await expect(elsewhere).toHaveCount(0)
+  await expect(accounts.getByRole('heading', { name: 'default' })).toBeFocused()
+  await expect(accounts.getByRole('alert')).toHaveCount(0)
+})
+
 test('two accounts stand side by side, and one of them is the usual one', async ({
   window,
   host,

@@ -107,6 +107,26 @@ export class Window {
     await form.close()
   }
 
+  /** Presses a button that opens a sign-in page, and signs in as if on another computer; where its browser ends. */
+  async signInElsewhere(press: () => Promise<void>): Promise<string> {
+    const opened = this.context.waitForEvent('page')
+    await press()
+    const form = await opened
+    await form.getByLabel('User name').fill('demo')
+    await form.getByLabel('Password').fill('demo123')
+    let address = ''
+    // There, nobody listens where the browser is sent at last.
+    await form.route('**', async (route) => {
+      const answer = await route.fetch({ maxRedirects: 0 })
+      address = answer.headers().location ?? ''
+      await route.fulfill({ status: 502 })
+    })
+    await form.getByRole('button', { name: 'Allow' }).click()
+    await expect.poll(() => address).toContain('code=')
+    await form.close()
+    return address
+  }
+
   /** No accessibility rule that a program can check is broken. */
   async expectAccessible(): Promise<void> {
     for (const colorScheme of ['dark', 'light'] as const) {

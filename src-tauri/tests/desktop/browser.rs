@@ -1,9 +1,10 @@
-//! The way from the sign-in window to the person's own browser.
+//! The way from the sign-in window to the person's own browser, and back from one on another computer.
 
+use demo_server::{Config, DemoServer};
 use serde_json::json;
 use url::Url;
 
-use crate::app::App;
+use crate::app::{App, drawbridge, log};
 use crate::client::Client;
 use crate::desk::Desk;
 use crate::foreign_page::ForeignPage;
@@ -12,6 +13,7 @@ use crate::screen::{Key, Screen};
 use crate::session::Session;
 use crate::tray::Panel;
 use crate::until;
+use crate::webdriver::Driven;
 
 const FOREIGN: &str = "Sign in to foreign";
 
@@ -144,4 +146,26 @@ async fn a_window_of_a_page_that_is_refused_takes_the_whole_sign_in_to_the_brows
     panel.shows("foreign – sign-in not finished").await;
     panel.click("Quit").await;
     assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_browser_is_elsewhere_pastes_the_address_that_it_ended_at() {
+    let (session, server) = (Session::start().await, DemoServer::start(Config::oauth()).await.unwrap());
+    let panel = Panel::start(session.bus()).await;
+    let window = Driven::start(&session, &[]).await;
+    window.says("main h1", "Servers").await;
+    drawbridge(&session, &["add", "tickets", server.url().as_str(), "--sign-in", "browser"]).await;
+    window.click("main .name", "tickets").await;
+    window.click("main li button", "Sign in").await;
+    let page = until("a page in the browser", async || session.page_in_browser()).await;
+    let redirect = demo_server::sign_in_with_form(&page, "demo", "demo123").await.unwrap();
+    let (_, code) = redirect.query_pairs().find(|(name, _)| name == "code").unwrap();
+
+    window.click("summary", "The browser is on another computer").await;
+    window.type_into("main li details input", redirect.as_str()).await;
+    window.click("main li button", "Go on with it").await;
+    panel.shows("Sign out").await;
+    assert!(!log(&session).contains(&*code), "a code is in the log");
+    panel.click("Quit").await;
+    panel.is_empty().await;
 }

@@ -45,6 +45,10 @@ pub enum AccountStateView {
     SigningIn {
         /// The host of the page.
         host: Option<String>,
+        /// Whether a browser shows it. Where that is one on another computer, the address that it ends at can be
+        /// handed over.
+        #[serde(default)]
+        in_browser: bool,
     },
     /// Somebody has to sign in.
     SignedOut {

@@ -77,7 +77,10 @@ fn every_state_has_its_words() {
         server("a-longer-name", vec![account("default", signed_in(None))]),
         server(
             "busy",
-            vec![account("default", AccountStateView::SigningIn { host: Some("as.example".into()) })],
+            vec![account(
+                "default",
+                AccountStateView::SigningIn { host: Some("as.example".into()), in_browser: true },
+            )],
         ),
         server("broken", vec![account("default", AccountStateView::Failed { failure })]),
         server("new", vec![account("default", AccountStateView::Unknown)]),

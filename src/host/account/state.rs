@@ -31,6 +31,8 @@ pub enum AccountState {
     SigningIn {
         /// What it is about, once that is known.
         facts: Option<SignInFacts>,
+        /// Whether a browser shows its page, perhaps one on another computer.
+        in_browser: bool,
     },
     /// Somebody must sign in.
     SignedOut {
@@ -83,7 +85,10 @@ impl AccountState {
                 (expires, renewed, issuer, scopes, identity, unsaved, ending)
                     == (expires2, renewed2, issuer2, scopes2, identity2, unsaved2, ending2)
             }
-            (Self::SigningIn { facts }, Self::SigningIn { facts: facts2 }) => facts == facts2,
+            (
+                Self::SigningIn { facts, in_browser },
+                Self::SigningIn { facts: facts2, in_browser: in_browser2 },
+            ) => (facts, in_browser) == (facts2, in_browser2),
             (Self::SignedOut { why }, Self::SignedOut { why: why2 }) => why == why2,
             (Self::Failed { error }, Self::Failed { error: error2 }) => error.same_as(error2),
             (

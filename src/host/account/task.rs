@@ -35,7 +35,7 @@ use super::{
 };
 use crate::oauth;
 use crate::oauth::challenge::Challenge;
-use crate::oauth::login::{Finished, Former, Prepared};
+use crate::oauth::login::{Finished, Former, LoginHandle, Prepared};
 use crate::oauth::registration::Registrations;
 use crate::oauth::token::TokenSet;
 use crate::secret::{self, ItemName};
@@ -269,11 +269,13 @@ impl Task {
     /// How the account stands.
     fn standing(&self) -> AccountState {
         if let Some(login) = &self.login {
-            let facts = match &login.stage {
-                Stage::Preparing { .. } => None,
-                Stage::Waiting { pages, .. } => Some(pages.facts.clone()),
+            return match &login.stage {
+                Stage::Preparing { .. } => AccountState::SigningIn { facts: None, in_browser: false },
+                Stage::Waiting { pages, handle } => AccountState::SigningIn {
+                    facts: Some(pages.facts.clone()),
+                    in_browser: handle.as_ref().is_some_and(LoginHandle::is_in_browser),
+                },
             };
-            return AccountState::SigningIn { facts };
         }
         match (&self.held, &self.last_failure) {
             (Held::Tokens(_), Some(Error::SignedOut { why })) => AccountState::SignedOut { why: *why },

@@ -1,6 +1,6 @@
 //! How others talk to a sign-in that waits: a person who pastes, and a window of ours.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use url::Url;
 
 use crate::oauth::Error;
@@ -9,7 +9,10 @@ use crate::oauth::registration::RedirectUri;
 
 /// Talks to a sign-in that waits, for everybody who is no browser at its listener.
 #[derive(Clone)]
-pub struct LoginHandle(pub(super) mpsc::Sender<Event>);
+pub struct LoginHandle {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) in_browser: watch::Receiver<bool>,
+}
 
 /// How a sign-in goes on after a browser's return.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,17 @@ pub enum Next {
 }
 
 impl LoginHandle {
+    /// Whether a browser shows the page, and not a window of ours.
+    pub fn is_in_browser(&self) -> bool {
+        *self.in_browser.borrow()
+    }
+
+    /// Resolves once a browser shows the page, or the sign-in has ended.
+    pub async fn in_browser(mut self) {
+        // Whoever tells it goes with the sign-in.
+        self.in_browser.wait_for(|shows| *shows).await.ok();
+    }
+
     /// Takes a redirect address that a person pasted. Resolves once the sign-in has taken or refused it.
     ///
     /// # Errors
@@ -87,7 +101,7 @@ impl LoginHandle {
 
     async fn tell(&self, kind: EventKind) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Event { kind, reply }).await.ok()?;
+        self.events.send(Event { kind, reply }).await.ok()?;
         answer.await.ok()
     }
 }

@@ -172,7 +172,15 @@ impl Task {
             let not_opened = not_opened.clone().filter(|_| request.open != OpenWith::Caller);
             answer(reply, Ok(pages.sign_in(&request, not_opened, (id, &under_way.outcome))));
         }
-        under_way.stage = Stage::Waiting { pages: Box::new(pages), handle: login.handle() };
+        let handle = login.handle();
+        if let Some(shown) = handle.clone().filter(|handle| !handle.is_in_browser()) {
+            // The account then stands otherwise.
+            self.jobs.spawn(async move {
+                shown.in_browser().await;
+                Done::Nothing
+            });
+        }
+        under_way.stage = Stage::Waiting { pages: Box::new(pages), handle };
         if let Some(handle) = taken_over {
             self.jobs.spawn(async move {
                 handle.hand_over().await;

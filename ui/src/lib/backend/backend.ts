@@ -43,6 +43,8 @@ export interface Backend {
   acceptTools(server: string, account: string, seen: string): Promise<void>
   /** Opens the sign-in page; resolves once somebody has signed in. */
   signIn(server: string, account: string): Promise<void>
+  /** Hands over the address that a browser ended at; it holds a one-time code. What is wrong with it leaves the sign-in waiting. */
+  takeRedirect(server: string, account: string, url: string): Promise<void>
   cancelSignIn(server: string, account: string): Promise<void>
   signOut(server: string, account: string): Promise<void>
   /** Signs every account out; how many were signed in. */

@@ -51,6 +51,8 @@ export const commands = {
 	signOutAll: () => typedError<SignedOut, Failure>(__TAURI_INVOKE("sign_out_all")),
 	/**  The Host as a whole. */
 	status: () => typedError<StatusView, Failure>(__TAURI_INVOKE("status")),
+	/**  Takes the address that a browser ended at, perhaps on another computer; it holds a one-time code. */
+	takeRedirect: (server: ServerName, label: AccountLabel, pasted: PastedRedirect) => typedError<null, Failure>(__TAURI_INVOKE("take_redirect", { server, label, pasted })),
 };
 
 /** Events */
@@ -95,7 +97,12 @@ person?: PersonView | null } |
 /**  A sign-in page is open. */
 { kind: "signingIn"; 
 /**  The host of the page. */
-host: string | null } | 
+host: string | null; 
+/**
+ *  Whether a browser shows it. Where that is one on another computer, the address that it ends at can be
+ *  handed over.
+ */
+inBrowser?: boolean } | 
 /**  Somebody has to sign in. */
 { kind: "signedOut"; 
 /**  Why. */
@@ -495,6 +502,12 @@ export type OAuthView = {
 	callbackPort: number | null,
 	/**  The host of the redirect URL. */
 	callbackHost: CallbackHost,
+};
+
+/**  The redirect URL that a person copied from a browser on another computer. */
+export type PastedRedirect = {
+	/**  It holds a one-time code. */
+	url: SecretText,
 };
 
 /**  Somebody, in the words of an authorization server. */

@@ -102,6 +102,10 @@ export class HttpBackend implements Backend {
     }
   }
 
+  async takeRedirect(server: string, account: string, url: string): Promise<void> {
+    await this.ask('POST', `${path(server, account)}/redirect`, { url })
+  }
+
   async cancelSignIn(server: string, account: string): Promise<void> {
     await this.ask('DELETE', `${path(server, account)}/sign-in`)
   }

@@ -40,6 +40,8 @@ export class TauriBackend implements Backend {
   acceptTools = (server: string, account: string, seen: string) =>
     done(commands.acceptTools(server, account, seen))
   signIn = (server: string, account: string) => done(commands.signIn(server, account))
+  takeRedirect = (server: string, account: string, url: string) =>
+    done(commands.takeRedirect(server, account, { url }))
   cancelSignIn = (server: string, account: string) => done(commands.cancelSignIn(server, account))
   signOut = (server: string, account: string) => done(commands.signOut(server, account))
   signOutAll = async () => (await of(commands.signOutAll())).accounts

@@ -26,6 +26,10 @@ export class FakeBackend {
   probes: (Failure | null)[] = []
   /** What the next sign-ins come to; a promise is waited for. */
   signIns: (Failure | null | Promise<Failure | null>)[] = []
+  /** Addresses that were handed over. */
+  readonly redirects: [server: string, account: string, url: string][] = []
+  /** Why none is taken, where that is so. */
+  redirectFails: Failure | null = null
   /** What the next walks find. */
   checkups: (CheckView[] | Failure)[] = []
   /** What the next looks at everything find. */
@@ -97,6 +101,11 @@ export class FakeBackend {
   async signIn(): Promise<void> {
     const failed = await this.signIns.shift()
     if (failed) throw new Refused(failed)
+  }
+
+  async takeRedirect(server: string, account: string, url: string): Promise<void> {
+    this.redirects.push([server, account, url])
+    if (this.redirectFails) throw new Refused(this.redirectFails)
   }
 
   async cancelSignIn(server: string, account: string): Promise<void> {

@@ -295,6 +295,13 @@ export const en = {
     dropped:
       'Its keys and sign-ins were dropped, because they were given for another address or a stricter connection. Sign in again.',
   },
+  returnAddress: {
+    open: 'The browser is on another computer',
+    label: 'Address of the page it ended at',
+    hint: 'After you have signed in there, it ends at a page that does not load. Copy the whole address of that page, beginning with http, and paste it here.',
+    hand: 'Go on with it',
+    taken: 'The address was taken. The sign-in goes on.',
+  },
   signOutAll: {
     title: 'Signing out everywhere',
     note: 'Every server takes back what Drawbridge may do there, and nothing of your sign-ins stays on this computer.',

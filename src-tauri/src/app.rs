@@ -30,7 +30,7 @@ use crate::sidecar::{self, Sidecar};
 use crate::sign_in::Shows;
 use crate::tray::Tray;
 use crate::view::View;
-use crate::{automation, bindings, client_watch, desktop, run, window};
+use crate::{automation, autostart, bindings, client_watch, desktop, run, window};
 
 /// How long a Host without a tray icon stays when no window is open and no client needs it.
 const IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
@@ -200,8 +200,7 @@ fn build(
     wishes: Wishes,
 ) -> tauri::Result<tauri::App> {
     let bindings = bindings::builder();
-    let app = tauri::Builder::default()
-        .plugin(tauri_plugin_autostart::Builder::new().arg("--at-login").build())
+    let app = autostart::prepare(tauri::Builder::default())
         .plugin(Sidecar::new())
         .manage(host)
         .manage(paths)

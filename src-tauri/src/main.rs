@@ -8,6 +8,7 @@ mod about;
 mod app;
 mod approval;
 mod automation;
+mod autostart;
 mod bindings;
 mod client_watch;
 mod clipboard;

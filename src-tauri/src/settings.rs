@@ -8,7 +8,8 @@ use drawbridge::registry::write_atomically;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 use tauri::AppHandle;
-use tauri_plugin_autostart::ManagerExt as _;
+
+use crate::autostart;
 
 /// Colours of the windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Type)]
@@ -85,7 +86,7 @@ impl SettingsFile {
     /// How everything is set now.
     pub(crate) fn current(&self, app: &AppHandle) -> AppSettings {
         let Stored { start_hidden, notifications, theme } = self.stored();
-        let autostart = app.autolaunch().is_enabled().unwrap_or(false);
+        let autostart = autostart::is_on(app);
         AppSettings { autostart, start_hidden, notifications, theme }
     }
 
@@ -98,10 +99,8 @@ impl SettingsFile {
             Stored { start_hidden: new.start_hidden, notifications: new.notifications, theme: new.theme };
         self.store(stored).map_err(|error| not_saved(&error.kind().to_string()))?;
         app.set_theme(new.theme.of_window());
-        let autolaunch = app.autolaunch();
-        if autolaunch.is_enabled().unwrap_or(false) != new.autostart {
-            let set = if new.autostart { autolaunch.enable() } else { autolaunch.disable() };
-            set.map_err(|error| not_saved(&error.to_string()))?;
+        if autostart::is_on(app) != new.autostart {
+            autostart::set(app, new.autostart).map_err(|error| not_saved(&error))?;
         }
         Ok(())
     }

@@ -25,12 +25,13 @@ const SLOWEST_LOOK: Duration = Duration::from_millis(100);
 /// What a Host may inherit from any client.
 const INHERITED: [&str; 8] = ["HOME", "PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// What a Host takes from the user's session, never from a client.
-const SESSION: [&str; 16] = [
+const SESSION: [&str; 17] = [
     "DBUS_SESSION_BUS_ADDRESS",
     "DISPLAY",
     "WAYLAND_DISPLAY",
     "XAUTHORITY",
     "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
     "XDG_CURRENT_DESKTOP",
     "BROWSER",
     "HTTPS_PROXY",

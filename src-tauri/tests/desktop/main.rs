@@ -9,6 +9,7 @@
 
 mod accounts;
 mod app;
+mod at_login;
 mod browser;
 mod checkup;
 mod client;

@@ -35,7 +35,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::status,
             commands::take_redirect,
         ])
-        .events(collect_events![events::ApprovalsChanged, events::Navigate, events::StatusChanged,])
+        .events(collect_events![events::ApprovalsChanged, events::StatusChanged])
         // What the sidecar prints.
         .typ::<Checkup>()
         // Seconds since 1970 and counts: far below where JavaScript's numbers lose anything.

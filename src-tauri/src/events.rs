@@ -15,7 +15,3 @@ pub(crate) struct StatusChanged(pub(crate) StatusView);
 /// A question came or went; all that wait now.
 #[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
 pub(crate) struct ApprovalsChanged(pub(crate) Vec<ApprovalView>);
-
-/// The window should show the view of this route.
-#[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
-pub(crate) struct Navigate(pub(crate) String);

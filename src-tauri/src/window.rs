@@ -3,9 +3,7 @@
 use drawbridge::failure::Failure;
 use drawbridge::host::HostHandle;
 use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
-use tauri_specta::Event as _;
 
-use crate::events::Navigate;
 use crate::{signing, webkit};
 
 /// Its label, which the capability names.
@@ -23,11 +21,24 @@ pub(crate) fn show(app: &AppHandle, route: &str) -> Result<(), Failure> {
 fn show_at(app: &AppHandle, route: &str) -> tauri::Result<()> {
     match app.get_webview_window(MAIN) {
         Some(window) => {
-            Navigate(route.to_owned()).emit_to(app, MAIN)?;
+            window.eval(going_to(route))?;
             raise(&window)
         }
         None => build(app, route),
     }
+}
+
+/// What leads the page to a route: its address, which it reads once it is ready and at every change. A view that is
+/// there already begins anew.
+fn going_to(route: &str) -> String {
+    let route = serde_json::Value::from(route);
+    format!(
+        "{{
+            const before = location.hash;
+            location.hash = {route};
+            if (location.hash === before) dispatchEvent(new Event('hashchange'));
+        }}"
+    )
 }
 
 /// Closes it, if it is there.

@@ -68,11 +68,9 @@ test('a question is told of, and answered with care', async ({ open }) => {
 test('the tray and links lead to a view, and changes are told', async ({ app }) => {
   const { page } = app
   await expect(page.getByText('2 clients connected')).toBeVisible()
-  await page.evaluate(() =>
-    window.played.tell('navigate', '/add?name=linked&url=https%3A%2F%2Fx.example%2Fmcp'),
-  )
+  await app.show('/add?name=linked&url=https%3A%2F%2Fx.example%2Fmcp')
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('linked')
-  await page.evaluate(() => window.played.tell('navigate', '/settings'))
+  await app.show('/settings')
   await expect(app.heading('Settings')).toBeVisible()
 })
 
@@ -95,7 +93,7 @@ test('everything is checked by the command, with words that name no server', asy
 test('what the tray asks for twice begins anew', async ({ app }) => {
   const { page } = app
   const field = page.getByLabel('Paste the server’s address')
-  const add = () => page.evaluate(() => window.played.tell('navigate', '/add'))
+  const add = () => app.show('/add')
   await expect(app.heading('Servers')).toBeVisible()
   await add()
   await field.fill('https://x.example/mcp')
@@ -110,7 +108,7 @@ test('no key confirms what a link brings before its button wakes', async ({ open
   await expect(app.heading('Servers')).toBeVisible()
   await page.clock.install()
   await page.clock.pauseAt(Date.now() + 60_000)
-  await page.evaluate(() => window.played.tell('navigate', '/add?name=a&url=https%3A%2F%2Fx.example%2Fmcp'))
+  await app.show('/add?name=a&url=https%3A%2F%2Fx.example%2Fmcp')
   const added = () => page.evaluate(() => window.played.asked.some(([command]) => command === 'add_server'))
   const field = page.getByLabel('Paste the server’s address')
   await field.press('Enter')

@@ -87,6 +87,15 @@ export class Window {
     await this.page.getByRole('navigation').getByRole('link', { name: view }).click()
   }
 
+  /** Shows a view as the tray does (`src-tauri/src/window.rs`). */
+  async show(route: string): Promise<void> {
+    await this.page.evaluate((route) => {
+      const before = location.hash
+      location.hash = route
+      if (location.hash === before) dispatchEvent(new Event('hashchange'))
+    }, route)
+  }
+
   /** Adds a server by its address and stays at what came of it. */
   async add(address: string, name: string): Promise<void> {
     await this.open('Add a server')

@@ -45,19 +45,13 @@ async fn switch(window: &Driven, label: &str, on: bool) {
     until(&format!("{label:?} to be {on}"), async || (window.run(&stands).await? == on).then_some(())).await;
 }
 
-/// Goes to the settings in a window that was just made.
-async fn open_settings(window: &Driven, panel: &Panel) {
-    window.says(HEADING, "Servers").await;
-    panel.click("Settings").await;
-    window.says(HEADING, "Settings").await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_starts_at_login_as_the_settings_say() {
     let session = Session::start().await;
     let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
     let window = Driven::start(&session, &[]).await;
-    open_settings(&window, &panel).await;
+    panel.click("Settings").await;
+    window.says(HEADING, "Settings").await;
 
     switch(&window, AT_LOGIN, true).await;
     let words = command(&session).await;
@@ -81,7 +75,8 @@ async fn the_app_starts_at_login_as_the_settings_say() {
     assert!(app.ended().await.success());
 
     let window = Driven::start(&session, &[]).await;
-    open_settings(&window, &panel).await;
+    panel.click("Settings").await;
+    window.says(HEADING, "Settings").await;
     switch(&window, HIDDEN, false).await;
     panel.click("Quit").await;
     panel.is_empty().await;

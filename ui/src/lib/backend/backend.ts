@@ -69,8 +69,6 @@ export interface Desktop {
   /** Tells the questions that wait, now and at every change; returns how to stop. */
   watchApprovals(watcher: (approvals: ApprovalView[]) => void): () => void
   answerApproval(id: number, allow: boolean): Promise<void>
-  /** Tells which view the tray, a notification or a link wants; returns how to stop. */
-  watchRoutes(watcher: (route: string) => void): () => void
 }
 
 /** Who wants to know how the Host stands. */

@@ -58,7 +58,6 @@ export const commands = {
 /** Events */
 export const events = {
 	approvalsChanged: makeEvent<ApprovalsChanged, ApprovalsChanged>("approvals-changed"),
-	navigate: makeEvent<Navigate, Navigate>("navigate"),
 	statusChanged: makeEvent<StatusChanged, StatusChanged>("status-changed"),
 };
 
@@ -448,9 +447,6 @@ export type LineView = {
 	/**  It, with what is invisible made visible. */
 	text: string,
 };
-
-/**  The window should show the view of this route. */
-export type Navigate = string;
 
 /**  A client of the local HTTP endpoint to be added. */
 export type NewClient = {

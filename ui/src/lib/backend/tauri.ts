@@ -68,10 +68,6 @@ class TauriDesktop implements Desktop {
       failed: () => watcher([]),
     })
   }
-
-  watchRoutes(watcher: (route: string) => void): () => void {
-    return whileListening(events.navigate.listen(({ payload }) => watcher(payload)))
-  }
 }
 
 /** The command itself looks, so that it is seen to work, too. */
@@ -90,9 +86,4 @@ async function of<T>(answer: Promise<Answer<T>>): Promise<T> {
 
 async function done(answer: Promise<Answer<unknown>>): Promise<void> {
   await of(answer)
-}
-
-/** How to stop what begins to listen just now. */
-function whileListening(listening: Promise<() => void>): () => void {
-  return () => void listening.then((stop) => stop())
 }

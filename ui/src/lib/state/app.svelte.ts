@@ -37,12 +37,7 @@ export class App {
   /** Starts what goes on as long as the window is there; returns how to end it. */
   start(): () => void {
     this.theme.start()
-    const ends = [
-      this.host.start(),
-      this.route.start(this.backend.desktop),
-      this.clock.start(),
-      this.approvals.start(),
-    ]
+    const ends = [this.host.start(), this.route.start(), this.clock.start(), this.approvals.start()]
     return () => ends.forEach((end) => end())
   }
 }

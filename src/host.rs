@@ -82,6 +82,8 @@ use tool_changes::ToolChanges;
 
 /// How long tasks may take to end.
 const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long calls that are under way may still take once the Host was asked to end.
+const CALLS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a Host is built from.
 pub struct HostConfig {
@@ -171,6 +173,7 @@ impl Host {
             home_id,
             activity,
             tasks,
+            asked_to_end: CancellationToken::new(),
             shutdown,
             end,
             warnings,
@@ -188,12 +191,13 @@ impl Host {
     }
 
     /// Serves the local socket until `shutdown` is cancelled, somebody asks the Host to end, or
-    /// it was idle for long enough.
+    /// it was idle for long enough. Calls that are under way may end first, for a moment.
     ///
     /// # Errors
     /// [`Error::Folder`] when the socket breaks.
     pub async fn run(self, listener: endpoint::Listener, shutdown: CancellationToken) -> Result<(), Error> {
         let own = self.handle.shutdown().clone();
+        let asked = self.handle.inner.asked_to_end.clone();
         self.handle.tasks().spawn(crate::api::mcp::run(self.handle.clone()));
         self.handle.wake_all().await;
         let serving = serving::serve(listener, crate::api::router(self.handle.clone()), own.clone());
@@ -205,15 +209,27 @@ impl Host {
         };
         let end = async {
             tokio::select! {
+                () = own.cancelled() => {}
                 () = shutdown.cancelled() => tracing::info!("asked to end"),
-                () = own.cancelled() => tracing::info!("told to end by the app or over the control API"),
+                () = asked.cancelled() => tracing::info!("asked to end by the app or over the control API"),
                 () = idle => tracing::info!("idle for long enough"),
             }
+            own.run_until_cancelled(self.last_calls()).await;
             own.cancel();
             self.end_tasks().await;
         };
         tokio::join!(serving, end);
         Ok(())
+    }
+
+    async fn last_calls(&self) {
+        let calls = self.handle.activity().calls();
+        if calls > 0 {
+            tracing::info!(calls, "calls are under way and may end first");
+        }
+        if tokio::time::timeout(CALLS_LIMIT, self.handle.activity().no_calls()).await.is_err() {
+            tracing::info!("they took too long");
+        }
     }
 
     /// Ends the sessions first, because they need accounts to say goodbye to their servers.

@@ -1,7 +1,7 @@
 //! The one task that fulfils wishes and keeps tray and window up to date.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use drawbridge::api::types::ServerView;
 use drawbridge::endpoint::Place;
@@ -10,9 +10,9 @@ use drawbridge::host::account::{CodeSignIn, WindowSignIn};
 use drawbridge::host::{AccountRef, Busy, HostHandle};
 use drawbridge::paths::Paths;
 use drawbridge::registry::AccountLabel;
+use futures_util::FutureExt as _;
 use tauri::{AppHandle, Manager as _};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use crate::about::ClientEntry;
 use crate::app::HasTray;
@@ -25,9 +25,6 @@ use crate::notify::{News, Teller};
 use crate::tray::Tray;
 use crate::view::View;
 use crate::{automation, clipboard, sign_in, signing, window};
-
-/// How long calls may still take at the end.
-const CALLS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the task works with.
 pub(crate) struct Serving {
@@ -195,17 +192,7 @@ impl Serving {
         }
         window::close(&self.app);
         sign_in::close_all(&self.app);
-        let host = self.host.clone();
-        tokio::spawn(async move {
-            let calls = host.activity().calls();
-            if calls > 0 {
-                tracing::info!(calls, "calls are under way and may end first");
-            }
-            if timeout(CALLS_LIMIT, host.activity().no_calls()).await.is_err() {
-                tracing::info!("they took too long");
-            }
-            host.shutdown().cancel();
-        });
+        self.host.ask_to_end();
     }
 }
 
@@ -214,8 +201,9 @@ impl Serving {
 async fn tell_status(app: AppHandle, host: HostHandle) {
     let mut changes = host.changes();
     while changes.next().await.is_some() {
-        let status = host.status().await;
-        guarded(|| tell(&app, StatusChanged(status)));
+        let telling = async { tell(&app, StatusChanged(host.status().await)) };
+        // A panic is logged and shown like every other; what changes next is told again.
+        AssertUnwindSafe(telling).catch_unwind().await.ok();
     }
 }
 

@@ -101,7 +101,7 @@ async fn status(State(host): State<HostHandle>) -> Json<StatusView> {
 }
 
 async fn shutdown(State(host): State<HostHandle>) -> StatusCode {
-    host.shutdown().cancel();
+    host.ask_to_end();
     StatusCode::ACCEPTED
 }
 

@@ -47,6 +47,7 @@ pub(super) struct Inner {
     pub(super) activity: Activity,
     pub(super) tasks: TaskTracker,
     /// Asks the Host to end: sessions say goodbye.
+    pub(super) asked_to_end: CancellationToken,
     pub(super) shutdown: CancellationToken,
     /// Ends what sessions need for that: accounts, the controller.
     pub(super) end: CancellationToken,
@@ -133,7 +134,12 @@ impl HostHandle {
         &self.inner.tasks
     }
 
-    /// Cancelled when the Host ends; cancel it to end the Host.
+    /// Asks the Host to end: calls that are under way may end first, for a moment.
+    pub fn ask_to_end(&self) {
+        self.inner.asked_to_end.cancel();
+    }
+
+    /// Cancelled when the Host ends; cancel it to end the Host at once.
     pub fn shutdown(&self) -> &CancellationToken {
         &self.inner.shutdown
     }

@@ -45,6 +45,20 @@ async fn a_call_that_may_have_run_is_never_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_host_that_is_asked_to_end_lets_calls_end_first_but_not_for_ever() {
+    let (server, home, mut client) = session().await;
+    let brief = client.ask("tools/call", json!({ "name": "slow", "arguments": { "seconds": 2 } })).await;
+    let endless = json!({ "name": "slow", "arguments": { "until_released": true } });
+    let endless = client.ask("tools/call", endless).await;
+    server.control().wait_for(|stats| stats.method("tools/call") == 2).await;
+    home.ok(&["serve", "--stop"]).await;
+    let (answer, _) = client.answer_to(brief).await;
+    assert_eq!(text(&answer), "done", "{answer}");
+    let (answer, _) = client.answer_to(endless).await;
+    assert_eq!(answer["error"]["data"]["code"], "may_have_run", "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_list_in_flight_is_asked_again() {
     let (server, home, mut client) = session().await;
     server.control().fault_on("tools/list", demo_server::Fault::Stall);

@@ -58,14 +58,16 @@ impl View {
         let value = |wanted: &str| {
             link.query_pairs().find(|(field, _)| field == wanted).map(|(_, value)| value.into_owned())
         };
-        let url = value("url").filter(|url| is_plain_https(url));
+        let url = value("url").and_then(|url| plain_https(&url));
         Some(Self::Add { name: value("name").filter(|name| name.len() <= 64), url })
     }
 }
 
-fn is_plain_https(url: &str) -> bool {
-    Url::parse(url)
-        .is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none())
+/// The address as it was understood, not as it was written: the form reads blanks as those of a command line.
+fn plain_https(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let is_plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
+    is_plain.then(|| url.to_string())
 }
 
 fn encoded(text: &str) -> String {
@@ -108,6 +110,10 @@ mod tests {
             ("drawbridge://add?url=javascript:alert(1)", filled(None, None)),
             ("drawbridge://add?url=https://me:secret@h/", filled(None, None)),
             ("drawbridge://add?url=https://h/&header=X-Key:1", filled(None, Some("https://h/"))),
+            (
+                "drawbridge://add?url=https://h/mcp-remote%20http://evil/%20--allow-http%20--header%20X-A:1",
+                filled(None, Some("https://h/mcp-remote%20http://evil/%20--allow-http%20--header%20X-A:1")),
+            ),
             ("drawbridge://remove?name=linear", None),
             ("drawbridge://add/more?name=linear", None),
             ("https://add/?name=linear", None),

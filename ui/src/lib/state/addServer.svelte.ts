@@ -55,9 +55,10 @@ export class AddServer {
     private readonly signIns: SignIns,
   ) {}
 
-  /** Fills in what a link brings. */
+  /** Fills in what a link brings: an https address and nothing that could stand beside it (security rule 15). */
   take(given: { name: string | null; url: string | null }): void {
-    if (given.url) this.paste(given.url)
+    const url = given.url && URL.canParse(given.url) ? new URL(given.url) : null
+    if (url?.protocol === 'https:') this.paste(url.href)
     if (given.name) this.typedName = given.name
   }
 

@@ -90,6 +90,26 @@ test('everything is checked by the command, with words that name no server', asy
   ])
 })
 
+test('what is there twice is shown twice', async ({ open }) => {
+  const warning = { ...refusal, sentence: 'A file could not be read.' }
+  const given = world({
+    approvals: [{ ...question, references: ['env:EXAMPLE…', 'env:EXAMPLE…'] }],
+    checkup: {
+      host: [],
+      servers: [{ server: 'Drawbridge', account: 'default', checks: [] }],
+    },
+  })
+  given.status.warnings = [warning, warning]
+  const { page } = await open(given)
+  await expect(page.getByText(warning.sentence)).toHaveCount(2)
+  await page.getByRole('link', { name: 'Answer' }).click()
+  await expect(page.getByText('env:EXAMPLE…')).toHaveCount(2)
+  await page.getByRole('navigation').getByRole('link', { name: 'Settings' }).click()
+  await page.getByRole('button', { name: 'Check everything' }).click()
+  const looked = page.getByRole('list', { name: 'What was looked at' }).getByRole('heading')
+  await expect(looked).toHaveText(['Drawbridge', 'Drawbridge'])
+})
+
 test('what the tray asks for twice begins anew', async ({ app }) => {
   const { page } = app
   const field = page.getByLabel('Paste the server’s address')

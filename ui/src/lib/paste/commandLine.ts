@@ -1,6 +1,6 @@
 /** Commands that people copy from a server's instructions: `npx mcp-remote …` and its kin. */
 
-import { addressIn, found, foundHeader, type Found, type Pasted } from './found'
+import { addressIn, found, foundHeader, withHeader, type Found, type Pasted } from './found'
 
 type Environment = Record<string, string>
 
@@ -86,7 +86,10 @@ function ofDrawbridge(args: string[]): Pasted | null {
 function takeHeader(server: Found, args: string[], at: number, environment: Environment): number {
   const text = args[at + 1] ?? ''
   const colon = text.indexOf(':')
-  if (colon > 0) server.headers.push(foundHeader(text.slice(0, colon), text.slice(colon + 1), environment))
+  if (colon > 0) {
+    const header = foundHeader(text.slice(0, colon), text.slice(colon + 1), environment)
+    server.headers = withHeader(server.headers, header)
+  }
   return at + 1
 }
 

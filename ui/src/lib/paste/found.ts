@@ -60,6 +60,12 @@ export function foundHeader(name: string, text: string, environment: Record<stri
   return { name: name.trim(), value: isLeftOpen(value) ? null : value, hint: value }
 }
 
+/** Headers with one more; of one name, however it is written, the last counts. */
+export function withHeader(headers: FoundHeader[], header: FoundHeader): FoundHeader[] {
+  const name = header.name.toLowerCase()
+  return [...headers.filter((other) => other.name.toLowerCase() !== name), header]
+}
+
 /** Whether a person is meant to put something in its place. */
 function isLeftOpen(value: string): boolean {
   return (

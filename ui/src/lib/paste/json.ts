@@ -1,7 +1,7 @@
 /** JSON as it stands in the settings of MCP clients, whole or cut out of them. */
 
 import { ofCommand } from './commandLine'
-import { addressIn, found, foundHeader, type Found, type Pasted, type Problem } from './found'
+import { addressIn, found, foundHeader, withHeader, type Found, type Pasted, type Problem } from './found'
 
 type Fields = Record<string, unknown>
 
@@ -46,7 +46,7 @@ function ofEntry(name: string | null, entry: Fields): Pasted | null {
     const server = found(url, {
       name,
       transport,
-      headers: headers.map(([header, text]) => foundHeader(header, text, environment)),
+      headers: headers.map(([header, text]) => foundHeader(header, text, environment)).reduce(withHeader, []),
     })
     return { kind: 'found', servers: [server] }
   }

@@ -127,6 +127,16 @@ describe('settings of clients', () => {
     })
   })
 
+  it.each([
+    'npx mcp-remote https://x.example --header "X-A: 1" --header "X-B: 2" --header "x-a: ${T}"',
+    '{"x":{"url":"https://x.example","headers":{"X-A":"1","X-B":"2","x-a":"${T}"}}}',
+  ])('of one name in %s: the last counts', (text) => {
+    expect(only(text).headers).toEqual([
+      { name: 'X-B', value: '2', hint: '2' },
+      { name: 'x-a', value: null, hint: '${T}' },
+    ])
+  })
+
   it.each(['${input:key}', 'Bearer ${TOKEN}', 'YOUR_API_KEY', '{{token}}', 'Bearer ...', '[your key]', ''])(
     'leave %s to the person',
     (value) => {

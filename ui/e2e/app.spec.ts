@@ -110,6 +110,33 @@ test('what is there twice is shown twice', async ({ open }) => {
   await expect(looked).toHaveText(['Drawbridge', 'Drawbridge'])
 })
 
+test('a view that cannot be shown says so, and begins anew', async ({ open }) => {
+  const given = world()
+  // No Host says this: two servers of one name.
+  given.status.servers = [server('tickets'), server('tickets')]
+  const app = await open(given)
+  const { page } = app
+  const told = page.getByRole('alert').filter({ hasText: 'A defect of Drawbridge' })
+  await expect(told).toBeVisible()
+  await expect(app.heading('This view cannot be shown')).toBeFocused()
+  await app.expectAccessible()
+  await app.open('Settings')
+  await expect(app.heading('Settings')).toBeVisible()
+  await app.open('Servers')
+  await expect(told).toBeVisible()
+
+  const logged = page.waitForEvent('console', (message) => message.type() === 'error')
+  await page.getByRole('button', { name: 'Try again' }).click()
+  expect((await logged).text()).toContain('each_key_duplicate')
+  await expect(told).toBeVisible()
+  await page.evaluate(() => {
+    window.played.tell('status-changed', { ...window.played.world.status, servers: [] })
+  })
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await expect(app.heading('Servers')).toBeVisible()
+  await expect(told).toHaveCount(0)
+})
+
 test('what the tray asks for twice begins anew', async ({ app }) => {
   const { page } = app
   const field = page.getByLabel('Paste the server’s address')

@@ -52,6 +52,14 @@ export const en = {
       'Open the address that was printed.',
     ),
   },
+  broken: {
+    title: 'This view cannot be shown',
+    failure: failure(
+      'internal',
+      'A defect of Drawbridge keeps it from being shown.',
+      'Try again. If it comes back, report it with what you were doing.',
+    ),
+  },
   checkup: {
     title: 'Does it work?',
     note: 'Starts the command that your clients start, and goes the same way as they do, up to the first thing that is wrong. Nothing is changed.',

@@ -137,6 +137,49 @@ test('a view that cannot be shown says so, and begins anew', async ({ open }) =>
   await expect(told).toHaveCount(0)
 })
 
+test('tools are read, cannot be read, or are those of the account that is chosen', async ({ open }) => {
+  const signedIn: AccountStateView = { kind: 'signedIn', expires: null, scopes: [], identity: null }
+  const accounts = ['work', 'home'].map((label) => ({ label, state: signedIn }))
+  const given = world({ silent: ['details'] })
+  const tool = (name: string) => ({ name, title: null, description: null, effect: 'reads' as const })
+  given.details = {
+    'tickets@work': { ...given.unsaid, tools: [tool('read_ticket')], server: 'Tickets at work' },
+    'tickets@home': { ...given.unsaid, tools: [tool('read_diary')], server: 'Tickets at home' },
+  }
+  given.probes = [{ server: 'Tickets', protocolVersion: '2025-11-25', tools: 1 }]
+  given.status.servers = [server('tickets', { accounts, defaultAccount: 'work' })]
+  const app = await open(given)
+  const { page } = app
+  await page.getByRole('link', { name: 'tickets' }).click()
+  const tools = page.getByRole('region', { name: 'Tools' })
+  await expect(tools.getByRole('status')).toHaveText('Reading what is known of the tools…')
+  await expect(tools.getByText('Nobody has asked')).toHaveCount(0)
+
+  await page.evaluate((refusal) => {
+    Object.assign(window.played.world, { silent: [], refused: { details: refusal } })
+    window.played.tell('status-changed', structuredClone(window.played.world.status))
+  }, refusal)
+  await expect(tools.getByRole('alert')).toContainText(refusal.nextStep)
+  await app.expectAccessible()
+  await page.evaluate(() => (window.played.world.refused = {}))
+  await tools.getByRole('button', { name: 'Try again' }).click()
+  await expect(tools.getByText('read_ticket')).toBeVisible()
+  await expect(tools.getByRole('heading', { name: 'Tools' })).toBeFocused()
+
+  const connection = page.getByRole('region', { name: 'Connection' })
+  await expect(connection).toContainText('Tickets at work')
+  await tools.getByRole('radio', { name: 'home' }).check({ force: true })
+  await expect(tools.getByText('read_diary')).toBeVisible()
+  await expect(tools.getByText('read_ticket')).toHaveCount(0)
+  await expect(connection).toContainText('Tickets at home')
+  await expect(page.getByRole('group', { name: 'Ask the server as' }).getByLabel('home')).toBeChecked()
+  await page.getByRole('button', { name: 'Check now' }).click()
+  await expect(page.getByText('Tickets answered')).toBeVisible()
+  const probed = await page.evaluate(() => window.played.asked.filter(([command]) => command === 'probe'))
+  expect(probed).toMatchObject([['probe', { server: 'tickets', label: 'home' }]])
+  await app.expectAccessible()
+})
+
 test('what the tray asks for twice begins anew', async ({ app }) => {
   const { page } = app
   const field = page.getByLabel('Paste the server’s address')

@@ -24,6 +24,8 @@ export interface World {
   clients: ClientsView
   /** What was last said to an account, by `server@account`. */
   details: Record<string, DetailsView>
+  /** What is known where nothing was said. */
+  unsaid: DetailsView
   /** What the next server is once it was added. */
   added: ServerView | null
   /** What the next probes come to. */
@@ -84,6 +86,15 @@ export function world(more: Partial<World> = {}): World {
     approvals: [],
     clients: { endpoint: { kind: 'off' }, clients: [] },
     details: {},
+    unsaid: {
+      server: null,
+      serverVersion: null,
+      protocolVersion: null,
+      instructions: null,
+      era: null,
+      transport: null,
+      tools: null,
+    },
     added: null,
     probes: [],
     signedIn: null,
@@ -172,7 +183,7 @@ function play(world: World) {
       return null
     },
     show_logs: () => null,
-    details: ({ server, label }) => world.details[`${server}@${label}`] ?? null,
+    details: ({ server, label }) => world.details[`${server}@${label}`] ?? world.unsaid,
     edit_server: edit,
     add_server: () => world.added && put(world.added),
     probe: () => {

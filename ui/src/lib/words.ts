@@ -42,10 +42,10 @@ export function ofAccount(server: ServerView, account: AccountView): Standing {
   }
 }
 
-/** How a server stands as a whole: as the account that clients use who name none. */
-export function ofServer(server: ServerView): Standing {
-  const usual = server.accounts.find((account) => account.label === server.defaultAccount)
-  return usual ? ofAccount(server, usual) : ofServerAlone(server)
+/** How a server stands as one account sees it; as a whole, as the one that clients use who name none. */
+export function ofServer(server: ServerView, label = server.defaultAccount): Standing {
+  const account = server.accounts.find((account) => account.label === label)
+  return account ? ofAccount(server, account) : ofServerAlone(server)
 }
 
 function ofServerAlone(server: ServerView): Standing {

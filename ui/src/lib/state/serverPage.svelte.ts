@@ -1,29 +1,42 @@
 /** What the page of one server knows beyond the server's own state. */
 
-import type { Backend } from '../backend/backend'
+import { failureOf, type Backend } from '../backend/backend'
 import type {
   Changes,
   DetailsView,
   Edited,
+  Failure,
   HeldToolsView,
   ProbeView,
+  ServerView,
   SignInChoice,
 } from '../backend/bindings'
 import type { Tone } from '../words'
 import { Work } from './work.svelte'
 
+/** What the server last said to an account, or why that cannot be told. */
+export type Said = { details: DetailsView; failure: null } | { details: null; failure: Failure }
+
 export class ServerPage {
-  details = $state.raw<DetailsView | null>(null)
+  /** By account; those that were not read yet are missing. */
+  said = $state.raw<Record<string, Said>>({})
   /** What the last look found; `null` before one, and after it failed. */
   probe = $state.raw<ProbeView | null>(null)
   /** Whether the last change dropped keys and sign-ins. */
   wereSecretsDropped = $state(false)
   /** What is held back of pinned tools, by account. */
-  held = $state.raw<Record<string, HeldToolsView>>({})
+  readonly held: Record<string, HeldToolsView> = $derived.by(() => {
+    const all = Object.entries(this.said).map(([of, { details }]) => [of, details?.held] as const)
+    return Object.fromEntries(
+      all.filter((entry): entry is [string, HeldToolsView] => (entry[1]?.tools.length ?? 0) > 0),
+    )
+  })
   readonly looking = new Work()
   readonly changing = new Work()
   readonly removing = new Work()
 
+  /** The account that the person wants to see; empty before one was chosen. */
+  private chosen = $state('')
   /** How the server was last seen to stand. */
   private stood: Tone | null = null
   /** How often it was read, so that an answer that comes late counts for nothing. */
@@ -38,17 +51,28 @@ export class ServerPage {
 
   /** Reads what is known; nobody is asked over the network. */
   async load(account: string, others: string[] = []): Promise<void> {
-    const read = (of: string) => this.backend.details(this.server, of).catch(() => null)
     this.loaded = [account, others]
     const all = [account, ...others.filter((other) => other !== account)]
     const load = ++this.loads
-    const details = await Promise.all(all.map(read))
-    if (load !== this.loads) return
-    const held = all.map((of, place): [string, HeldToolsView | null] => [of, details[place]?.held ?? null])
-    this.details = details[0] ?? null
-    this.held = Object.fromEntries(
-      held.filter((entry): entry is [string, HeldToolsView] => (entry[1]?.tools.length ?? 0) > 0),
-    )
+    const said = await Promise.all(all.map(async (of) => [of, await this.read(of)] as const))
+    if (load === this.loads) this.said = Object.fromEntries(said)
+  }
+
+  /** Reads the same again. */
+  async loadAgain(): Promise<void> {
+    await this.load(...this.loaded)
+  }
+
+  /** The account that is shown: the usual one until another is chosen, and once that is gone. */
+  accountOf({ accounts, defaultAccount }: ServerView): string {
+    return accounts.some(({ label }) => label === this.chosen) ? this.chosen : defaultAccount
+  }
+
+  /** Shows another account; what a look found was about the one before. */
+  choose(account: string): void {
+    this.chosen = account
+    this.probe = null
+    this.looking.failure = null
   }
 
   /** Accepts the tools of the list that the person has seen, and no others; what is held back is read anew. */
@@ -68,9 +92,11 @@ export class ServerPage {
 
   /** Asks the server. */
   async look(account: string): Promise<void> {
+    const { chosen } = this
     this.probe = null
     const looked = await this.looking.run(() => this.backend.probe(this.server, account))
-    this.probe = looked?.done ?? null
+    if (chosen === this.chosen) this.probe = looked?.done ?? null
+    else this.looking.failure = null
     await this.load(...this.loaded)
   }
 
@@ -114,5 +140,13 @@ export class ServerPage {
 
   async remove(): Promise<boolean> {
     return (await this.removing.run(() => this.backend.removeServer(this.server))) !== null
+  }
+
+  private async read(account: string): Promise<Said> {
+    try {
+      return { details: await this.backend.details(this.server, account), failure: null }
+    } catch (error) {
+      return { details: null, failure: failureOf(error) }
+    }
   }
 }

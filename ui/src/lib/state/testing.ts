@@ -6,6 +6,7 @@ import type {
   Checkup,
   CheckView,
   Code,
+  DetailsView,
   Failure,
   NewServer,
   ServerView,
@@ -83,8 +84,14 @@ export class FakeBackend {
     return { server: 'Tickets', protocolVersion: '2025-11-25', tools: 3 }
   }
 
-  /** Nothing was ever said by any server. */
-  details = () => Promise.reject(new Refused(failure('unknown')))
+  /** What servers have said, by account; nothing was ever said to others. */
+  said: Record<string, DetailsView | Promise<DetailsView>> = {}
+
+  async details(_: string, account: string): Promise<DetailsView> {
+    const said = await this.said[account]
+    if (!said) throw new Refused(failure('unknown'))
+    return said
+  }
 
   async checkup() {
     const found = this.checkups.shift() ?? []

@@ -36,11 +36,16 @@ pub(crate) fn log_panics() {
         }
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(%place, "a defect of Drawbridge");
-        if let Some(teller) = TELLER.get() {
-            teller.tell(News::Defect);
-        }
+        tell_of_defect();
         usual(panic);
     }));
+}
+
+/// Tells the person that something of ours has failed and is in the log.
+pub(crate) fn tell_of_defect() {
+    if let Some(teller) = TELLER.get() {
+        teller.tell(News::Defect);
+    }
 }
 
 /// Has the person told of every panic from now on.

@@ -21,6 +21,8 @@ mod hosting;
 mod menu;
 mod notice;
 mod notify;
+#[cfg(target_os = "linux")]
+mod page;
 mod panel;
 mod run;
 #[cfg(test)]

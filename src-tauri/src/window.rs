@@ -4,6 +4,8 @@ use drawbridge::failure::Failure;
 use drawbridge::host::HostHandle;
 use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 
+#[cfg(target_os = "linux")]
+use crate::{guarded::guarded, page};
 use crate::{signing, webkit};
 
 /// Its label, which the capability names.
@@ -72,8 +74,17 @@ fn build(app: &AppHandle, route: &str) -> tauri::Result<()> {
         .title("Drawbridge")
         .inner_size(960.0, 680.0)
         .min_inner_size(480.0, 400.0)
+        .zoom_hotkeys_enabled(cfg!(windows))
         .on_navigation(is_ours)
         .build()?;
+    #[cfg(target_os = "linux")]
+    window.with_webview(|webview| {
+        guarded(|| {
+            let page = webview.inner();
+            page::zooms_by_keys(&page);
+            page::comes_back(&page);
+        });
+    })?;
     // While a person looks at it, the Host is needed.
     let needed = app.state::<HostHandle>().activity().other();
     let needed = std::sync::Mutex::new(Some(needed));

@@ -27,6 +27,7 @@ mod system {
     };
 
     use crate::guarded::guarded;
+    use crate::page::zooms_by_keys;
     use crate::sign_in::bar::Site;
     use crate::sign_in::{Shown, bar, elsewhere, facts, passkey, popup};
 
@@ -55,6 +56,7 @@ mod system {
 
     /// A page may be read and filled in; it may not ask for more, but for a few windows that may as little.
     pub(in crate::sign_in) fn restrict(page: &WebView, shown: &Shown, site: &Rc<Site>) {
+        zooms_by_keys(page);
         popup::allow(page, shown, site);
         passkey::notice(page);
         if let Some(settings) = WebViewExt::settings(page) {

@@ -28,7 +28,7 @@ impl Shown {
             .inner_size(520.0, 720.0)
             .min_inner_size(360.0, 420.0)
             .devtools(false)
-            .zoom_hotkeys_enabled(true)
+            .zoom_hotkeys_enabled(cfg!(windows))
             // One that opens by itself takes nobody's keyboard away.
             .focused(facts.asked_by.is_none())
             .on_navigation(move |url| guarded(|| navigating.may_go(url)))

@@ -43,6 +43,13 @@ impl App {
         timeout(LIMIT, self.0.wait()).await.expect("it ends").unwrap()
     }
 
+    /// Kills the processes that show its pages.
+    pub(crate) fn kill_pages(&self) {
+        let pages = processes_of(self.0.id().expect("it runs"), "(WebKitWebProces)");
+        let killed = std::process::Command::new("kill").arg("-KILL").args(&pages).status().unwrap();
+        assert!(killed.success(), "{pages:?}");
+    }
+
     /// The ports that it listens at, by TCP.
     pub(crate) fn ports(&self) -> Vec<u16> {
         let sockets = sockets(self.0.id().expect("it runs"));
@@ -90,6 +97,17 @@ pub(crate) fn log(session: &Session) -> String {
 }
 
 /// The inodes of a process's sockets.
+/// The children of a process that have this name, as the kernel shortens it.
+fn processes_of(parent: u32, name: &str) -> Vec<String> {
+    let of_process = |folder: fs::DirEntry| {
+        let line = fs::read_to_string(folder.path().join("stat")).ok()?;
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let is_one = *columns.get(1)? == name && columns.get(3)?.parse() == Ok(parent);
+        is_one.then(|| columns[0].to_owned())
+    };
+    fs::read_dir("/proc").unwrap().flatten().filter_map(of_process).collect()
+}
+
 fn sockets(process: u32) -> HashSet<String> {
     let files = fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten();
     let targets = files.filter_map(|file| fs::read_link(file.path()).ok());

@@ -1,6 +1,6 @@
 //! The main window, from its first form to a server that is ready, with the keyboard alone.
 
-use crate::app::{add_server, drawbridge};
+use crate::app::{App, add_server, drawbridge, log};
 use crate::client::Client;
 use crate::desk::page_after;
 use crate::screen::{Key, Screen};
@@ -105,4 +105,50 @@ async fn the_page_in_a_sign_in_window_can_be_driven_by_tests() {
     panel.shows("Sign out").await;
     panel.click("Quit").await;
     panel.is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_is_zoomed_by_keys() {
+    let session = Session::start().await;
+    let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
+    let window = Driven::start(&session, &[]).await;
+    window.says("main h1", "Servers").await;
+    let width = async || window.run("return innerWidth").await.and_then(|width| width.as_f64());
+    let usual = width().await.expect("a number");
+
+    screen.focus(screen.window("Drawbridge").await);
+    for _ in 0..5 {
+        screen.press_with_control(b'=');
+    }
+    until("everything twice as large", async || (width().await? == usual / 2.0).then_some(())).await;
+    screen.press_with_control(b'0');
+    until("everything as it was", async || (width().await? == usual).then_some(())).await;
+
+    panel.click("Quit").await;
+    panel.is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_whose_process_dies_comes_back_as_it_was() {
+    let (session, panel, app) = started().await;
+    let screen = Screen::of(session.display());
+    panel.click("Add server…").await;
+    let window = screen.window("Drawbridge").await;
+    screen.focus(window);
+    screen.cursor_blinks(window).await;
+
+    app.kill_pages();
+
+    screen.cursor_blinks(window).await;
+    until("a word about it in the log", async || log(&session).contains("has died").then_some(())).await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+async fn started() -> (Session, Panel, App) {
+    let session = Session::start().await;
+    let panel = Panel::start(session.bus()).await;
+    let app = App::start(&session, &["--background"]);
+    panel.shows("No servers yet").await;
+    (session, panel, app)
 }

@@ -22,6 +22,7 @@ const BLINKS: usize = 2;
 const TAB: u32 = 0xff09;
 const RETURN: u32 = 0xff0d;
 const ALT: u32 = 0xffe9;
+const CONTROL: u32 = 0xffe3;
 
 /// A display.
 pub(crate) struct Screen {
@@ -135,6 +136,13 @@ impl Screen {
             Key::Tab => self.press_symbol(TAB),
             Key::Return => self.press_symbol(RETURN),
         }
+    }
+
+    /// Presses a letter or digit with Ctrl.
+    pub(crate) fn press_with_control(&self, symbol: u8) {
+        self.send(KEY_PRESS_EVENT, CONTROL);
+        self.press_symbol(u32::from(symbol));
+        self.send(KEY_RELEASE_EVENT, CONTROL);
     }
 
     /// Presses the small letter that a button's label underlines.

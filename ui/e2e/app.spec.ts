@@ -180,6 +180,18 @@ test('tools are read, cannot be read, or are those of the account that is chosen
   await app.expectAccessible()
 })
 
+test('options of a pasted line that cannot be taken over are named', async ({ app }) => {
+  const { page } = app
+  await app.open('Add a server')
+  const field = page.getByLabel('Paste the server’s address')
+  await field.fill('npx mcp-remote https://x.example/mcp 3334 --static-oauth-client-info @me.json --later')
+  const told = page.getByText('Not taken over:')
+  await expect(told).toContainText('--static-oauth-client-info, --later.')
+  await app.expectAccessible()
+  await field.fill('npx mcp-remote https://x.example/mcp 3334')
+  await expect(told).toHaveCount(0)
+})
+
 test('what the tray asks for twice begins anew', async ({ app }) => {
   const { page } = app
   const field = page.getByLabel('Paste the server’s address')

@@ -1,5 +1,7 @@
 /** What a pasted text turned out to say. */
 
+import type { CallbackHost, ResourceOption } from '../backend/bindings'
+
 /** Why nothing can be made of a text. */
 export type Problem =
   /** It names a program that runs on this computer. */
@@ -29,6 +31,14 @@ export interface Found {
   clientId: string | null
   clientSecret: string | null
   scope: string | null
+  /** What the sign-in names as its resource; `null` leaves it to the server. */
+  resource: ResourceOption | null
+  callbackPort: number | null
+  callbackHost: CallbackHost | null
+  /** Tools to hide, as patterns. */
+  denyTools: string[]
+  /** Options in the text that somebody has to see to. */
+  leftOut: string[]
 }
 
 /** What a text says. */
@@ -48,6 +58,11 @@ export function found(url: string, more: Partial<Found> = {}): Found {
     clientId: null,
     clientSecret: null,
     scope: null,
+    resource: null,
+    callbackPort: null,
+    callbackHost: null,
+    denyTools: [],
+    leftOut: [],
     ...more,
   }
 }

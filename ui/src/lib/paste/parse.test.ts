@@ -59,6 +59,67 @@ describe('commands', () => {
       clientId: 'me',
       clientSecret: 's',
       scope: 'a b',
+      resource: null,
+      callbackPort: null,
+      callbackHost: null,
+      denyTools: [],
+      leftOut: [],
+    })
+  })
+
+  it('bring what is registered elsewhere and the tools to hide', () => {
+    const line = `npx mcp-remote https://x.example/mcp 3334 --host localhost --resource https://r.example
+      --ignore-tool "delete_*" --ignore-tool drop --transport http-first --debug`
+    expect(only(line)).toMatchObject({
+      url: 'https://x.example/mcp',
+      callbackPort: 3334,
+      callbackHost: 'localhost',
+      resource: { given: 'https://r.example' },
+      denyTools: ['delete_*', 'drop'],
+      leftOut: [],
+    })
+  })
+
+  it('name the options that cannot be taken over', () => {
+    const line = `npx mcp-remote https://x.example/mcp --static-oauth-client-info @client.json --host ::1
+      --static-oauth-client-metadata @meta.json --auth-timeout 60 --token=abc --later --header bad`
+    expect(only(line)).toMatchObject({ clientId: null, scope: null, callbackHost: null, headers: [] })
+    expect(only(line).leftOut).toEqual([
+      '--static-oauth-client-info',
+      '--host',
+      '--static-oauth-client-metadata',
+      '--auth-timeout',
+      '--token',
+      '--later',
+      '--header',
+    ])
+  })
+
+  it('of Drawbridge itself are read with their options, wherever these stand', () => {
+    const line = `drawbridge add --scope "read write" --pin-tools linear --bearer env:KEY https://mcp.linear.app/mcp
+      --transport=sse --client-id me --no-resource --callback-port 3334 --callback-host localhost --deny-tool 'drop*'
+      --header "X-Team: blue" --header "X-Key: env:KEY"`
+    expect(only(line)).toEqual({
+      name: 'linear',
+      url: 'https://mcp.linear.app/mcp',
+      headers: [
+        { name: 'X-Team', value: 'blue', hint: 'blue' },
+        { name: 'X-Key', value: null, hint: 'env:KEY' },
+      ],
+      transport: 'sse',
+      allowHttp: false,
+      clientId: 'me',
+      clientSecret: null,
+      scope: 'read write',
+      resource: 'omitted',
+      callbackPort: 3334,
+      callbackHost: 'localhost',
+      denyTools: ['drop*'],
+      leftOut: ['--pin-tools', '--bearer'],
+    })
+    expect(only('drawbridge connect --resource https://r.example https://x.example')).toMatchObject({
+      url: 'https://x.example/',
+      resource: { given: 'https://r.example' },
     })
   })
 

@@ -65,6 +65,18 @@ describe('adding a server', () => {
     })
   })
 
+  it('sends what the snippet says about the sign-in and the tools', async () => {
+    const { fake, adding } = start()
+    adding.paste('npx mcp-remote https://x.example 3334 --host localhost --resource urn:r --ignore-tool drop')
+    await adding.add()
+    expect(fake.added[0]?.options).toEqual({
+      callbackPort: 3334,
+      callbackHost: 'localhost',
+      resource: { given: 'urn:r' },
+      denyTools: ['drop'],
+    })
+  })
+
   it('asks before it uses an address that is not encrypted', async () => {
     const { fake, adding } = start()
     adding.paste('http://x.example/mcp')

@@ -170,6 +170,10 @@ export class AddServer {
     if (server.clientSecret) options.clientSecret = { value: server.clientSecret }
     const scope = this.scope.trim() || server.scope
     if (scope) options.scope = scope
+    if (server.resource) options.resource = server.resource
+    if (server.callbackPort) options.callbackPort = server.callbackPort
+    if (server.callbackHost) options.callbackHost = server.callbackHost
+    if (server.denyTools.length > 0) options.denyTools = server.denyTools
     if (server.transport !== 'auto') options.transport = server.transport
     if (this.isInsecure) options.allowHttp = true
     return { name: this.name, url: server.url, options }

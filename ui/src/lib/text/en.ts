@@ -256,6 +256,8 @@ export const en = {
     nameHint: 'Short; your client will show it.',
     badName: 'Use letters, digits, “.”, “-” and “_”, up to 64.',
     takenName: 'There is a server of this name already.',
+    leftOut: (options: string[]) =>
+      `Not taken over: ${options.map((option) => `\`${option}\``).join(', ')}. Set what you need of it below, or on the server’s page once it is added.`,
     headersTitle: 'The snippet brings keys',
     headersText: 'They go to your keychain, not into any file.',
     headerLeft: (hint: string) => `The snippet says “${hint}” here. Put in your own.`,

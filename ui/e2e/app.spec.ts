@@ -192,6 +192,25 @@ test('options of a pasted line that cannot be taken over are named', async ({ ap
   await expect(told).toHaveCount(0)
 })
 
+test('a client id that was typed may have a secret, which nobody sees', async ({ open }) => {
+  const app = await open(world({ refused: { add_server: refusal } }))
+  const { page } = app
+  await app.open('Add a server')
+  await page.getByLabel('Paste the server’s address').fill('https://x.example/mcp')
+  await page.getByText('More options').click()
+  const secret = page.getByLabel('Client secret')
+  await expect(secret).toHaveCount(0)
+  await page.getByLabel('Client id').fill('me')
+  await expect(secret).toHaveAttribute('type', 'password')
+  await secret.fill('s3cret')
+  await app.expectAccessible()
+  await page.getByRole('button', { name: 'Add the server' }).click()
+  await expect(page.getByRole('alert')).toContainText(refusal.sentence)
+  await expect(secret).toHaveValue('')
+  const asked = await page.evaluate(() => window.played.asked.find(([command]) => command === 'add_server'))
+  expect(asked?.[1].server).toMatchObject({ options: { clientId: 'me', clientSecret: { value: 's3cret' } } })
+})
+
 test('what the tray asks for twice begins anew', async ({ app }) => {
   const { page } = app
   const field = page.getByLabel('Paste the server’s address')

@@ -65,6 +65,39 @@ describe('adding a server', () => {
     })
   })
 
+  it('sends the secret of the client that somebody typed, and forgets it', async () => {
+    const { fake, adding } = start()
+    adding.paste('https://x.example/mcp')
+    adding.clientSecret = 'left over'
+    expect(adding.mayHaveSecret).toBe(false)
+    adding.clientId = 'me'
+    expect(adding.mayHaveSecret).toBe(true)
+    adding.clientSecret = ' s3cret '
+    const adds = adding.add()
+    expect(adding.clientSecret).toBe('')
+    await adds
+    expect(fake.added[0]?.options).toEqual({ clientId: 'me', clientSecret: { value: 's3cret' } })
+  })
+
+  it('sends the secret of a snippet with the client of the snippet alone', async () => {
+    const { fake, adding } = start()
+    const info = '{"client_id":"theirs","client_secret":"s"}'
+    adding.paste(`npx mcp-remote https://x.example --static-oauth-client-info '${info}'`)
+    expect(adding.mayHaveSecret).toBe(false)
+    await adding.add()
+    expect(fake.added[0]?.options).toEqual({ clientId: 'theirs', clientSecret: { value: 's' } })
+    adding.typedName = 'other'
+    adding.clientId = 'mine'
+    await adding.add()
+    expect(fake.added[1]?.options).toEqual({ clientId: 'mine' })
+  })
+
+  it('asks for the secret of a client of the snippet that came without', () => {
+    const { adding } = start()
+    adding.paste('drawbridge add x https://x.example --client-id me --client-secret env:SECRET')
+    expect(adding.mayHaveSecret).toBe(true)
+  })
+
   it('sends what the snippet says about the sign-in and the tools', async () => {
     const { fake, adding } = start()
     adding.paste('npx mcp-remote https://x.example 3334 --host localhost --resource urn:r --ignore-tool drop')

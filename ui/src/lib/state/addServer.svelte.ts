@@ -28,6 +28,8 @@ export class AddServer {
   values = $state<Record<string, string>>({})
   key = $state('')
   clientId = $state('')
+  /** It is forgotten as it is sent. */
+  clientSecret = $state('')
   scope = $state('')
   allowHttp = $state(false)
   stage = $state.raw<Stage>({ kind: 'address' })
@@ -47,6 +49,11 @@ export class AddServer {
       !this.isNameTaken &&
       (!this.isInsecure || this.allowHttp || this.server.allowHttp) &&
       this.server.headers.every((header) => this.valueOf(header) !== ''),
+  )
+
+  /** Whether there is a client whose secret, if it has one, is not known. */
+  readonly mayHaveSecret: boolean = $derived(
+    this.clientId.trim() !== '' || Boolean(this.server?.clientId && !this.server.clientSecret),
   )
 
   constructor(
@@ -79,7 +86,9 @@ export class AddServer {
     this.isAdding = true
     this.failure = null
     try {
-      const added = await this.backend.addServer(this.wanted(this.server))
+      const wanted = this.wanted(this.server)
+      this.clientSecret = ''
+      const added = await this.backend.addServer(wanted)
       this.stage = { kind: 'looking', server: added.name }
       await this.look(added.name, added.defaultAccount)
     } catch (error) {
@@ -167,7 +176,9 @@ export class AddServer {
     if (key) options.bearer = { value: key }
     const clientId = this.clientId.trim() || server.clientId
     if (clientId) options.clientId = clientId
-    if (server.clientSecret) options.clientSecret = { value: server.clientSecret }
+    // The secret of the snippet is that of its own client.
+    const clientSecret = this.mayHaveSecret ? this.clientSecret.trim() : server.clientSecret
+    if (clientSecret) options.clientSecret = { value: clientSecret }
     const scope = this.scope.trim() || server.scope
     if (scope) options.scope = scope
     if (server.resource) options.resource = server.resource

@@ -1,6 +1,6 @@
 /** What only the app has: its own settings, questions, and views that it asks for. The app's side is played here. */
 
-import type { AccountStateView, Failure } from '../src/lib/backend/bindings'
+import type { AccountStateView, Failure, ServerView } from '../src/lib/backend/bindings'
 import { expect, server, test, world } from './played'
 
 const refusal: Failure = {
@@ -209,6 +209,32 @@ test('a client id that was typed may have a secret, which nobody sees', async ({
   await expect(secret).toHaveValue('')
   const asked = await page.evaluate(() => window.played.asked.find(([command]) => command === 'add_server'))
   expect(asked?.[1].server).toMatchObject({ options: { clientId: 'me', clientSecret: { value: 's3cret' } } })
+})
+
+test('the button of an account keeps the focus when it has done its work', async ({ open }) => {
+  const account = (kind: 'signingIn' | 'signedOut' | 'signedIn') => {
+    const states: Record<typeof kind, AccountStateView> = {
+      signingIn: { kind: 'signingIn', host: null },
+      signedOut: { kind: 'signedOut', why: 'somebody called it off' },
+      signedIn: { kind: 'signedIn', expires: null, scopes: [], identity: null },
+    }
+    return server('tickets', { accounts: [{ label: 'default', state: states[kind] }] })
+  }
+  const given = world()
+  given.status.servers = [account('signingIn')]
+  const { page } = await open(given)
+  const becomes = (server: ServerView) =>
+    page.evaluate((server) => {
+      window.played.tell('status-changed', { ...window.played.world.status, servers: [server] })
+    }, server)
+  await page.getByRole('link', { name: 'tickets' }).click()
+  await page.getByRole('button', { name: 'Cancel the sign-in: tickets@default' }).press('Enter')
+  await becomes(account('signedOut'))
+  await expect(page.getByRole('button', { name: 'Sign in to tickets@default' })).toBeFocused()
+  await becomes(account('signedIn'))
+  await page.getByRole('button', { name: 'Sign out of tickets@default' }).press('Enter')
+  await becomes(account('signedOut'))
+  await expect(page.getByRole('button', { name: 'Sign in to tickets@default' })).toBeFocused()
 })
 
 test('what the tray asks for twice begins anew', async ({ app }) => {

@@ -191,6 +191,8 @@ function play(world: World) {
       if (!came || 'code' in came) throw came
       return came
     },
+    cancel_sign_in: () => null,
+    sign_out: () => null,
     sign_in: () => world.signedIn && put(world.signedIn) && null,
     'plugin:shell|spawn': ({ onEvent }) => {
       const tell = (index: number, event: string, payload: unknown) =>

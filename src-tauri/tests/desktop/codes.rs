@@ -12,9 +12,9 @@ use crate::until;
 const WINDOW: &str = "Sign in to coded";
 
 /// A desktop where the app knows a server that signs people in with codes.
-struct Coded {
+pub(crate) struct Coded {
     session: Session,
-    screen: Screen,
+    pub(crate) screen: Screen,
     panel: Panel,
     app: App,
 }
@@ -22,7 +22,12 @@ struct Coded {
 impl Coded {
     /// The authorization server says these words of itself, besides the usual ones.
     async fn new(words: Value) -> Self {
-        let (session, server) = (Session::start().await, ForeignPage::start_with("", words).await);
+        Self::of(Session::start().await, words).await
+    }
+
+    /// The same in a session that is there already.
+    pub(crate) async fn of(session: Session, words: Value) -> Self {
+        let server = ForeignPage::start_with("", words).await;
         let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
         let app = App::start(&session, &["--background"]);
         panel.shows("No servers yet").await;
@@ -32,7 +37,7 @@ impl Coded {
     }
 
     /// Opens the window, with nothing in the browser yet.
-    async fn open(&self) -> u32 {
+    pub(crate) async fn open(&self) -> u32 {
         self.panel.click("Sign in…").await;
         let window = self.screen.window(WINDOW).await;
         self.screen.focus(window);
@@ -53,7 +58,7 @@ impl Coded {
         self.panel.shows("coded – sign-in not finished").await;
     }
 
-    async fn quit(self) {
+    pub(crate) async fn quit(self) {
         self.panel.click("Quit").await;
         assert!(self.app.ended().await.success());
     }

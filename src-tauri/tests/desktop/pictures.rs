@@ -5,8 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use demo_server::{Config, DemoServer};
+use serde_json::json;
 
 use crate::client::Client;
+use crate::codes::Coded;
 use crate::desk::{Desk, WINDOW};
 use crate::session::Session;
 
@@ -15,26 +17,47 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/screenshots")
 }
 
+/// A session whose app is to look so.
+async fn looking(theme: &str) -> Session {
+    let session = Session::start().await;
+    let config = session.drawbridge_home().join("config");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(config.join("app.json"), format!(r#"{{"theme":"{theme}"}}"#)).unwrap();
+    session
+}
+
+fn save(name: &str, theme: &str, picture: &[u8]) {
+    fs::write(folder().join(format!("{name}-{theme}.png")), picture).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "`make pictures` runs it, because it writes files"]
 async fn a_sign_in_that_a_client_asks_for() {
     for theme in ["light", "dark"] {
-        let session = Session::start().await;
-        let config = session.drawbridge_home().join("config");
-        fs::create_dir_all(&config).unwrap();
-        fs::write(config.join("app.json"), format!(r#"{{"theme":"{theme}"}}"#)).unwrap();
-        let desk = Desk::of(session, DemoServer::start(Config::oauth()).await.unwrap()).await;
+        let desk = Desk::of(looking(theme).await, DemoServer::start(Config::oauth()).await.unwrap()).await;
         let mut client = Client::connect(&desk.session, "demo").await;
         let call = tokio::spawn(async move { client.call("user_profile").await });
         let window = desk.screen.window(WINDOW).await;
         desk.screen.stands_still(window).await;
-        fs::write(folder().join(format!("sign-in-asked-{theme}.png")), desk.screen.png(window)).unwrap();
+        save("sign-in-asked", theme, &desk.screen.png(window));
 
         desk.go_on(window).await;
         desk.screen.cursor_blinks(window).await;
-        fs::write(folder().join(format!("sign-in-{theme}.png")), desk.screen.png(window)).unwrap();
+        save("sign-in", theme, &desk.screen.png(window));
         desk.fill_in(window, "demo", "demo123").await;
         assert!(call.await.unwrap().contains("Demo User"));
+        desk.quit().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "`make pictures` runs it, because it writes files"]
+async fn a_code_for_a_page_elsewhere() {
+    for theme in ["light", "dark"] {
+        let desk = Coded::of(looking(theme).await, json!({})).await;
+        let window = desk.open().await;
+        save("code", theme, &desk.screen.png(window));
+        desk.screen.close(window);
         desk.quit().await;
     }
 }

@@ -139,7 +139,11 @@ test('a view that cannot be shown says so, and begins anew', async ({ open }) =>
 
 test('tools are read, cannot be read, or are those of the account that is chosen', async ({ open }) => {
   const signedIn: AccountStateView = { kind: 'signedIn', expires: null, scopes: [], identity: null }
-  const accounts = ['work', 'home'].map((label) => ({ label, state: signedIn }))
+  const signedOut: AccountStateView = { kind: 'signedOut', why: 'somebody signed out' }
+  const accounts = [
+    { label: 'work', state: signedIn },
+    { label: 'home', state: signedOut },
+  ]
   const given = world({ silent: ['details'] })
   const tool = (name: string) => ({ name, title: null, description: null, effect: 'reads' as const })
   given.details = {
@@ -172,7 +176,9 @@ test('tools are read, cannot be read, or are those of the account that is chosen
   await expect(tools.getByText('read_diary')).toBeVisible()
   await expect(tools.getByText('read_ticket')).toHaveCount(0)
   await expect(connection).toContainText('Tickets at home')
-  await expect(page.getByRole('group', { name: 'Ask the server as' }).getByLabel('home')).toBeChecked()
+  const head = page.locator('header').filter({ has: page.getByRole('heading', { level: 1 }) })
+  await expect(head.getByRole('group', { name: 'Ask the server as' }).getByLabel('home')).toBeChecked()
+  await expect(head).toContainText('Signed out')
   await page.getByRole('button', { name: 'Check now' }).click()
   await expect(page.getByText('Tickets answered')).toBeVisible()
   const probed = await page.evaluate(() => window.played.asked.filter(([command]) => command === 'probe'))

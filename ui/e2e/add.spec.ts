@@ -178,15 +178,19 @@ test('a sign-in goes on with the address that a browser elsewhere ended at', asy
 
 test('a link only fills the form in, and its button wakes late', async ({ window, host }) => {
   const { page } = window
-  const query = new URLSearchParams({ name: 'linked', url: host.addresses.open })
+  const query = new URLSearchParams({ name: 'linked', url: 'https://linked.example/mcp' })
   await expect(window.heading('Servers')).toBeVisible()
   await page.evaluate((hash) => (location.hash = hash), `#/add?${query}`)
   const add = page.getByRole('button', { name: 'Add the server' })
   await expect(page.getByRole('link', { name: 'Cancel' })).toBeFocused()
   await expect(page.getByText('A link wants to add this server')).toBeVisible()
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('linked')
+  const address = page.getByLabel('Paste the server’s address')
+  await expect(address).toHaveValue('https://linked.example/mcp')
   await window.expectAccessible()
   await expect(add).toBeEnabled()
+  // No link brings an address on this computer; the person may.
+  await address.fill(host.addresses.open)
   await add.click()
   await expect(page.getByRole('heading', { name: 'linked is ready' })).toBeVisible()
 })

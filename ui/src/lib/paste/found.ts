@@ -104,6 +104,12 @@ export function addressIn(text: string): string | null {
   }
 }
 
+/** The https address that a text is, whole and escaped; `null` where it is none. */
+export function secureAddressIn(text: string): string | null {
+  const url = URL.canParse(text) ? new URL(text) : null
+  return url?.protocol === 'https:' ? url.href : null
+}
+
 function withScheme(text: string): string | null {
   if (/^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/|$)/i.test(text)) return `http://${text}`
   return /^[\w-]+(\.[\w-]+)+(:\d+)?(\/\S*)?$/.test(text) ? `https://${text}` : null

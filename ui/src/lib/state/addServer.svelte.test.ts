@@ -24,14 +24,21 @@ describe('adding a server', () => {
 
   it('takes an https address from a link, and nothing that stands beside it', () => {
     const { adding } = start()
-    adding.take({ name: null, url: 'https://h.example/mcp-remote http://evil.example/mcp --allow-http --header X-A:1' })
+    adding.take({
+      name: null,
+      url: 'https://h.example/mcp-remote http://evil.example/mcp --allow-http --header X-A:1',
+    })
     expect([adding.server?.url, adding.server?.headers, adding.server?.allowHttp]).toEqual([
       'https://h.example/mcp-remote%20http://evil.example/mcp%20--allow-http%20--header%20X-A:1',
       [],
       false,
     ])
     adding.paste('')
-    for (const url of ['http://evil.example/mcp', '{"mcpServers":{}}', 'drawbridge add x https://h.example/mcp']) {
+    for (const url of [
+      'http://evil.example/mcp',
+      '{"mcpServers":{}}',
+      'drawbridge add x https://h.example/mcp',
+    ]) {
       adding.take({ name: null, url })
       expect(adding.pasted).toBe('')
     }

@@ -3,7 +3,7 @@
 import { failureOf, type Backend } from '../backend/backend'
 import type { Failure, HeaderOption, NewServer, ProbeView, ServerOptions } from '../backend/bindings'
 import type { Found } from '../paste/found'
-import { isInsecure } from '../paste/found'
+import { isInsecure, secureAddressIn } from '../paste/found'
 import { fitting, isName, parse, suggestedName } from '../paste/parse'
 import type { HostState } from './host.svelte'
 import type { SignIns } from './signIns.svelte'
@@ -64,8 +64,8 @@ export class AddServer {
 
   /** Fills in what a link brings: an https address and nothing that could stand beside it (security rule 15). */
   take(given: { name: string | null; url: string | null }): void {
-    const url = given.url && URL.canParse(given.url) ? new URL(given.url) : null
-    if (url?.protocol === 'https:') this.paste(url.href)
+    const url = secureAddressIn(given.url ?? '')
+    if (url) this.paste(url)
     if (given.name) this.typedName = given.name
   }
 

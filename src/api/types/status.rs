@@ -16,12 +16,12 @@ pub enum VaultView {
     Ready,
     /// It has to be unlocked.
     Locked {
-        /// How.
+        /// That it is, and how.
         why: String,
     },
     /// It does not work.
     Unavailable {
-        /// Why.
+        /// That it does not, and why.
         why: String,
     },
 }
@@ -29,13 +29,9 @@ pub enum VaultView {
 impl VaultView {
     /// What is wrong with it, where something is.
     pub fn failure(&self) -> Option<FailureView> {
-        let sentence = match self {
-            Self::Ready => return None,
-            Self::Locked { why } => format!("the secret store is locked: {why}"),
-            Self::Unavailable { why } => format!("there is no secret store: {why}"),
-        };
+        let (Self::Locked { why } | Self::Unavailable { why }) = self else { return None };
         let next_step = "Unlock your keychain and try again, or see DRAWBRIDGE_SECRETS";
-        Some(FailureView::new(Code::Keychain, sentence, next_step))
+        Some(FailureView::new(Code::Keychain, why.as_str(), next_step))
     }
 }
 

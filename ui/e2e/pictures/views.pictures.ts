@@ -113,6 +113,9 @@ for (const theme of ['light', 'dark'] as const) {
       await camera.view('settings', region('Pause'))
       await camera.part('settings-clients', region('Clients that speak HTTP'))
       await camera.part('settings-proxy', region('Proxy'))
+      await region('Does everything work?').getByRole('button', { name: 'Check everything' }).click()
+      await expect(region('Does everything work?').getByRole('list')).toContainText('tickets')
+      await camera.part('settings-check', region('Does everything work?'))
       await camera.part('settings-about', region('About'))
     })
 

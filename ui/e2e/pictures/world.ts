@@ -88,6 +88,13 @@ const checks = [
   done('clientEntry', '/usr/bin/drawbridge connect tickets'),
 ]
 
+const own: CheckView[] = [
+  done('folders', '/home/ana/.config/drawbridge'),
+  done('host', 'it runs, process 4211'),
+  done('version', '0.1.0'),
+  done('secretStore', 'the keychain keeps secrets'),
+]
+
 function withTray(status: Partial<StatusView>, more: Partial<World> = {}): World {
   const plain = world()
   return world({
@@ -132,7 +139,7 @@ export const lived: World = withTray(
       ],
     },
     details: { 'tickets@work': details },
-    checkup: { host: [], servers: [{ server: 'tickets', account: 'work', checks }] },
+    checkup: { host: own, servers: [{ server: 'tickets', account: 'work', checks }] },
   },
 )
 

@@ -41,6 +41,7 @@ mod pause;
 mod pinning;
 pub mod pins;
 mod profiles;
+pub mod proxy;
 pub mod reach;
 mod secrets;
 mod servers;
@@ -76,7 +77,7 @@ use reach::Reach;
 use session::Aside;
 use session::Sealer;
 use session::SessionDeps;
-use settings::Settings;
+use settings::{Settings, SettingsFile};
 use snapshot::SnapshotStore;
 use tool_changes::ToolChanges;
 
@@ -123,7 +124,8 @@ impl Host {
         let home_id = home_id(&paths).map_err(failed)?;
         let (registry, broken) = Registry::load(paths.servers())?;
         let mut warnings: Vec<Failure> = broken.as_ref().map(broken_registry).into_iter().collect();
-        let settings = Settings::load(&paths.settings()).unwrap_or_else(|why| {
+        let settings_file = SettingsFile::new(paths.settings());
+        let settings = settings_file.load().unwrap_or_else(|why| {
             warnings.push(broken_settings(&paths, &why));
             Settings::strict()
         });
@@ -135,6 +137,7 @@ impl Host {
         let tasks = TaskTracker::new();
         let (shutdown, end) = (CancellationToken::new(), CancellationToken::new());
         let network = Network::new(Limits::default());
+        network.set_proxy(settings.proxy.as_ref().map(|proxy| proxy.url().clone()));
         let snapshots = SnapshotStore::new(paths.cache.join("snapshots"));
         tasks.spawn(snapshots.clone().keep_written(end.clone()));
         let (redialled, asleep) = (network.clone(), end.clone());
@@ -179,7 +182,7 @@ impl Host {
             warnings,
             clients,
             profiles: paths.state.join("profiles"),
-            settings: paths.settings(),
+            settings: settings_file,
             waking: tokio::sync::watch::Sender::new(0),
         };
         Ok(Self { handle: HostHandle { inner: Arc::new(inner) }, idle_exit })
@@ -309,7 +312,7 @@ fn broken_settings(paths: &Paths, why: &str) -> Failure {
     Failure::new(
         Code::Invalid,
         format!(
-            "The settings in {} could not be read ({why}), so the strictest ones hold",
+            "The settings in {} could not be read ({why}), so the strictest ones hold, and no proxy is taken from it",
             paths.settings().display()
         ),
         "Correct the file and start Drawbridge again",

@@ -86,6 +86,8 @@ struct Inner {
     limits: Limits,
     lookup: Arc<dyn Lookup>,
     env: EnvProxies,
+    /// The Host's, for servers without one of their own.
+    proxy: watch::Sender<Option<Url>>,
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
     tls: Mutex<HashMap<TlsKey, rustls::ClientConfig>>,
     documents: Documents,
@@ -118,6 +120,7 @@ impl Network {
             limits,
             lookup,
             env,
+            proxy: watch::Sender::new(None),
             pools: Mutex::default(),
             tls: Mutex::default(),
             documents: Documents::default(),
@@ -134,6 +137,24 @@ impl Network {
         lock(&self.inner.tls).clear();
         self.inner.documents.clear();
         self.inner.redialled.send_replace(());
+    }
+
+    /// Has servers without a proxy of their own reached through this one in place of the environment's. Later requests
+    /// dial anew; what is under way goes on, but for streams, which break off for their readers to open them anew.
+    pub fn set_proxy(&self, proxy: Option<Url>) {
+        let is_new = self.inner.proxy.send_if_modified(|before| {
+            let is_new = *before != proxy;
+            *before = proxy;
+            is_new
+        });
+        if is_new {
+            self.redial();
+        }
+    }
+
+    /// The proxy that was [set](Self::set_proxy), now and at every change.
+    pub fn proxy(&self) -> watch::Receiver<Option<Url>> {
+        self.inner.proxy.subscribe()
     }
 
     /// Checks what can be checked of a URL before it is dialled.
@@ -175,7 +196,9 @@ impl Network {
         settings: &ConnectionSettings,
     ) -> Result<Response, Error> {
         check(&url, settings)?;
-        let proxy = proxy::choose(&url, settings, &self.inner.env);
+        // Before the proxy is chosen, so that no stream misses that it has changed.
+        let redialled = (lane == Lane::Stream).then(|| self.inner.redialled.subscribe());
+        let proxy = self.proxy_for(&url, settings);
         let lease = self.lease(lane, &url, proxy.clone(), settings).await?;
         let safe = SafeUrl::from(&url);
         let mut request = reqwest::Request::new(method, url);
@@ -183,7 +206,6 @@ impl Network {
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
-        let redialled = (lane == Lane::Stream).then(|| self.inner.redialled.subscribe());
         match lease.client.execute(request).await {
             Ok(inner) => Ok(Response::new(inner, safe, lease, redialled)),
             Err(error) => {
@@ -232,9 +254,7 @@ impl Network {
         match HostKind::of(url) {
             HostKind::Class(class) => return Ok(class),
             HostKind::Never => return Err(Error::ForbiddenAddress { url: safe, found: None }),
-            HostKind::Name if proxy::choose(url, settings, &self.inner.env).is_some() => {
-                return Ok(AddressClass::Public);
-            }
+            HostKind::Name if self.proxy_for(url, settings).is_some() => return Ok(AddressClass::Public),
             HostKind::Name => {}
         }
         let name = url.host_str().unwrap_or_default().to_owned();
@@ -248,6 +268,10 @@ impl Network {
         // The most public one, so that a server gains nothing by adding private addresses to its name.
         let class = allowed.into_iter().filter_map(AddressClass::of_ip).max();
         class.ok_or(Error::Dns { url: safe })
+    }
+
+    fn proxy_for(&self, url: &Url, settings: &ConnectionSettings) -> Option<Url> {
+        proxy::choose(url, settings, self.inner.proxy.borrow().as_ref(), &self.inner.env)
     }
 
     async fn lease(

@@ -2,6 +2,8 @@
 
 #[path = "support/in_process.rs"]
 mod in_process;
+#[path = "control/proxy.rs"]
+mod proxy;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,16 +31,25 @@ const LIMIT: Duration = Duration::from_secs(30);
 struct Window {
     host: HostHandle,
     router: Router,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Window {
     fn open() -> Self {
-        let (host, home) = in_process::host();
+        Self::of(in_process::host())
+    }
+
+    fn of((host, home): (HostHandle, TempDir)) -> Self {
         // Nobody serves the HTTP endpoint here: it is off for good.
         host.clients().settle(0, drawbridge::host::clients::EndpointState::Off);
         let router = control::router(host.clone()).with_state(host.clone());
-        Self { host, router, _home: home }
+        Self { host, router, home }
+    }
+
+    /// What another Host in the same folder shows, after this one.
+    fn again(self) -> Self {
+        self.host.shutdown().cancel();
+        Self::of((in_process::host_in(self.home.path()), self.home))
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Body) {

@@ -28,6 +28,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::resume,
             commands::revoke_client,
             commands::set_app_settings,
+            commands::set_proxy,
             commands::show_logs,
             commands::sign_in,
             commands::sign_out,

@@ -18,6 +18,7 @@
     "resume",
     "revoke_client",
     "set_app_settings",
+    "set_proxy",
     "show_logs",
     "sign_in",
     "sign_out",

@@ -149,6 +149,13 @@ pub(crate) async fn resume(host: Host<'_>) -> Answer<()> {
     Ok(())
 }
 
+/// Sets the proxy for all servers without one of their own; without it, the environment's counts.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn set_proxy(host: Host<'_>, proxy: Option<String>) -> Answer<()> {
+    Ok(host.set_proxy(proxy.as_deref())?)
+}
+
 /// The clients of the local HTTP endpoint.
 #[tauri::command]
 #[specta::specta]

@@ -12,14 +12,14 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::types::{
     AcceptTools, Changes, ClientsView, DetailsView, Edited, NewClient, NewServer, PastedRedirect, ProbeView,
-    ServerView, ShowWindow, SignedOut, StatusView,
+    ServerView, SetProxy, ShowWindow, SignedOut, StatusView,
 };
 use crate::failure::{Code, Failure};
 use crate::host::{AccountRef, Error, HostHandle};
@@ -38,6 +38,7 @@ pub fn router(host: HostHandle) -> Router<HostHandle> {
         .route("/shutdown", post(shutdown))
         .route("/pause", post(pause))
         .route("/resume", post(resume))
+        .route("/settings/proxy", put(set_proxy))
         .route("/window", post(show_window))
         .route("/sign-out", post(sign_out_all))
         .route("/checkup", get(checkup::of_all))
@@ -113,6 +114,14 @@ async fn pause(State(host): State<HostHandle>) -> StatusCode {
 async fn resume(State(host): State<HostHandle>) -> StatusCode {
     host.resume();
     StatusCode::NO_CONTENT
+}
+
+async fn set_proxy(
+    State(host): State<HostHandle>,
+    Given(wish): Given<SetProxy>,
+) -> Result<StatusCode, Refusal> {
+    host.set_proxy(wish.proxy.as_deref())?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn show_window(

@@ -27,4 +27,4 @@ pub use options::{ResourceOption, ServerOptions};
 pub use secret::{HeaderOption, SecretOption, SecretText};
 pub use server::{IdpView, OAuthView, ProbeView, ServerView, SubjectView};
 pub use sign_in::{OpenBy, PastedRedirect, SignInBody, SignInEvent, SignedOut};
-pub use status::{ShowWindow, StatusView, VaultView};
+pub use status::{SetProxy, ShowWindow, StatusView, VaultView};

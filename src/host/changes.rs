@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::clients::Settled;
 use super::tool_changes::LastChanges;
@@ -18,6 +19,7 @@ pub struct StatusChanges {
     sessions: watch::Receiver<usize>,
     endpoint: watch::Receiver<Settled>,
     pause: PauseChanges,
+    proxy: watch::Receiver<Option<Url>>,
     shutdown: CancellationToken,
 }
 
@@ -30,6 +32,7 @@ impl HostHandle {
             sessions: self.activity().watch_sessions(),
             endpoint: self.clients().watch_endpoint(),
             pause: self.paused().changes(),
+            proxy: self.inner.network.proxy(),
             shutdown: self.shutdown().clone(),
         }
     }
@@ -44,6 +47,7 @@ impl StatusChanges {
             changed = self.tools.changed() => changed,
             changed = self.sessions.changed() => changed,
             changed = self.endpoint.changed() => changed,
+            changed = self.proxy.changed() => changed,
             _ = self.pause.next() => Ok(()),
         };
         changed.ok()

@@ -124,6 +124,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The settings cannot be changed.
+    #[error("the settings in {} could not be changed ({why})", path.display())]
+    Settings {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Nothing is held back of tools that are not pinned.
     #[error("the tools of {server} are not pinned")]
     NotPinned {
@@ -199,6 +207,9 @@ impl From<&Error> for Failure {
             }
             Error::Registry(registry::Error::Io { .. }) | Error::Folder { .. } => {
                 (Code::Internal, "Check the disk and the file's permissions".into())
+            }
+            Error::Settings { .. } => {
+                (Code::Invalid, "Correct the file, or let Drawbridge write to it, and try again".into())
             }
             Error::Secret(_) => {
                 (Code::Keychain, "Unlock your keychain and try again, or see DRAWBRIDGE_SECRETS".into())

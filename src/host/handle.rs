@@ -1,6 +1,6 @@
 //! What can be done with a Host: the same for shim, CLI and tray.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use super::options::Server;
 use super::secrets::ServerSecrets;
 use super::servers::without_fragment;
 use super::session::SessionDeps;
+use super::settings::SettingsFile;
 use super::standing::Watched;
 use super::tool_changes::LastChanges;
 use crate::api::types::{ServerView, StatusView, VaultView};
@@ -55,7 +56,7 @@ pub(super) struct Inner {
     pub(super) clients: Clients,
     /// Where the kept profiles of sign-in windows are.
     pub(super) profiles: PathBuf,
-    pub(super) settings: PathBuf,
+    pub(super) settings: SettingsFile,
     /// Accounts that have not looked at their tokens yet.
     pub(super) waking: watch::Sender<usize>,
     pub(super) sessions: SessionDeps,
@@ -92,6 +93,7 @@ impl HostHandle {
             pid: std::process::id(),
             sessions: self.inner.activity.sessions(),
             paused: self.paused().is_on(),
+            proxy: self.proxy(),
             secrets,
             http: self.inner.clients.settled().await.into(),
             warnings: self.inner.warnings.clone(),
@@ -125,7 +127,7 @@ impl HostHandle {
     }
 
     /// The file of the settings.
-    pub fn settings_file(&self) -> &Path {
+    pub fn settings_file(&self) -> &SettingsFile {
         &self.inner.settings
     }
 

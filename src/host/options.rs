@@ -4,7 +4,6 @@ use std::path::Path;
 
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
-use url::Url;
 
 mod grant;
 #[cfg(test)]
@@ -12,6 +11,7 @@ mod tests;
 
 use super::Error;
 use super::controller::same_but_for_accounts;
+use super::proxy;
 use super::secrets::ServerSecrets;
 use crate::api::types::{ResourceOption, ServerOptions, Unset};
 use crate::oauth::registration::is_document_url;
@@ -219,12 +219,8 @@ fn trust(entry: &ServerEntry) -> ServerEntry {
 }
 
 fn apply_proxy(entry: &mut ServerEntry, secrets: &mut ServerSecrets, text: &str) -> Result<(), Error> {
-    let mut proxy = Url::parse(text).map_err(|_| Error::Options("the proxy is not an address"))?;
-    if !matches!(proxy.scheme(), "http" | "https" | "socks5" | "socks5h") || !proxy.has_host() {
-        return Err(Error::Options("the proxy's address begins with http, https or socks5"));
-    }
-    let has_login = !proxy.username().is_empty() || proxy.password().is_some();
-    secrets.proxy = has_login.then(|| StaticSecret::new(text));
+    let mut proxy = proxy::address(text)?;
+    secrets.proxy = proxy::has_login(&proxy).then(|| StaticSecret::new(text));
     let cleared = proxy.set_username("").and_then(|()| proxy.set_password(None));
     cleared.map_err(|()| Error::Options("the proxy's address has a user name where none can be"))?;
     entry.proxy = Some(proxy);

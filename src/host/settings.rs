@@ -1,11 +1,13 @@
 //! The Host's own settings: a small file that a person may edit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::proxy::HostProxy;
 use crate::redact::reason;
 
 /// What happens when a program brings an address, or the name of a secret, that nobody approved.
@@ -55,6 +57,9 @@ pub struct Settings {
     /// What clients of the local HTTP endpoint may spend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_limits: Option<HttpLimits>,
+    /// Through which servers without a proxy of their own are reached; without it, as the environment says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<HostProxy>,
     /// Fields of other versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -73,15 +78,6 @@ impl Settings {
         }
     }
 
-    /// Replaces the file.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn save(&self, path: &Path) -> std::io::Result<()> {
-        let text = serde_json::to_vec_pretty(self).expect("settings are plain JSON");
-        crate::registry::write_atomically(path, &text)
-    }
-
     /// What happens to something new. A file that cannot be read never makes it easier to get in.
     pub fn connect_url(&self, has_display: bool) -> ConnectUrl {
         let usual = if has_display { ConnectUrl::Ask } else { ConnectUrl::Allow };
@@ -91,6 +87,46 @@ impl Settings {
     /// The strictest settings.
     pub fn strict() -> Self {
         Self { connect_url: Some(ConnectUrl::Never), ..Self::default() }
+    }
+}
+
+/// The file of the settings, to which several parts of the Host write.
+#[derive(Debug)]
+pub struct SettingsFile {
+    path: PathBuf,
+    writing: Mutex<()>,
+}
+
+impl SettingsFile {
+    /// That file.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, writing: Mutex::default() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it, as [`Settings::load`] does.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn load(&self) -> Result<Settings, String> {
+        Settings::load(&self.path)
+    }
+
+    /// Changes it, and keeps what others wrote. Nobody else changes it while the guard is held.
+    ///
+    /// # Errors
+    /// What is wrong with it, or what the file system says; it is as it was then.
+    pub fn change(&self, change: impl FnOnce(&mut Settings)) -> Result<MutexGuard<'_, ()>, String> {
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut settings = self.load()?;
+        change(&mut settings);
+        let text = serde_json::to_vec_pretty(&settings).expect("settings are plain JSON");
+        crate::registry::write_atomically(&self.path, &text).map_err(|error| reason(error.kind()))?;
+        Ok(writing)
     }
 }
 
@@ -121,14 +157,27 @@ mod tests {
         assert_eq!(settings.connect_url(false), ConnectUrl::Allow);
         std::fs::write(&path, r#"{"connect_url":"never","later":1}"#).expect("written");
         assert_eq!(Settings::load(&path).expect("read").connect_url(false), ConnectUrl::Never);
-        let mut settings = Settings::load(&path).expect("read");
-        settings.http_port = Some(7);
-        settings.save(&path).expect("saved");
-        let again = Settings::load(&path).expect("read");
-        assert_eq!(again, settings);
-        assert_eq!(again.other["later"], 1, "what another version wrote is kept");
         std::fs::write(&path, r#"{"connect_url":"perhaps"}"#).expect("written");
         assert!(Settings::load(&path).is_err());
+    }
+
+    #[test]
+    fn a_change_keeps_what_others_wrote_and_leaves_a_broken_file_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = SettingsFile::new(folder.path().join("settings.json"));
+        std::fs::write(file.path(), r#"{"connect_url":"never","later":1}"#).expect("written");
+        let proxy = HostProxy::parse("http://proxy.example:3128").expect("a proxy");
+        file.change(|settings| settings.http_port = Some(7)).map(drop).expect("saved");
+        file.change(|settings| settings.proxy = Some(proxy.clone())).map(drop).expect("saved");
+        let settings = file.load().expect("read");
+        assert_eq!((settings.http_port, settings.proxy), (Some(7), Some(proxy)));
+        assert_eq!((settings.connect_url, &settings.other["later"]), (Some(ConnectUrl::Never), &1.into()));
+
+        let broken = r#"{"proxy":"http://me:marked@proxy.example"}"#;
+        std::fs::write(file.path(), broken).expect("written");
+        let why = file.change(|settings| settings.http_port = Some(8)).map(drop).expect_err("broken");
+        assert!(why.contains("user name") && !why.contains("marked"), "{why}");
+        assert_eq!(std::fs::read_to_string(file.path()).expect("read"), broken);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which proxy a request goes through: the one its server names, else the environment's.
+//! Which proxy a request goes through: the one its server names, else the Host's, else the environment's.
 
 use std::net::IpAddr;
 
@@ -48,19 +48,29 @@ impl EnvProxies {
     }
 
     fn of(&self, url: &Url) -> Option<&Url> {
-        let proxy = if url.scheme() == "https" { self.https.as_ref() } else { self.http.as_ref() };
-        proxy.filter(|_| !self.bypass.iter().any(|rule| rule.covers(url)))
+        if url.scheme() == "https" { self.https.as_ref() } else { self.http.as_ref() }
+    }
+
+    /// Whether `NO_PROXY` names it.
+    fn bypasses(&self, url: &Url) -> bool {
+        self.bypass.iter().any(|rule| rule.covers(url))
     }
 }
 
-/// The proxy for a request; this computer is never reached through one.
-pub(super) fn choose(url: &Url, settings: &ConnectionSettings, env: &EnvProxies) -> Option<Url> {
+/// The proxy for a request; this computer is never reached through one. `NO_PROXY` keeps from the Host's as from the
+/// environment's.
+pub(super) fn choose(
+    url: &Url,
+    settings: &ConnectionSettings,
+    hosts: Option<&Url>,
+    env: &EnvProxies,
+) -> Option<Url> {
     if HostKind::of(url) == HostKind::Class(AddressClass::Loopback) {
         return None;
     }
     match &settings.proxy {
         Some(proxy) => Some(proxy.clone()),
-        None if settings.use_env_proxy => env.of(url).cloned(),
+        None if settings.use_env_proxy && !env.bypasses(url) => hosts.or_else(|| env.of(url)).cloned(),
         None => None,
     }
 }
@@ -124,7 +134,17 @@ mod tests {
     }
 
     fn chosen(url: &str, settings: &ConnectionSettings, env: &EnvProxies) -> Option<String> {
-        choose(&Url::parse(url).expect(url), settings, env).map(|proxy| proxy.to_string())
+        chosen_beside(None, url, settings, env)
+    }
+
+    fn chosen_beside(
+        hosts: Option<&str>,
+        url: &str,
+        settings: &ConnectionSettings,
+        env: &EnvProxies,
+    ) -> Option<String> {
+        let hosts = hosts.map(|proxy| Url::parse(proxy).expect(proxy));
+        choose(&Url::parse(url).expect(url), settings, hosts.as_ref(), env).map(|proxy| proxy.to_string())
     }
 
     #[test]
@@ -145,6 +165,27 @@ mod tests {
         for url in ["http://127.0.0.1:1/", "http://localhost:1/", "http://[::1]:1/"] {
             assert_eq!(chosen(url, &settings, &env), None, "{url}");
         }
+    }
+
+    #[test]
+    fn the_hosts_proxy_stands_between_a_servers_and_the_environments() {
+        let env = env(&[("ALL_PROXY", "http://env.example"), ("NO_PROXY", "intra.example")]);
+        let asked = ConnectionSettings { use_env_proxy: true, ..Default::default() };
+        let own = Url::parse("http://own.example").expect("url");
+        let own = ConnectionSettings { proxy: Some(own), ..Default::default() };
+        let hosts = "http://hosts.example/";
+        for (settings, url, expected) in [
+            (&asked, "https://a.example/", Some(hosts)),
+            (&asked, "http://a.example/", Some(hosts)),
+            (&own, "https://a.example/", Some("http://own.example/")),
+            (&asked, "https://x.intra.example/", None),
+            (&asked, "http://127.0.0.1:1/", None),
+            (&asked, "https://localhost/", None),
+            (&ConnectionSettings::default(), "https://a.example/", None),
+        ] {
+            assert_eq!(chosen_beside(Some(hosts), url, settings, &env).as_deref(), expected, "{url}");
+        }
+        assert_eq!(chosen("https://a.example/", &asked, &env).as_deref(), Some("http://env.example/"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A Host in the test's own process, in a home that goes with the test.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use drawbridge::host::{Host, HostConfig, HostHandle};
@@ -11,8 +12,13 @@ use tempfile::TempDir;
 /// A Host without a socket, which forgets its secrets.
 pub(crate) fn host() -> (HostHandle, TempDir) {
     let home = tempfile::tempdir().expect("a folder");
+    (host_in(home.path()), home)
+}
+
+/// One in a folder where another may have been before.
+pub(crate) fn host_in(folder: &Path) -> HostHandle {
     let host = Host::build(HostConfig {
-        paths: Paths::of_own_world(home.path().join("home")),
+        paths: Paths::of_own_world(folder.join("home")),
         secrets: StoreKind::Memory,
         opener: Arc::new(SystemBrowser::from_environment()),
         windows: None,
@@ -21,5 +27,5 @@ pub(crate) fn host() -> (HostHandle, TempDir) {
         has_display: false,
         idle_exit: None,
     });
-    (host.expect("a Host").handle(), home)
+    host.expect("a Host").handle()
 }

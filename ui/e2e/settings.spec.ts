@@ -76,6 +76,39 @@ test('a client gets a token that works, once, and loses it', async ({ window, ho
   expect(await ask()).toBe(0)
 })
 
+test('a proxy for all servers is set, refused in words, and taken back', async ({ window, drawbridge }) => {
+  const { page } = window
+  await window.open('Settings')
+  const region = page.getByRole('region', { name: 'Proxy' })
+  const field = region.getByLabel('Proxy for all servers')
+  const back = region.getByRole('button', { name: 'As this computer is set up' })
+  const said = (words: string) => page.getByRole('status').filter({ hasText: words })
+  const kept = async () => JSON.parse(await drawbridge('status', '--json')).proxy
+  await expect(back).toHaveCount(0)
+
+  await field.fill('http://me:secret@proxy.example')
+  await field.press('Enter')
+  await expect(region.getByRole('alert')).toContainText('no user name or password')
+  await window.expectAccessible()
+  expect(await kept()).toBeNull()
+
+  await field.fill('http://proxy.example:3128')
+  await region.getByRole('button', { name: 'Save' }).click()
+  await expect(said('Saved. Servers are reached through this proxy')).toHaveCount(1)
+  await expect(region.getByRole('alert')).toHaveCount(0)
+  await expect(field).toHaveValue('http://proxy.example:3128/')
+  expect(await kept()).toBe('http://proxy.example:3128/')
+  await window.expectAccessible()
+
+  await back.focus()
+  await page.keyboard.press('Enter')
+  await expect(said('as this computer is set up again')).toHaveCount(1)
+  await expect(field).toHaveValue('')
+  await expect(field).toBeFocused()
+  await expect(back).toHaveCount(0)
+  expect(await kept()).toBeNull()
+})
+
 test('the proxies are shown, with where they are set', async ({ window, host, drawbridge }) => {
   const { page } = window
   await drawbridge('add', 'open', host.addresses.open, '--proxy', 'http://proxy.example:3128')

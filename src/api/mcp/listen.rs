@@ -21,7 +21,6 @@ use super::callers::Callers;
 use crate::failure::{Code, Failure};
 use crate::host::HostHandle;
 use crate::host::clients::{EndpointState, Table};
-use crate::host::settings::Settings;
 use crate::peer;
 use crate::redact::reason;
 
@@ -94,18 +93,18 @@ async fn serve(listener: TcpListener, endpoint: Arc<Endpoint>, tables: &mut watc
 
 /// Opens the port, and chooses one where none was chosen yet.
 async fn open(host: &HostHandle) -> Result<(TcpListener, Endpoint), Failure> {
-    let path = host.settings_file();
-    let settings = Settings::load(path).map_err(|why| no_settings(path, &why))?;
+    let file = host.settings_file();
+    let settings = file.load().map_err(|why| no_settings(file.path(), &why))?;
     let listener = match settings.http_port {
         Some(port) => match bind(port).await {
             Ok(listener) => listener,
-            Err(error) => return Err(taken(host, settings, port, &error).await),
+            Err(error) => return Err(taken(host, port, &error).await),
         },
         None => {
             let listener = bind_any().await.map_err(|error| no_port(&error))?;
             let port = port_of(&listener)?;
-            let settings = Settings { http_port: Some(port), ..settings.clone() };
-            settings.save(path).map_err(|error| no_settings(path, &reason(error.kind())))?;
+            let saved = file.change(|settings| settings.http_port = Some(port)).map(drop);
+            saved.map_err(|why| no_settings(file.path(), &why))?;
             listener
         }
     };
@@ -131,7 +130,7 @@ async fn bind_any() -> std::io::Result<TcpListener> {
 
 /// Clients have shown their tokens to whoever has the port. Where that is another user, they are
 /// no secrets any more, and the next client gets another port.
-async fn taken(host: &HostHandle, settings: Settings, port: u16, error: &std::io::Error) -> Failure {
+async fn taken(host: &HostHandle, port: u16, error: &std::io::Error) -> Failure {
     if error.kind() != ErrorKind::AddrInUse {
         return no_port(error);
     }
@@ -144,8 +143,7 @@ async fn taken(host: &HostHandle, settings: Settings, port: u16, error: &std::io
         );
     }
     let voided = host.clients().void_all().map_err(|error| error.to_string());
-    let settings = Settings { http_port: None, ..settings };
-    let saved = settings.save(host.settings_file()).map_err(|error| error.to_string());
+    let saved = host.settings_file().change(|settings| settings.http_port = None).map(drop);
     if let Err(error) = voided.and(saved) {
         tracing::error!(%error, "the tokens of local HTTP clients could not be made void");
     }

@@ -49,6 +49,9 @@ pub struct StatusView {
     /// Whether all servers are left alone.
     #[serde(default)]
     pub paused: bool,
+    /// Through which servers without a proxy of their own are reached; without it, as the environment says.
+    #[serde(default)]
+    pub proxy: Option<String>,
     /// The secret store.
     pub secrets: VaultView,
     /// The local HTTP endpoint.
@@ -61,6 +64,15 @@ pub struct StatusView {
     pub command: Option<PathBuf>,
     /// All servers.
     pub servers: Vec<ServerView>,
+}
+
+/// Sets the proxy for all servers without one of their own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetProxy {
+    /// Its address; `null` goes back to what the environment says. It has to be given.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub proxy: Option<String>,
 }
 
 /// Asks a Host with windows to show its main one.

@@ -1,5 +1,7 @@
 //! What options make of an entry, and what they leave of its secrets.
 
+use url::Url;
+
 use super::*;
 use crate::api::types::{HeaderOption, SecretOption};
 use crate::net::AddressClass;

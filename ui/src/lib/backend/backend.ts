@@ -54,6 +54,8 @@ export interface Backend {
   pause(): Promise<void>
   /** Uses them again. */
   resume(): Promise<void>
+  /** Sets the proxy for all servers without one of their own; `null` goes back to what the environment says. */
+  setProxy(proxy: string | null): Promise<void>
   clients(): Promise<ClientsView>
   addClient(client: NewClient): Promise<ClientsView>
   revokeClient(name: string): Promise<void>

@@ -41,6 +41,8 @@ export const commands = {
 	revokeClient: (name: ClientName) => typedError<null, Failure>(__TAURI_INVOKE("revoke_client", { name })),
 	/**  Sets the app; returns how it is set then. */
 	setAppSettings: (settings: AppSettings) => typedError<AppSettings, Failure>(__TAURI_INVOKE("set_app_settings", { settings })),
+	/**  Sets the proxy for all servers without one of their own; without it, the environment's counts. */
+	setProxy: (proxy: string | null) => typedError<null, Failure>(__TAURI_INVOKE("set_proxy", { proxy })),
 	/**  Opens the folder of the logs. */
 	showLogs: () => typedError<null, Failure>(__TAURI_INVOKE("show_logs")),
 	/**  Signs in; resolves when that has ended. */
@@ -717,6 +719,8 @@ export type StatusView = {
 	sessions: number,
 	/**  Whether all servers are left alone. */
 	paused?: boolean,
+	/**  Through which servers without a proxy of their own are reached; without it, as the environment says. */
+	proxy?: string | null,
 	/**  The secret store. */
 	secrets: VaultView,
 	/**  The local HTTP endpoint. */

@@ -130,6 +130,10 @@ export class HttpBackend implements Backend {
     await this.ask('POST', '/resume')
   }
 
+  async setProxy(proxy: string | null): Promise<void> {
+    await this.ask('PUT', '/settings/proxy', { proxy })
+  }
+
   clients(): Promise<ClientsView> {
     return this.json('GET', '/clients')
   }

@@ -48,6 +48,7 @@ export class TauriBackend implements Backend {
   removeAccount = (server: string, account: string) => done(commands.removeAccount(server, account))
   pause = () => done(commands.pause())
   resume = () => done(commands.resume())
+  setProxy = (proxy: string | null) => done(commands.setProxy(proxy))
   clients = () => of(commands.clients())
   addClient = (client: NewClient) => of(commands.addClient(client))
   revokeClient = (name: string) => done(commands.revokeClient(name))

@@ -23,6 +23,9 @@ export class FakeBackend {
   paused = false
   /** Why servers cannot be left alone or used again, where that is so. */
   pauseFails: Failure | null = null
+  proxy: string | null = null
+  /** Why no other proxy is taken, where that is so. */
+  proxyFails: Failure | null = null
   /** What the next probes come to. */
   probes: (Failure | null)[] = []
   /** What the next sign-ins come to; a promise is waited for. */
@@ -52,7 +55,8 @@ export class FakeBackend {
   }
 
   tell(): void {
-    this.watcher?.status({ servers: this.servers, paused: this.paused } as StatusView)
+    const { servers, paused, proxy } = this
+    this.watcher?.status({ servers, paused, proxy } as StatusView)
   }
 
   pause = () => this.setPaused(true)
@@ -61,6 +65,12 @@ export class FakeBackend {
   private async setPaused(paused: boolean): Promise<void> {
     if (this.pauseFails) throw new Refused(this.pauseFails)
     this.paused = paused
+    this.tell()
+  }
+
+  async setProxy(proxy: string | null): Promise<void> {
+    if (this.proxyFails) throw new Refused(this.proxyFails)
+    this.proxy = proxy
     this.tell()
   }
 

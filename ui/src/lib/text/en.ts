@@ -484,10 +484,17 @@ export const en = {
     proxy: 'Proxy',
     proxyText:
       'How Drawbridge reaches servers in a network that allows no direct way. This computer itself is always reached directly.',
-    proxyAll: 'All servers',
+    proxyField: 'Proxy for all servers',
+    proxyHint: 'As in http://proxy.example:3128 or socks5://proxy.example:1080',
+    proxyBack: 'As this computer is set up',
+    proxySaved: 'Saved. Servers are reached through this proxy from now on.',
+    proxyCleared: 'Servers are reached as this computer is set up again.',
     proxySession:
-      'As HTTPS_PROXY, HTTP_PROXY or ALL_PROXY of your session said when Drawbridge was started; NO_PROXY names exceptions.',
-    proxyOwn: 'A server can have one of its own: open its page and change its connection.',
+      'Without one, servers are reached as HTTPS_PROXY, HTTP_PROXY or ALL_PROXY of your session said when Drawbridge was started.',
+    proxyExceptions: 'What NO_PROXY of your session names is reached directly, also with a proxy set here.',
+    proxySignIn: 'Sign-in windows and your browser use the proxy of your system’s own settings.',
+    proxyOwn:
+      'A server can have a proxy of its own, which counts in place of this one: open its page and change its connection. A user name and password belong there, too.',
   },
 }
 

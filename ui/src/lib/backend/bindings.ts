@@ -815,11 +815,11 @@ export type VaultView =
 { kind: "ready" } | 
 /**  It has to be unlocked. */
 { kind: "locked"; 
-/**  How. */
+/**  That it is, and how. */
 why: string } | 
 /**  It does not work. */
 { kind: "unavailable"; 
-/**  Why. */
+/**  That it does not, and why. */
 why: string };
 
 /* Tauri Specta runtime */

@@ -1,6 +1,7 @@
 /** What only the app has: its own settings, questions, and views that it asks for. The app's side is played here. */
 
 import type { AccountStateView, Failure, ServerView } from '../src/lib/backend/bindings'
+import { lived } from './pictures/world'
 import { expect, server, test, world } from './played'
 
 const refusal: Failure = {
@@ -399,4 +400,22 @@ test('what has the focus is seen to have it', async ({ app }) => {
     await page.keyboard.press('Tab')
     await expect.poll(outline).toEqual(visible)
   }
+})
+
+test('a server and a question can be read zoomed in twice', async ({ open }) => {
+  const window = await open(lived)
+  const { page } = window
+  const fits = async () => {
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+    expect(overflow).toBeLessThanOrEqual(0)
+    await window.expectAccessible()
+  }
+  await page.setViewportSize({ width: 500, height: 360 })
+  await page.getByRole('link', { name: 'Answer' }).click()
+  await expect(window.heading('Questions')).toBeVisible()
+  await fits()
+  await window.open('Servers')
+  await page.getByRole('link', { name: 'tickets' }).click()
+  await expect(window.heading('tickets')).toBeVisible()
+  await fits()
 })

@@ -217,6 +217,7 @@ impl Host {
                 () = asked.cancelled() => tracing::info!("asked to end by the app or over the control API"),
                 () = idle => tracing::info!("idle for long enough"),
             }
+            asked.cancel();
             own.run_until_cancelled(self.last_calls()).await;
             own.cancel();
             self.end_tasks().await;

@@ -50,6 +50,10 @@ mod system {
         if on {
             let program =
                 app.env().appimage.map_or_else(env::current_exe, |image| Ok(PathBuf::from(image)))?;
+            // One that was replaced while it runs has no path any more.
+            if !program.is_file() {
+                return Err(io::ErrorKind::NotFound.into());
+            }
             return write_atomically(&file(), entry(&program)?.as_bytes());
         }
         match fs::remove_file(file()) {

@@ -280,12 +280,13 @@ impl Shown {
         self.sign_in.account.label.clone()
     }
 
-    /// Closes the window. A person who came from the main window is back there; elsewhere the desktop leads back.
+    /// Closes the window. A person who came from the main window is back there, unless a browser goes on; elsewhere the
+    /// desktop leads back.
     fn close(&self) {
         let Some(window) = self.window() else { return };
         let had_focus = window.is_focused().unwrap_or(false);
         window.destroy().ok();
-        if had_focus && self.came_from_main {
+        if had_focus && self.came_from_main && !self.handed_over.load(Ordering::Relaxed) {
             main_window::focus(&self.app);
         }
     }

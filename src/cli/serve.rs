@@ -21,7 +21,7 @@ use crate::redact::reason;
 /// How long a Host that a shim started stays without anybody who needs it.
 const USUAL_IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
 /// How long a Host may take to end.
-const STOP_LIMIT: Duration = Duration::from_secs(15);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]

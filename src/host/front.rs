@@ -9,12 +9,14 @@ pub trait Front: Send + Sync {
 }
 
 impl HostHandle {
-    /// Shows the main window at a view. Without a view it only says whether there are windows.
+    /// Shows the main window at a view. Without a view it only says whether there are windows. A Host that is about to
+    /// end has none: whoever asks waits for its place.
     ///
     /// # Errors
     /// [`Error::NoWindows`]
     pub fn show_window(&self, view: Option<&str>) -> Result<(), Error> {
-        let front = self.inner.front.as_ref().ok_or(Error::NoWindows)?;
+        let is_ending = self.inner.asked_to_end.is_cancelled() || self.shutdown().is_cancelled();
+        let front = self.inner.front.as_ref().filter(|_| !is_ending).ok_or(Error::NoWindows)?;
         if let Some(view) = view {
             front.show(view);
         }

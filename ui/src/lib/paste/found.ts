@@ -120,3 +120,8 @@ export function isInsecure(url: string): boolean {
   const { protocol, hostname } = new URL(url)
   return protocol === 'http:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 }
+
+/** Whose an address is: its scheme, host and port. */
+export function originOf(url: string): string {
+  return new URL(url).origin
+}

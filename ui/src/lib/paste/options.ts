@@ -22,7 +22,8 @@ export function takeOptions(args: string[], { values, flags }: Options, server: 
       plain.push(word)
       continue
     }
-    const [, name = word, given] = /^(--[^=]+)=(.*)$/s.exec(word) ?? []
+    // What is joined to a name is its value, and may be a secret.
+    const [, name = word, given] = /^(--[^=]+)=(.*)$/s.exec(word) ?? /^(-[^-])(.+)$/s.exec(word) ?? []
     const take = Object.hasOwn(values, name) ? values[name] : undefined
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined
     const isTaken = take ? take(server, given ?? args[++at] ?? '') : (flag?.(server, '') ?? false)

@@ -67,6 +67,11 @@ describe('commands', () => {
     })
   })
 
+  it('never show a value that is joined to the name of an option', () => {
+    const line = 'npx mcp-remote https://x.example/mcp -H"Authorization: Bearer s3cret" -eKEY=s3cret'
+    expect(only(line).leftOut).toEqual(['-e'])
+  })
+
   it('bring what is registered elsewhere and the tools to hide', () => {
     const line = `npx mcp-remote https://x.example/mcp 3334 --host localhost --resource https://r.example
       --ignore-tool "delete_*" --ignore-tool drop --transport http-first --debug`

@@ -80,10 +80,21 @@ describe('adding a server', () => {
     adding.clientId = 'me'
     expect(adding.mayHaveSecret).toBe(true)
     adding.clientSecret = ' s3cret '
-    const adds = adding.add()
+    await adding.add()
     expect(adding.clientSecret).toBe('')
-    await adds
     expect(fake.added[0]?.options).toEqual({ clientId: 'me', clientSecret: { value: 's3cret' } })
+  })
+
+  it('keeps what was typed for a server, and for no other one', () => {
+    const { adding } = start()
+    adding.paste('https://x.example/mcp')
+    adding.clientId = 'me'
+    adding.clientSecret = 's3cret'
+    adding.key = 'k'
+    adding.paste('https://x.example/mcp?more')
+    expect([adding.clientId, adding.clientSecret, adding.key]).toEqual(['me', 's3cret', 'k'])
+    adding.paste('https://y.example/mcp')
+    expect([adding.clientId, adding.clientSecret, adding.key]).toEqual(['', '', ''])
   })
 
   it('sends the secret of a snippet with the client of the snippet alone', async () => {

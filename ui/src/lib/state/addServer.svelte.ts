@@ -3,7 +3,7 @@
 import { failureOf, type Backend } from '../backend/backend'
 import type { Failure, HeaderOption, NewServer, ProbeView, ServerOptions } from '../backend/bindings'
 import type { Found } from '../paste/found'
-import { isInsecure, secureAddressIn } from '../paste/found'
+import { isInsecure, originOf, secureAddressIn } from '../paste/found'
 import { fitting, isName, parse, suggestedName } from '../paste/parse'
 import type { HostState } from './host.svelte'
 import type { SignIns } from './signIns.svelte'
@@ -70,14 +70,17 @@ export class AddServer {
   }
 
   paste(text: string): void {
+    const before = this.origin()
     this.pasted = text
     this.chosen = 0
     this.failure = null
+    if (this.origin() !== before) this.forgetSecrets()
   }
 
   choose(index: number): void {
     this.chosen = index
     this.typedName = null
+    this.forgetSecrets()
   }
 
   /** Adds the server and looks at it. */
@@ -86,9 +89,8 @@ export class AddServer {
     this.isAdding = true
     this.failure = null
     try {
-      const wanted = this.wanted(this.server)
+      const added = await this.backend.addServer(this.wanted(this.server))
       this.clientSecret = ''
-      const added = await this.backend.addServer(wanted)
       this.stage = { kind: 'looking', server: added.name }
       await this.look(added.name, added.defaultAccount)
     } catch (error) {
@@ -132,6 +134,18 @@ export class AddServer {
     } catch (error) {
       this.stage = { kind: 'failed', server, failure: failureOf(error) }
     }
+  }
+
+  private origin(): string | null {
+    return this.server && originOf(this.server.url)
+  }
+
+  /** What was typed for one server is no other's business. */
+  private forgetSecrets(): void {
+    this.clientId = ''
+    this.clientSecret = ''
+    this.key = ''
+    this.values = {}
   }
 
   accountOf(server: string): string {

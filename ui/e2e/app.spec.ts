@@ -213,7 +213,8 @@ test('a client id that was typed may have a secret, which nobody sees', async ({
   await app.expectAccessible()
   await page.getByRole('button', { name: 'Add the server' }).click()
   await expect(page.getByRole('alert')).toContainText(refusal.sentence)
-  await expect(secret).toHaveValue('')
+  // A refusal loses nothing that was typed.
+  await expect(secret).toHaveValue('s3cret')
   const asked = await page.evaluate(() => window.played.asked.find(([command]) => command === 'add_server'))
   expect(asked?.[1].server).toMatchObject({ options: { clientId: 'me', clientSecret: { value: 's3cret' } } })
 })

@@ -28,7 +28,7 @@ export class AddServer {
   values = $state<Record<string, string>>({})
   key = $state('')
   clientId = $state('')
-  /** It is forgotten as it is sent. */
+  /** It is forgotten once the Host has it. */
   clientSecret = $state('')
   scope = $state('')
   allowHttp = $state(false)

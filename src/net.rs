@@ -33,7 +33,7 @@ use pool::{Lease, Plan, Pool};
 pub use address::AddressClass;
 pub use dial::{Lookup, SystemLookup};
 pub use error::{Error, TlsTrouble};
-pub use proxy::EnvProxies;
+pub use proxy::{EnvProxies, PageProxy};
 pub use response::{Response, SmallResponse, retry_after};
 pub use settings::{ClientCert, ConnectionSettings};
 
@@ -155,6 +155,11 @@ impl Network {
     /// The proxy that was [set](Self::set_proxy), now and at every change.
     pub fn proxy(&self) -> watch::Receiver<Option<Url>> {
         self.inner.proxy.subscribe()
+    }
+
+    /// The proxy for the pages of a sign-in to a server that is reached so; `None` leaves them to the system's.
+    pub fn page_proxy(&self, settings: &ConnectionSettings) -> Option<PageProxy> {
+        proxy::choose_for_pages(settings, self.inner.proxy.borrow().as_ref(), &self.inner.env)
     }
 
     /// Checks what can be checked of a URL before it is dialled.

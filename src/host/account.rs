@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::proxy::has_login;
 use crate::net::{ConnectionSettings, Network};
 use crate::oauth::OAuthOptions;
 use crate::registry::{ServerId, SignInChoice};
@@ -74,11 +75,12 @@ pub struct AccountSpec {
 }
 
 impl AccountSpec {
-    /// Whether a window of ours can show the page as the server is reached: it knows neither the
-    /// entry's certificates nor its proxy.
+    /// Whether a window of ours can show the page as the server is reached: it knows neither the entry's certificates
+    /// nor a login at its proxy.
     fn fits_window(&self) -> bool {
         let ConnectionSettings { proxy, ca, client_cert, .. } = &self.settings;
-        self.sign_in == SignInChoice::Window && proxy.is_none() && ca.is_none() && client_cert.is_none()
+        let needs_login = proxy.as_ref().is_some_and(has_login);
+        self.sign_in == SignInChoice::Window && !needs_login && ca.is_none() && client_cert.is_none()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which proxy a request goes through: the one its server names, else the Host's, else the environment's.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -16,6 +17,15 @@ pub struct EnvProxies {
     bypass: Vec<Bypass>,
 }
 
+/// The proxy for pages in a window, which dials by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageProxy {
+    /// Its address.
+    pub url: Url,
+    /// What is reached without it: addresses, networks, and names with all below them; each perhaps with a port.
+    pub direct: Vec<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Bypass {
     Everything,
@@ -23,6 +33,8 @@ enum Bypass {
     /// A domain and everything below it, perhaps on one port only.
     Domain(String, Option<u16>),
 }
+
+const THIS_COMPUTER: [&str; 3] = ["localhost", "127.0.0.0/8", "::1"];
 
 impl EnvProxies {
     /// Reads this process's environment.
@@ -75,6 +87,26 @@ pub(super) fn choose(
     }
 }
 
+/// The proxy for pages that belong to a server; `None` leaves them to the system's.
+pub(super) fn choose_for_pages(
+    settings: &ConnectionSettings,
+    hosts: Option<&Url>,
+    env: &EnvProxies,
+) -> Option<PageProxy> {
+    let (url, bypass) = match &settings.proxy {
+        Some(own) => (own, &[][..]),
+        None => (hosts.filter(|_| settings.use_env_proxy)?, env.bypass.as_slice()),
+    };
+    if bypass.contains(&Bypass::Everything) {
+        return None;
+    }
+    let named = bypass.iter().map(ToString::to_string);
+    Some(PageProxy {
+        url: url.clone(),
+        direct: THIS_COMPUTER.map(str::to_owned).into_iter().chain(named).collect(),
+    })
+}
+
 fn parse_proxy(text: &str) -> Option<Url> {
     let text = text.trim();
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
@@ -118,6 +150,17 @@ impl Bypass {
                 *domain == address.to_string() && *port == url.port_or_known_default()
             }
             (Self::Net(_) | Self::Domain(..), _) => false,
+        }
+    }
+}
+
+impl fmt::Display for Bypass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("*"),
+            Self::Net(net) => net.fmt(f),
+            Self::Domain(name, None) => f.write_str(name),
+            Self::Domain(name, Some(port)) => write!(f, "{name}:{port}"),
         }
     }
 }
@@ -186,6 +229,34 @@ mod tests {
             assert_eq!(chosen_beside(Some(hosts), url, settings, &env).as_deref(), expected, "{url}");
         }
         assert_eq!(chosen("https://a.example/", &asked, &env).as_deref(), Some("http://env.example/"));
+    }
+
+    #[test]
+    fn pages_go_the_way_of_their_server() {
+        let env = env(&[
+            ("ALL_PROXY", "http://env.example"),
+            ("NO_PROXY", ".intra.example, build.example:8443, 10.0.0.0/8, [fd00::1]"),
+        ]);
+        let hosts = Url::parse("http://hosts.example").expect("url");
+        let own = Url::parse("socks5h://own.example:1080").expect("url");
+        let with_own = ConnectionSettings { proxy: Some(own.clone()), ..Default::default() };
+        let without = ConnectionSettings { use_env_proxy: true, ..Default::default() };
+        let direct = |more: &[&str]| [&THIS_COMPUTER, more].concat().into_iter().map(str::to_owned).collect();
+        let expected = PageProxy { url: own, direct: direct(&[]) };
+        assert_eq!(choose_for_pages(&with_own, Some(&hosts), &env), Some(expected));
+        let named = ["intra.example", "build.example:8443", "10.0.0.0/8", "fd00::1/128"];
+        let expected = PageProxy { url: hosts.clone(), direct: direct(&named) };
+        assert_eq!(choose_for_pages(&without, Some(&hosts), &env), Some(expected));
+        assert_eq!(choose_for_pages(&without, None, &env), None);
+        assert_eq!(choose_for_pages(&ConnectionSettings::default(), Some(&hosts), &env), None);
+    }
+
+    #[test]
+    fn no_page_has_a_proxy_where_nothing_has() {
+        let env = env(&[("NO_PROXY", "*")]);
+        let asked = ConnectionSettings { use_env_proxy: true, ..Default::default() };
+        let hosts = Url::parse("http://hosts.example").expect("url");
+        assert_eq!(choose_for_pages(&asked, Some(&hosts), &env), None);
     }
 
     #[test]

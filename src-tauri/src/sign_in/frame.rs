@@ -20,10 +20,12 @@ pub(super) use system::restrict;
 mod system {
     use std::rc::Rc;
 
+    use drawbridge::net::PageProxy;
     use gtk::prelude::*;
     use tauri::WebviewWindow;
     use webkit2gtk::{
-        AuthenticationRequestExt as _, ScriptDialogType, SettingsExt as _, WebView, WebViewExt,
+        AuthenticationRequestExt as _, NetworkProxyMode, NetworkProxySettings, ScriptDialogType,
+        SettingsExt as _, WebView, WebViewExt, WebsiteDataManagerExt as _,
     };
 
     use crate::guarded::guarded;
@@ -39,6 +41,9 @@ mod system {
     fn fill(page: &WebView, shown: &Shown) {
         let site = Rc::default();
         restrict(page, shown, &site);
+        if let Some(proxy) = &shown.sign_in.proxy {
+            go_through(page, proxy);
+        }
         let Some(frame) = page.parent().and_then(|parent| parent.downcast::<gtk::Box>().ok()) else {
             // Without a bar nobody could tell whose page it is.
             tracing::error!("the sign-in window has no place for its bar");
@@ -52,6 +57,16 @@ mod system {
         } else {
             elsewhere::begin(page, &frame, shown);
         }
+    }
+
+    /// The whole profile goes that way, and with it every window that the page opens.
+    fn go_through(page: &WebView, proxy: &PageProxy) {
+        let Some(profile) = page.website_data_manager() else { return };
+        // There names are always left to such a proxy.
+        let address = proxy.url.as_str().replacen("socks5h:", "socks5:", 1);
+        let direct: Vec<&str> = proxy.direct.iter().map(String::as_str).collect();
+        let mut settings = NetworkProxySettings::new(Some(&address), &direct);
+        profile.set_network_proxy_settings(NetworkProxyMode::Custom, Some(&mut settings));
     }
 
     /// A page may be read and filled in; it may not ask for more, but for a few windows that may as little.
@@ -91,10 +106,13 @@ mod system {
 
     use crate::sign_in::{Shown, account_name};
 
-    /// The facts are asked about in a browser, which has a page of ours for it.
+    /// The facts are asked about in a browser, which has a page of ours for it; and it may know the proxy.
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
         let facts = &shown.sign_in.facts;
-        if shown.sign_in.asks_first || needs_browser(shown.sign_in.page.expose()) {
+        if shown.sign_in.asks_first
+            || shown.sign_in.proxy.is_some()
+            || needs_browser(shown.sign_in.page.expose())
+        {
             shown.hand_over();
             return Ok(());
         }

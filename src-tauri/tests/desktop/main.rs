@@ -33,6 +33,7 @@ mod passkeys;
 mod pausing;
 mod pictures;
 mod popups;
+mod proxy;
 mod remote_pages;
 mod screen;
 mod session;

@@ -4,6 +4,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{AccountKey, DevicePrompt, OpenError, Outcome, SecretUrl, SignInFacts};
+use crate::net::PageProxy;
 use crate::oauth::login::LoginHandle;
 use crate::oauth::registration::RedirectUri;
 
@@ -33,6 +34,8 @@ pub struct WindowSignIn {
     pub asks_first: bool,
     /// The authorization server's page. Not for logs.
     pub page: SecretUrl,
+    /// The proxy for its pages; without one, the system's counts.
+    pub proxy: Option<PageProxy>,
     /// The address that ends the sign-in; it is never fetched.
     pub redirect: RedirectUri,
     /// Takes the redirect, the person's no, and the wish for a browser.

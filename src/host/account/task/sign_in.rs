@@ -143,6 +143,7 @@ impl Task {
                 facts: login.facts().clone(),
                 asks_first: login.asks_first(),
                 page: SecretUrl(login.sign_in_page().clone()),
+                proxy: self.deps.network.page_proxy(&self.spec.settings),
                 redirect,
                 handle: login.handle(),
                 outcome: under_way.outcome.subscribe(),

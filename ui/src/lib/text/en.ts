@@ -492,7 +492,8 @@ export const en = {
     proxySession:
       'Without one, servers are reached as HTTPS_PROXY, HTTP_PROXY or ALL_PROXY of your session said when Drawbridge was started.',
     proxyExceptions: 'What NO_PROXY of your session names is reached directly, also with a proxy set here.',
-    proxySignIn: 'Sign-in windows and your browser use the proxy of your system’s own settings.',
+    proxySignIn:
+      'Sign-in windows use it as well. Without one they use the proxy of your system’s settings, as your browser always does.',
     proxyOwn:
       'A server can have a proxy of its own, which counts in place of this one: open its page and change its connection. A user name and password belong there, too.',
   },

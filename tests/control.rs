@@ -1,5 +1,7 @@
 //! What windows are told over the control API, asked of a Host in this process.
 
+#[path = "control/front.rs"]
+mod front;
 #[path = "support/in_process.rs"]
 mod in_process;
 #[path = "control/proxy.rs"]

@@ -50,16 +50,20 @@ mod system {
         if on {
             let program =
                 app.env().appimage.map_or_else(env::current_exe, |image| Ok(PathBuf::from(image)))?;
-            // One that was replaced while it runs has no path any more.
-            if !program.is_file() {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            return write_atomically(&file(), entry(&program)?.as_bytes());
+            return write(&file(), &program);
         }
         match fs::remove_file(file()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    fn write(file: &Path, program: &Path) -> io::Result<()> {
+        // One that was replaced while it runs has no path any more.
+        if !program.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        write_atomically(file, entry(program)?.as_bytes())
     }
 
     fn file() -> PathBuf {
@@ -91,7 +95,35 @@ mod system {
 
     #[cfg(test)]
     mod tests {
+        use std::process::{Child, Command, Stdio};
+
         use super::*;
+
+        /// A program that runs until its input ends, and its path as the system knows it.
+        fn running(program: &Path) -> (Child, impl Fn() -> PathBuf) {
+            let child = Command::new(program).stdin(Stdio::piped()).spawn().expect("it starts");
+            let link = format!("/proc/{}/exe", child.id());
+            (child, move || fs::read_link(&link).expect("it runs"))
+        }
+
+        #[test]
+        fn a_program_that_was_replaced_while_it_runs_is_not_named() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (file, program) = (folder.path().join("autostart/app.desktop"), folder.path().join("app"));
+            fs::copy("/bin/cat", &program).expect("a program");
+            let (mut child, path) = running(&program);
+            write(&file, &path()).expect("written");
+            fs::remove_file(&file).expect("it was written");
+
+            fs::copy("/bin/cat", folder.path().join("new")).expect("another program");
+            fs::rename(folder.path().join("new"), &program).expect("replaced");
+
+            let refused = write(&file, &path()).expect_err("refused");
+            assert_eq!(refused.kind(), io::ErrorKind::NotFound);
+            assert!(!file.exists());
+            drop(child.stdin.take());
+            child.wait().expect("it ends");
+        }
 
         #[test]
         fn a_desktop_reads_the_program_as_it_is_named() {

@@ -17,7 +17,12 @@ pub(crate) fn host() -> (HostHandle, TempDir) {
 
 /// One in a folder where another may have been before.
 pub(crate) fn host_in(folder: &Path) -> HostHandle {
-    let host = Host::build(HostConfig {
+    Host::build(config(folder)).expect("a Host").handle()
+}
+
+/// What such a one is made of: it has no window.
+pub(crate) fn config(folder: &Path) -> HostConfig {
+    HostConfig {
         paths: Paths::of_own_world(folder.join("home")),
         secrets: StoreKind::Memory,
         opener: Arc::new(SystemBrowser::from_environment()),
@@ -26,6 +31,5 @@ pub(crate) fn host_in(folder: &Path) -> HostHandle {
         front: None,
         has_display: false,
         idle_exit: None,
-    });
-    host.expect("a Host").handle()
+    }
 }

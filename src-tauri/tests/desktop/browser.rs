@@ -58,6 +58,26 @@ async fn a_sign_in_goes_on_in_the_browser_if_the_person_likes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_for_the_browser_is_not_taken_back_to_the_main_window() {
+    let desk = Desk::new().await;
+    desk.panel.shows("demo – signed out").await;
+    desk.panel.click("Add server…").await;
+    let main = desk.screen.window("Drawbridge").await;
+    desk.screen.focus(main);
+    desk.screen.cursor_blinks(main).await;
+    assert!(desk.screen.is_focused(main));
+    let window = desk.open_window().await;
+
+    hand_over(&desk.session, &desk.screen, window).await;
+    // It has done with the windows once it does this.
+    desk.panel.click("Cancel sign-in").await;
+    desk.panel.shows("demo – sign-in not finished").await;
+
+    assert!(!desk.screen.is_focused(main));
+    desk.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_keeps_all_keys_cannot_keep_the_person_and_the_tray_calls_it_off() {
     let page = ForeignPage::start(KEEPS_ALL_KEYS).await;
     let (session, screen, app, panel) = show(&page).await;

@@ -169,6 +169,28 @@ async fn quit_waits_for_no_call_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_while_the_last_calls_end_waits_and_has_a_window_of_its_own() {
+    let Desk { session, server, screen, panel, app } = Desk::with(Config::default()).await;
+
+    let call = drawbridge(&session, &["call", "demo", "slow", r#"{"until_released":true}"#]);
+    let again = async {
+        server.control().wait_for(|stats| stats.stalled > 0).await;
+        panel.click("Quit").await;
+        until("the end to wait", async || log(&session).contains("calls are under way").then_some(())).await;
+        let next = App::start(&session, &[]);
+        assert!(app.ended().await.success());
+        next
+    };
+    let (_, next) = tokio::join!(call, again);
+
+    let window = screen.window("Drawbridge").await;
+    screen.stands_still(window).await;
+    panel.shows("Copy client entry").await;
+    panel.click("Quit").await;
+    assert!(next.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_app_takes_over_from_a_host_without_a_window_and_hands_back() {
     let (session, server) = (Session::start().await, DemoServer::start(Config::default()).await.unwrap());
     let panel = Panel::start(session.bus()).await;

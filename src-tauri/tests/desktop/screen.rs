@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xproto::{
-    AtomEnum, ClientMessageEvent, ConnectionExt as _, EventMask, ImageFormat, InputFocus, KEY_PRESS_EVENT,
-    KEY_RELEASE_EVENT, MapState, Window,
+    AtomEnum, ClientMessageEvent, ConnectionExt as _, CreateWindowAux, EventMask, ImageFormat, InputFocus,
+    KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MapState, Window, WindowClass,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
-use x11rb::{CURRENT_TIME, NONE};
+use x11rb::{COPY_DEPTH_FROM_PARENT, COPY_FROM_PARENT, CURRENT_TIME, NONE};
 
 use crate::until;
 
@@ -121,6 +121,20 @@ impl Screen {
     /// Gives a window the keyboard.
     pub(crate) fn focus(&self, window: Window) {
         self.x.set_input_focus(InputFocus::PARENT, window, CURRENT_TIME).unwrap().check().unwrap();
+    }
+
+    /// Gives the keyboard to another program.
+    pub(crate) fn focus_elsewhere(&self) {
+        let (window, values) = (self.x.generate_id().unwrap(), CreateWindowAux::new());
+        let (depth, class, visual) = (COPY_DEPTH_FROM_PARENT, WindowClass::INPUT_OUTPUT, COPY_FROM_PARENT);
+        self.x.create_window(depth, window, self.root, 0, 0, 1, 1, 0, class, visual, &values).unwrap();
+        self.x.map_window(window).unwrap();
+        self.focus(window);
+    }
+
+    /// Whether a window has the keyboard.
+    pub(crate) fn is_focused(&self, window: Window) -> bool {
+        self.x.get_input_focus().unwrap().reply().unwrap().focus == window
     }
 
     /// Types small letters and digits.

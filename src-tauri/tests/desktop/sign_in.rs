@@ -147,3 +147,19 @@ async fn whoever_came_from_the_main_window_is_back_there_after_the_sign_in() {
     desk.screen.cursor_blinks(main).await;
     desk.quit().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_came_from_elsewhere_is_not_taken_to_the_main_window() {
+    let desk = Desk::new().await;
+    desk.screen.focus_elsewhere();
+    desk.panel.click("Open Drawbridge").await;
+    let main = desk.screen.window("Drawbridge").await;
+    desk.screen.stands_still(main).await;
+
+    let window = desk.open_window().await;
+    desk.fill_in(window, "demo", "demo123").await;
+
+    desk.panel.shows("Sign out").await;
+    assert!(!desk.screen.is_focused(main));
+    desk.quit().await;
+}

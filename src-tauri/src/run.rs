@@ -105,8 +105,8 @@ impl Serving {
             self.tell_of_no_window(failure);
             tokio::spawn(async move {
                 match handle.hand_over().await {
-                    Some(page) => sign_in::open_in_browser(&page),
-                    None => handle.decline().await,
+                    Some(page) if sign_in::open_in_browser(&page).is_ok() => {}
+                    Some(_) | None => handle.decline().await,
                 }
             });
         }

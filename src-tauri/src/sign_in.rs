@@ -38,6 +38,8 @@ mod passkey;
 #[cfg(target_os = "linux")]
 mod popup;
 mod shows;
+#[cfg(target_os = "linux")]
+mod widgets;
 mod window;
 
 pub(crate) use shows::Shows;
@@ -220,7 +222,7 @@ impl Shown {
         });
     }
 
-    /// Has a browser show the sign-in; whether it still waits for one.
+    /// Has a browser show the sign-in, if it still waits for one; whether one does.
     async fn take_to_browser(&self) -> bool {
         let handle = &self.sign_in.handle;
         let Some(mut page) = handle.hand_over().await else { return false };
@@ -228,10 +230,25 @@ impl Shown {
             let Some(agreed) = handle.agreed().await else { return false };
             page = agreed;
         }
-        self.handed_over.store(true, Ordering::Relaxed);
-        open_in_browser(&page);
-        true
+        let opened = open_in_browser(&page);
+        if opened.is_ok() {
+            self.handed_over.store(true, Ordering::Relaxed);
+        } else {
+            self.tell_address(&page);
+        }
+        opened.is_ok()
     }
+
+    /// Has the person open a page by themselves.
+    #[cfg(target_os = "linux")]
+    fn tell_address(&self, page: &Url) {
+        let words = format!("No browser could be opened. Open this address in one: {page}");
+        self.with_page(move |page| bar::say(&page, "address", &words));
+    }
+
+    /// Elsewhere every system has a browser.
+    #[cfg(not(target_os = "linux"))]
+    fn tell_address(&self, _: &Url) {}
 
     /// Calls the sign-in off, wherever it is shown.
     #[cfg(target_os = "linux")]
@@ -293,8 +310,13 @@ impl Shown {
 }
 
 /// Shows a page in the system's browser.
-pub(crate) fn open_in_browser(page: &Url) {
-    if let Err(error) = SystemBrowser::from_environment().open(page) {
+///
+/// # Errors
+/// There is none, or it cannot be started; that is in the log then.
+pub(crate) fn open_in_browser(page: &Url) -> Result<(), OpenError> {
+    let opened = SystemBrowser::from_environment().open(page);
+    if let Err(error) = &opened {
         tracing::warn!(%error, "the page cannot be opened");
     }
+    opened
 }

@@ -10,8 +10,7 @@ use webkit2gtk::{WebView, WebViewExt as _};
 use crate::guarded::guarded;
 
 use super::Shown;
-use super::bar::button;
-use super::facts::{row, wrapped};
+use super::widgets::{button, focus, row, wrapped};
 
 const GAP: i32 = 12;
 
@@ -86,7 +85,7 @@ fn leave(page: &WebView, frame: &gtk::Box, shown: &Shown, uri: &Url) {
     panel.pack_start(&open_again, false, false, 0);
     frame.pack_start(&panel, true, true, 0);
     panel.show_all();
-    open_again.grab_focus();
+    focus(&open_again, why);
     open(shown);
 }
 

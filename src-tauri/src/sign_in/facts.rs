@@ -6,7 +6,7 @@ use drawbridge::redact::plain;
 use gtk::prelude::*;
 use webkit2gtk::WebView;
 
-use super::bar::{button, line};
+use super::widgets::{button, focus, heading, row, wake_later, wrapped};
 use super::{Shown, account_name, elsewhere};
 
 const GAP: i32 = 12;
@@ -23,12 +23,7 @@ pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
         false,
         0,
     );
-    for (term, text) in rows(facts) {
-        panel.pack_start(&row(term, &text), false, false, 0);
-    }
-    for warning in &facts.warnings {
-        panel.pack_start(&wrapped(&plain(warning, 300)), false, false, 0);
-    }
+    show_on(&panel, facts);
     let answers = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
     let cancelling = shown.clone();
     let cancel = button("Cancel", move || cancelling.close());
@@ -38,16 +33,33 @@ pub(super) fn ask(page: &WebView, frame: &gtk::Box, shown: &Shown) {
         elsewhere::begin(&page, &around, &going);
     });
     go_on.style_context().add_class("suggested-action");
+    wake_later(&go_on);
     answers.pack_start(&cancel, false, false, 0);
     answers.pack_start(&go_on, false, false, 0);
     panel.pack_start(&answers, false, false, 0);
     frame.pack_start(&panel, true, true, 0);
     panel.show_all();
-    cancel.grab_focus();
+    focus(&cancel, &spoken(facts));
 }
 
-/// What a sign-in is about.
-pub(super) fn rows(facts: &SignInFacts) -> [(&'static str, String); 4] {
+/// Puts what a sign-in is about on a panel.
+pub(super) fn show_on(panel: &gtk::Box, facts: &SignInFacts) {
+    for (term, text) in rows(facts) {
+        panel.pack_start(&row(term, &text), false, false, 0);
+    }
+    for warning in &facts.warnings {
+        panel.pack_start(&wrapped(&plain(warning, 300)), false, false, 0);
+    }
+}
+
+/// The same in one text, warnings first.
+pub(super) fn spoken(facts: &SignInFacts) -> String {
+    let warnings = facts.warnings.iter().map(|warning| plain(warning, 300));
+    let rows = rows(facts).into_iter().map(|(term, text)| format!("{term}: {}.", plain(&text, 600)));
+    warnings.chain(rows).collect::<Vec<_>>().join(" ")
+}
+
+fn rows(facts: &SignInFacts) -> [(&'static str, String); 4] {
     let scopes = match facts.scopes.as_slice() {
         [] => "what the server gives by default".to_owned(),
         scopes => scopes.join(", "),
@@ -58,33 +70,4 @@ pub(super) fn rows(facts: &SignInFacts) -> [(&'static str, String); 4] {
         ("It asks for", scopes),
         ("Asked by", facts.asked_by.clone().unwrap_or_else(|| "you".to_owned())),
     ]
-}
-
-fn heading(text: &str) -> gtk::Label {
-    let heading = wrapped("");
-    let text = gtk::glib::markup_escape_text(text);
-    heading.set_markup(&format!("<span size=\"x-large\" weight=\"bold\">{text}</span>"));
-    heading
-}
-
-/// A fact and its name.
-pub(super) fn row(term: &str, text: &str) -> gtk::Box {
-    let row = gtk::Box::new(gtk::Orientation::Vertical, 2);
-    let name = line();
-    name.set_text(term);
-    row.pack_start(&name, false, false, 0);
-    let value = wrapped("");
-    value.set_markup(&format!("<b>{}</b>", gtk::glib::markup_escape_text(&plain(text, 600))));
-    row.pack_start(&value, false, false, 0);
-    row
-}
-
-/// Text of any length.
-pub(super) fn wrapped(text: &str) -> gtk::Label {
-    let label = gtk::Label::new(Some(text));
-    label.set_xalign(0.0);
-    label.set_line_wrap(true);
-    label.set_line_wrap_mode(gtk::pango::WrapMode::WordChar);
-    label.set_selectable(false);
-    label
 }

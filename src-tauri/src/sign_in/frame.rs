@@ -18,8 +18,6 @@ pub(super) use system::restrict;
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::rc::Rc;
-
     use drawbridge::net::PageProxy;
     use gtk::prelude::*;
     use tauri::WebviewWindow;
@@ -30,7 +28,8 @@ mod system {
 
     use crate::guarded::guarded;
     use crate::page::zooms_by_keys;
-    use crate::sign_in::bar::Site;
+    use crate::sign_in::bar::Began;
+    use crate::sign_in::widgets::button;
     use crate::sign_in::{Shown, bar, elsewhere, facts, passkey, popup};
 
     pub(super) fn put_around(window: &WebviewWindow, shown: &Shown) -> tauri::Result<()> {
@@ -39,8 +38,8 @@ mod system {
     }
 
     fn fill(page: &WebView, shown: &Shown) {
-        let site = Rc::default();
-        restrict(page, shown, &site);
+        let began = Began::default();
+        restrict(page, shown, &began);
         if let Some(proxy) = &shown.sign_in.proxy {
             go_through(page, proxy);
         }
@@ -50,8 +49,8 @@ mod system {
             return shown.close();
         };
         let cancelling = shown.clone();
-        let ways_out = [bar::button("_Cancel", move || cancelling.cancel()), bar::browser_button(shown)];
-        bar::put_above(page, &frame, shown, site, &ways_out);
+        let ways_out = [button("_Cancel", move || cancelling.cancel()), bar::browser_button(shown)];
+        bar::put_above(page, &frame, shown, began, &ways_out);
         if shown.sign_in.asks_first {
             facts::ask(page, &frame, shown);
         } else {
@@ -70,9 +69,9 @@ mod system {
     }
 
     /// A page may be read and filled in; it may not ask for more, but for a few windows that may as little.
-    pub(in crate::sign_in) fn restrict(page: &WebView, shown: &Shown, site: &Rc<Site>) {
+    pub(in crate::sign_in) fn restrict(page: &WebView, shown: &Shown, began: &Began) {
         zooms_by_keys(page);
-        popup::allow(page, shown, site);
+        popup::allow(page, shown, began);
         passkey::notice(page);
         if let Some(settings) = WebViewExt::settings(page) {
             settings.set_enable_developer_extras(false);

@@ -2,14 +2,12 @@
 //! asks for one, and the bar points at the browser. It is the page's word, so nothing else comes of it.
 
 use drawbridge::oauth::window::PASSKEY;
-use gtk::prelude::*;
 use webkit2gtk::{
     UserContentInjectedFrames, UserContentManagerExt as _, UserScript, UserScriptInjectionTime, WebView,
     WebViewExt as _,
 };
 
 use super::bar;
-use super::facts::wrapped;
 
 const SCRIPT: &str = include_str!("passkey.js");
 const NAME: &str = "passkey";
@@ -29,16 +27,8 @@ pub(super) fn notice(page: &WebView) {
     }
 }
 
-/// Says in the bar above a page that it asks for one, once.
+/// Says below the bar of a page that it asks for one.
 pub(super) fn tell(page: &WebView) {
-    let Some(bar) = bar::above(page) else { return };
-    if bar.children().iter().any(|line| line.widget_name() == NAME) {
-        return;
-    }
     tracing::info!("a sign-in page asks for a passkey");
-    let said = gtk::InfoBar::new();
-    said.set_widget_name(NAME);
-    said.content_area().add(&wrapped(WORDS));
-    bar.pack_start(&said, false, false, 0);
-    said.show_all();
+    bar::say(page, NAME, WORDS);
 }

@@ -1,7 +1,6 @@
 //! Windows that a sign-in page opens: as far from the app as the page's own, in the same profile, and gone with it.
 //! To Tauri they are that page, which no capability names.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +15,8 @@ use webkit2gtk::{
 
 use crate::guarded::guarded;
 
-use super::bar::{self, Site, button};
+use super::bar::{self, Began};
+use super::widgets::button;
 use super::{Shown, elsewhere, frame, passkey};
 
 /// As many as a sign-in may have open at once.
@@ -40,23 +40,22 @@ impl Popups {
 }
 
 /// Lets a page open windows; WebKit asks only where a click or key of the person led there.
-pub(super) fn allow(page: &WebView, shown: &Shown, site: &Rc<Site>) {
-    let (shown, site) = (shown.clone(), site.clone());
+pub(super) fn allow(page: &WebView, shown: &Shown, began: &Began) {
+    let (shown, began) = (shown.clone(), began.clone());
     page.connect_create(move |opener, action| {
         let wanted = action.request().and_then(|request| request.uri()).unwrap_or_default();
-        guarded(|| open(opener, &wanted, &shown, &site)).map(|popup| popup.upcast())
+        guarded(|| open(opener, &wanted, &shown, &began)).map(|popup| popup.upcast())
     });
 }
 
 /// The page of a new window, which WebKit fills.
-fn open(opener: &WebView, wanted: &str, shown: &Shown, opened_by: &Rc<Site>) -> Option<WebView> {
+fn open(opener: &WebView, wanted: &str, shown: &Shown, began: &Began) -> Option<WebView> {
     if !is_allowed(wanted, shown) || !shown.popups.take() {
         tracing::info!("a sign-in page was kept from opening a window");
         return None;
     }
     let page = WebView::builder().related_view(opener).build();
-    let site = Site::opened_by(opened_by);
-    frame::restrict(&page, shown, &site);
+    frame::restrict(&page, shown, began);
     decide(&page, shown);
     elsewhere::follow(&page, shown);
     let window = gtk::Window::new(gtk::WindowType::Toplevel);
@@ -79,7 +78,8 @@ fn open(opener: &WebView, wanted: &str, shown: &Shown, opened_by: &Rc<Site>) -> 
     };
     let closing = close.clone();
     page.connect_close(move |_| closing());
-    bar::put_above(&page, &inside, shown, site, &[button("_Close", close), bar::browser_button(shown)]);
+    let ways_out = [button("_Close", close), bar::browser_button(shown)];
+    bar::put_above(&page, &inside, shown, began.clone(), &ways_out);
     let popups = shown.popups.clone();
     window.connect_destroy(move |_| popups.give_back());
     let (weak, showing) = (window.downgrade(), shown.clone());
@@ -115,7 +115,7 @@ fn decide(page: &WebView, shown: &Shown) {
         let wanted = action.and_then(|action| action.request()?.uri());
         let wanted = wanted.and_then(|uri| Url::parse(&uri).ok());
         if wanted.as_ref().is_some_and(|url| url.as_str() == PASSKEY) {
-            passkey::tell(page);
+            guarded(|| passkey::tell(page));
             decision.ignore();
         } else if wanted.is_some_and(|url| guarded(|| shown.may_go(&url))) {
             decision.use_()

@@ -71,7 +71,7 @@ impl Shown {
         let redirect = self.sign_in.redirect;
         window.on_new_window(move |url, _| {
             if url.scheme() == "https" && Navigation::of(&url, redirect) == Navigation::Go {
-                super::open_in_browser(&url);
+                super::open_in_browser(&url).ok();
             }
             tauri::webview::NewWindowResponse::Deny
         })

@@ -4,7 +4,7 @@ use demo_server::{Config, DemoServer};
 use serde_json::json;
 use url::Url;
 
-use crate::app::{App, drawbridge, log};
+use crate::app::{App, add_server, drawbridge, log};
 use crate::client::Client;
 use crate::desk::Desk;
 use crate::foreign_page::ForeignPage;
@@ -92,6 +92,40 @@ async fn a_page_that_keeps_all_keys_cannot_keep_the_person_and_the_tray_calls_it
     assert_eq!(app.ports().len(), 1);
     panel.click("Cancel sign-in").await;
 
+    panel.shows("foreign – sign-in not finished").await;
+    nothing_listens(&app).await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+/// Says when there is less room for the page.
+const SHRINKS: &str = "
+    const height = innerHeight;
+    onresize = () => { if (innerHeight < height) report('bar', 'larger') };
+    report('sign-in', 'shown');
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_browser_can_be_opened_the_window_stays_and_names_the_address() {
+    let page = ForeignPage::start(SHRINKS).await;
+    let session = Session::start().await;
+    let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
+    let nothing = session.folder("nothing");
+    let without_browser = [("BROWSER", nothing.as_path()), ("PATH", nothing.as_path())];
+    let app = App::start_with(&session, &["--background"], &without_browser);
+    panel.shows("No servers yet").await;
+    add_server(&session, "foreign", &page.url()).await;
+    panel.shows("foreign – signed out").await;
+    panel.click("Sign in…").await;
+    assert_eq!(page.report("sign-in").await, "shown");
+    let window = screen.window(FOREIGN).await;
+    screen.stands_still(window).await;
+    screen.focus(window);
+
+    screen.press_underlined(b'o');
+    assert_eq!(page.report("bar").await, "larger");
+    assert_eq!(screen.titles(), [FOREIGN]);
+    screen.close(window);
     panel.shows("foreign – sign-in not finished").await;
     nothing_listens(&app).await;
     panel.click("Quit").await;

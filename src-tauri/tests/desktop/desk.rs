@@ -61,6 +61,13 @@ impl Desk {
     pub(crate) async fn go_on(&self, window: u32) {
         let before = pages(&self.session);
         self.screen.focus(window);
+        until("a yes that is awake", async || {
+            let log = log(&self.session);
+            let [asked, awake] = ["asks before it goes on", "can go on with a sign-in"]
+                .map(|words| log.matches(words).count());
+            (asked == awake).then_some(())
+        })
+        .await;
         self.screen.stands_still(window).await;
         self.screen.press(Key::Tab);
         self.screen.press(Key::Return);

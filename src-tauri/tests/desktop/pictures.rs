@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use demo_server::{Config, DemoServer};
 use serde_json::json;
 
+use crate::app::log;
 use crate::client::Client;
 use crate::codes::Coded;
 use crate::desk::{Desk, WINDOW};
+use crate::foreign_page::ForeignPage;
+use crate::remote_pages::show_in;
 use crate::session::Session;
+use crate::until;
 
 /// Where they go.
 fn folder() -> PathBuf {
@@ -47,6 +51,31 @@ async fn a_sign_in_that_a_client_asks_for() {
         desk.fill_in(window, "demo", "demo123").await;
         assert!(call.await.unwrap().contains("Demo User"));
         desk.quit().await;
+    }
+}
+
+/// A page that leads to another site, as a company's sign-in often does.
+const LEADS_ELSEWHERE: &str = "
+    if (location.hostname === 'localhost') {
+      document.body.style = 'font: 16px sans-serif; margin: 3rem 4rem';
+      document.body.innerHTML = '<h1>Your company</h1><p><label>User name<br><input size=30></label></p>';
+    } else {
+      location.href = `http://localhost:${location.port}/authorize`;
+    }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "`make pictures` runs it, because it writes files"]
+async fn a_sign_in_that_has_gone_to_another_site() {
+    for theme in ["light", "dark"] {
+        let (session, page) = (looking(theme).await, ForeignPage::start(LEADS_ELSEWHERE).await);
+        let (screen, app, panel) = show_in(&session, &page).await;
+        let window = screen.window("Sign in to foreign").await;
+        until("the other site", async || log(&session).contains("site=localhost").then_some(())).await;
+        screen.stands_still(window).await;
+        save("sign-in-elsewhere", theme, &screen.png(window));
+        panel.click("Quit").await;
+        assert!(app.ended().await.success());
     }
 }
 

@@ -59,14 +59,20 @@ const ELSEWHERE: [&str; 14] = [
 /// Shows a foreign page in the sign-in window of an app.
 pub(crate) async fn show(page: &ForeignPage) -> (Session, Screen, App, Panel) {
     let session = Session::start().await;
+    let (screen, app, panel) = show_in(&session, page).await;
+    (session, screen, app, panel)
+}
+
+/// The same in a session that was prepared.
+pub(crate) async fn show_in(session: &Session, page: &ForeignPage) -> (Screen, App, Panel) {
     let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
-    let app = App::start(&session, &["--background"]);
+    let app = App::start(session, &["--background"]);
     panel.shows("No servers yet").await;
-    add_server(&session, "foreign", &page.url()).await;
+    add_server(session, "foreign", &page.url()).await;
     panel.shows("foreign – signed out").await;
     panel.click("Sign in…").await;
     screen.window("Sign in to foreign").await;
-    (session, screen, app, panel)
+    (screen, app, panel)
 }
 
 pub(crate) fn json(list: &[impl AsRef<str>]) -> String {

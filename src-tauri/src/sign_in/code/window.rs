@@ -2,13 +2,12 @@
 //! code. The page opens with a click and not before.
 
 use drawbridge::host::account::CodeSignIn;
-use drawbridge::redact::plain;
 use gtk::glib;
 use gtk::prelude::*;
 
 use crate::desktop;
-use crate::sign_in::bar::button;
-use crate::sign_in::facts::{row, rows, wrapped};
+use crate::sign_in::facts::{show_on, spoken};
+use crate::sign_in::widgets::{button, focus, row, wake_later, wrapped};
 use crate::sign_in::{account_name, open_in_browser};
 
 const GAP: i32 = 12;
@@ -53,15 +52,11 @@ fn build(name: &str, sign_in: CodeSignIn) {
 /// A code that was given out cannot be taken back, so the warnings come before it.
 fn ask_first(window: &gtk::Window, sign_in: &CodeSignIn) {
     let panel = panel(window);
-    for (term, text) in rows(&sign_in.facts) {
-        panel.pack_start(&row(term, &text), false, false, 0);
-    }
-    for warning in &sign_in.facts.warnings {
-        panel.pack_start(&wrapped(&plain(warning, 300)), false, false, 0);
-    }
+    show_on(&panel, &sign_in.facts);
     let (going, behind) = (sign_in.clone(), window.clone());
     let go_on = button("Continue", move || show_code(&behind, &going));
-    answers(&panel, window, &go_on).grab_focus();
+    wake_later(&go_on);
+    focus(&answers(&panel, window, &go_on), &spoken(&sign_in.facts));
 }
 
 fn show_code(window: &gtk::Window, sign_in: &CodeSignIn) {
@@ -77,10 +72,11 @@ fn show_code(window: &gtk::Window, sign_in: &CodeSignIn) {
     let same = "Go on there only if the page shows the same code.";
     panel.pack_start(&wrapped(same), false, false, 0);
     let page = prompt.verification_uri_complete.clone().unwrap_or_else(|| prompt.verification_uri.clone());
-    let open = button("Open the page", move || open_in_browser(&page));
+    // Where no browser opens, the address stands above.
+    let open = button("Open the page", move || drop(open_in_browser(&page)));
     answers(&panel, window, &open);
     panel.show_all();
-    open.grab_focus();
+    focus(&open, &format!("Enter the code {} on {}. {same}", prompt.user_code, prompt.verification_uri));
 }
 
 /// A window's empty inside, in place of what it has shown.

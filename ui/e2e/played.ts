@@ -33,8 +33,8 @@ export interface World {
   /** A server's state once somebody has signed in. */
   signedIn: ServerView | null
   checkup: Checkup | null
-  /** Commands that are refused. */
-  refused: Record<string, Failure>
+  /** Commands that are refused; with bare text, as Tauri itself does it. */
+  refused: Record<string, Failure | string>
   /** Commands that are never answered. */
   silent: string[]
 }
@@ -43,6 +43,7 @@ export interface World {
 interface Asked {
   event: string
   handler: number
+  id: number
   settings: AppSettings
   name: string
   label: string
@@ -177,8 +178,8 @@ function play(world: World) {
     app_settings: () => ({ ...world.settings }),
     set_app_settings: ({ settings }) => Object.assign(world.settings, settings),
     approvals: () => world.approvals,
-    answer_approval: () => {
-      world.approvals = []
+    answer_approval: ({ id }) => {
+      world.approvals = world.approvals.filter((approval) => approval.id !== id)
       queueMicrotask(() => played.tell('approvals-changed', world.approvals))
       return null
     },

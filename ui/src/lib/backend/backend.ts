@@ -3,6 +3,8 @@
  * browser (`http.ts`); nothing else of the window knows which.
  */
 
+import { text } from '../text'
+import { sentence } from '../words'
 import type {
   About,
   AppSettings,
@@ -94,6 +96,17 @@ export class Refused extends Error {
 /** Any error as a failure that can be shown. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Refused) return error.failure
-  const sentence = error instanceof Error && error.message ? error.message : String(error)
-  return { code: 'internal', sentence, nextStep: '' }
+  return failureIn(error instanceof Error ? error.message : error)
+}
+
+/** The failure that an answer is. What the Host did not word itself, such as Tauri's own refusals, is one of ours. */
+export function failureIn(answer: unknown): Failure {
+  if (isFailure(answer)) return answer
+  const { unworded } = text.failures
+  return typeof answer === 'string' && answer ? { ...unworded, sentence: sentence(answer) } : unworded
+}
+
+function isFailure(answer: unknown): answer is Failure {
+  const { sentence, nextStep } = (answer ?? {}) as Partial<Record<string, unknown>>
+  return typeof sentence === 'string' && typeof nextStep === 'string'
 }

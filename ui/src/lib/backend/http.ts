@@ -4,7 +4,7 @@
  */
 
 import { text } from '../text'
-import { Refused, type Backend, type Watcher } from './backend'
+import { failureIn, Refused, type Backend, type Watcher } from './backend'
 import type {
   Changes,
   Checkup,
@@ -172,7 +172,7 @@ export class HttpBackend implements Backend {
       throw signal?.aborted ? error : new Refused(text.failures.hostGone)
     })
     if (answer.ok) return answer
-    throw new Refused((await answer.json().catch(() => text.failures.noKey)) as Failure)
+    throw new Refused(failureIn(await answer.json().catch(() => text.failures.noKey)))
   }
 }
 

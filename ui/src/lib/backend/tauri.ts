@@ -1,14 +1,13 @@
 /** The commands of the app, which is the Host with windows. */
 
 import { text } from '../text'
-import { failureOf, Refused, type Backend, type Desktop, type Watcher } from './backend'
+import { failureIn, failureOf, Refused, type Backend, type Desktop, type Watcher } from './backend'
 import {
   commands,
   events,
   type AppSettings,
   type ApprovalView,
   type Changes,
-  type Failure,
   type NewClient,
   type NewServer,
   type ServerCheckup,
@@ -16,7 +15,7 @@ import {
 import { follow } from './follow'
 import { doctor } from './sidecar'
 
-type Answer<T> = { status: 'ok'; data: T } | { status: 'error'; error: Failure }
+type Answer<T> = { status: 'ok'; data: T } | { status: 'error'; error: unknown }
 
 export class TauriBackend implements Backend {
   readonly desktop: Desktop = new TauriDesktop()
@@ -82,7 +81,7 @@ async function checkup(server: string, account: string | null): Promise<ServerCh
 async function of<T>(answer: Promise<Answer<T>>): Promise<T> {
   const given = await answer
   if (given.status === 'ok') return given.data
-  throw new Refused(given.error)
+  throw new Refused(failureIn(given.error))
 }
 
 async function done(answer: Promise<Answer<unknown>>): Promise<void> {

@@ -52,4 +52,31 @@ describe('changing a server', () => {
       options: { allowTools: [] },
     })
   })
+
+  it('takes an address and nothing else for one', () => {
+    const edit = new EditServer(server)
+    for (const wrong of [
+      '',
+      'https//desk.example/mcp',
+      'desk',
+      'ftp://desk.example',
+      'https://a b.example',
+    ]) {
+      edit.url = wrong
+      expect([wrong, edit.isUrlWrong, edit.isWrong]).toEqual([wrong, true, true])
+    }
+    edit.url = 'desk.example/mcp'
+    expect([edit.isWrong, edit.changes().url]).toEqual([false, 'https://desk.example/mcp'])
+  })
+
+  it('does not send an address back that was not shown whole', () => {
+    for (const url of ['https://desk.example/mcp?…', 'https://desk.example/a-very-long-pa…']) {
+      const edit = new EditServer({ ...server, url })
+      expect([edit.url, edit.isWrong, edit.changes()]).toEqual(['', false, { options: {} }])
+      edit.url = url
+      expect(edit.isWrong).toBe(true)
+      edit.url = 'https://desk.example/mcp?key=1'
+      expect([edit.isWrong, edit.changes().url]).toEqual([false, 'https://desk.example/mcp?key=1'])
+    }
+  })
 })

@@ -1,6 +1,7 @@
 /** A server's options while somebody changes them. */
 
 import { isWrong, MORE_OPTIONS, moreChanges, textsAtFirst } from './moreOptions'
+import { addressIn } from '../paste/found'
 import type { Changes, ServerOptions, ServerView, Unset } from '../backend/bindings'
 
 /** An option that is text, and how it is taken back. */
@@ -28,12 +29,15 @@ export class EditServer {
   /** Secrets among these that are to be forgotten. */
   dropped = $state<string[]>([])
 
+  /** What is shown of the address: nothing where that is not all of it. */
+  private readonly shownUrl: string
   private readonly before: ServerView
 
   constructor(server: ServerView) {
     this.before = server
     this.name = server.name
-    this.url = server.url
+    this.shownUrl = isShortened(server.url) ? '' : server.url
+    this.url = this.shownUrl
     this.texts = textsOf(server)
     this.allowPrivate = server.allowPrivate
     this.allowHttp = server.allowHttp
@@ -44,7 +48,16 @@ export class EditServer {
 
   /** Whether something in it cannot be. */
   get isWrong(): boolean {
-    return MORE_OPTIONS.some((option) => isWrong(option, this.more[option.word] ?? ''))
+    return this.isUrlWrong || MORE_OPTIONS.some((option) => isWrong(option, this.more[option.word] ?? ''))
+  }
+
+  /** Whether another address was typed, and is none. */
+  get isUrlWrong(): boolean {
+    return this.isUrlTouched && (isShortened(this.url) || addressIn(this.url) === null)
+  }
+
+  private get isUrlTouched(): boolean {
+    return this.url.trim() !== this.shownUrl
   }
 
   /** What to ask for; what was not touched is not in it. */
@@ -83,11 +96,16 @@ export class EditServer {
     }
     return {
       ...(this.name === this.before.name ? {} : { name: this.name }),
-      ...(this.url === this.before.url ? {} : { url: this.url.trim() }),
+      ...(this.isUrlTouched ? { url: addressIn(this.url) } : {}),
       ...(unset.length > 0 ? { unset } : {}),
       options,
     }
   }
+}
+
+/** Whether an address is not shown whole: what may be secret is left out, and what is long is cut. */
+export function isShortened(url: string): boolean {
+  return url.includes('…')
 }
 
 function textsOf(server: ServerView): Record<TextOption, string> {

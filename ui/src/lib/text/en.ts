@@ -46,6 +46,11 @@ export const en = {
       'The command drawbridge could not be started.',
       'Install Drawbridge again, so that it lies beside the app.',
     ),
+    unworded: failure(
+      'internal',
+      'Drawbridge refused this and did not say why.',
+      'Try again. If it comes back, report it with what you were doing.',
+    ),
     noKey: failure(
       'forbidden',
       'This page was opened without its key.',
@@ -300,6 +305,9 @@ export const en = {
   },
   edit: {
     open: 'Change',
+    addressShortened:
+      'It is not shown whole here. Type the whole address, or leave this empty to keep it as it is.',
+    addressWrong: 'This is no address. Type it whole, as in https://mcp.example.com/mcp',
     addressHint: 'Another address, or a less strict connection, drops keys and sign-ins.',
     keyStored: 'One is in your keychain. Type another to replace it.',
     dropKey: 'Forget the key',
@@ -415,6 +423,7 @@ export const en = {
     deny: 'Do not allow',
     allow: 'Allow',
     waiting: (count: number) => (count === 1 ? 'A program asks for something' : `${count} questions wait`),
+    more: (count: number) => (count === 1 ? '1 more question waits.' : `${count} more questions wait.`),
     answer: 'Answer',
   },
   pause: {

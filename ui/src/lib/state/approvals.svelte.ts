@@ -14,7 +14,8 @@ export class Approvals {
     return this.desktop?.watchApprovals((approvals) => (this.all = approvals)) ?? (() => undefined)
   }
 
-  async answer(id: number, allow: boolean): Promise<void> {
-    await this.answering.run(async () => this.desktop?.answerApproval(id, allow))
+  /** Whether it could be answered. */
+  async answer(id: number, allow: boolean): Promise<boolean> {
+    return (await this.answering.run(async () => this.desktop?.answerApproval(id, allow))) !== null
   }
 }

@@ -105,12 +105,22 @@ impl HasTray {
 /// Runs the app until it is told to end.
 ///
 /// # Errors
-/// It cannot start here.
+/// It cannot start here. Who started it by hand, or logged in, has seen that in a window.
 pub(crate) fn run() -> Result<(), Failure> {
     let args = Args::parse();
     process::protect_memory();
     automation::refuse()?;
     desktop::connect()?;
+    let ended = start(&args);
+    if let Err(failure) = &ended
+        && !args.background
+    {
+        desktop::show(failure);
+    }
+    ended
+}
+
+fn start(args: &Args) -> Result<(), Failure> {
     let place = client::place()?;
     let paths = Paths::find().ok_or_else(|| endpoint::Error::NoHome.failure())?;
     let settings = SettingsFile::open(paths.config.join("app.json"));
@@ -272,13 +282,15 @@ impl SettingUp {
     /// Puts the icon into the panel, now or once there is one.
     fn show_icon(&self, app: &AppHandle, host: &HostHandle) {
         let (app, host, panel) = (app.clone(), host.clone(), self.panel);
+        let pictures = self.place.socket().with_extension("tray");
         let is_made = Arc::new(AtomicBool::new(false));
         let show = move || {
             let wishes = app.state::<Wishes>().inner().clone();
             let clicked = wishes.clone();
             let click = move |action| clicked.wish(Wish::Click(action));
             if !is_made.load(Ordering::Relaxed)
-                && let Some(tray) = Tray::show(&app, panel, &host.servers(), host.paused().is_on(), click)
+                && let Some(tray) =
+                    Tray::show(&app, panel, &pictures, &host.servers(), host.paused().is_on(), click)
             {
                 is_made.store(true, Ordering::Relaxed);
                 wishes.wish(Wish::Tray(Box::new(tray)));

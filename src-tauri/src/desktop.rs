@@ -10,6 +10,11 @@ pub(crate) fn tell(text: &str) {
     eprintln!("{text}");
 }
 
+/// Shows a failure and waits until it was read. The display has to be connected, and no window of the app be there.
+pub(crate) fn show(failure: &Failure) {
+    system::show(failure);
+}
+
 /// Connects to the display.
 ///
 /// # Errors
@@ -59,13 +64,15 @@ fn no_display() -> Failure {
 
 #[cfg(target_os = "linux")]
 mod system {
+    use drawbridge::failure::Failure;
     use gtk::gio;
-    use gtk::glib::{Bytes, Variant, VariantTy};
+    use gtk::glib::{Bytes, Variant};
     use gtk::prelude::*;
 
     /// Who knows the places for tray icons (StatusNotifierWatcher).
     const WATCHER: &str = "org.kde.StatusNotifierWatcher";
     const WATCHER_PATH: &str = "/StatusNotifierWatcher";
+    const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
     /// How long the session bus may take to answer.
     const LIMIT_MS: i32 = 2000;
     /// The theme without rules, as `theme/plain.gresource.xml` has it.
@@ -75,25 +82,68 @@ mod system {
         gtk::init().is_ok()
     }
 
-    pub(super) fn has_tray() -> bool {
-        ask(
-            WATCHER,
-            WATCHER_PATH,
-            "org.freedesktop.DBus.Properties",
-            "Get",
-            &(WATCHER, "IsStatusNotifierHostRegistered").to_variant(),
-        )
-        .and_then(|answer| answer.child_value(0).as_variant())
-        .and_then(|value| value.get::<bool>())
-        .unwrap_or(false)
+    pub(super) fn show(failure: &Failure) {
+        draw();
+        let dialog = gtk::MessageDialog::new(
+            None::<&gtk::Window>,
+            gtk::DialogFlags::empty(),
+            gtk::MessageType::Error,
+            gtk::ButtonsType::Close,
+            &failure.sentence,
+        );
+        dialog.set_secondary_text(Some(&failure.next_step));
+        dialog.set_title("Drawbridge");
+        dialog.run();
     }
 
-    /// The service may come before the panel that shows the icons, which then says so.
+    pub(super) fn has_tray() -> bool {
+        let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) else { return false };
+        let answer = bus.call_sync(
+            Some(WATCHER),
+            WATCHER_PATH,
+            PROPERTIES,
+            "Get",
+            Some(&has_panel()),
+            None,
+            // Nobody is started just to be asked.
+            gio::DBusCallFlags::NO_AUTO_START,
+            LIMIT_MS,
+            gio::Cancellable::NONE,
+        );
+        answer.is_ok_and(|answer| is_true(&answer))
+    }
+
+    /// The property of the watcher that says whether a panel shows icons.
+    fn has_panel() -> Variant {
+        (WATCHER, "IsStatusNotifierHostRegistered").to_variant()
+    }
+
+    fn is_true(answer: &Variant) -> bool {
+        answer.child_value(0).as_variant().and_then(|value| value.get::<bool>()).unwrap_or(false)
+    }
+
+    /// The service may come before the panel that shows the icons, which then says so. Windows may be open by then, so
+    /// nobody waits for the answer.
     pub(super) fn when_tray_comes(come: impl Fn() + Clone + Send + Sync + 'static) {
         let check = move || {
-            if has_tray() {
-                come();
-            }
+            let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) else { return };
+            let come = come.clone();
+            bus.call(
+                Some(WATCHER),
+                WATCHER_PATH,
+                PROPERTIES,
+                "Get",
+                Some(&has_panel()),
+                None,
+                gio::DBusCallFlags::NO_AUTO_START,
+                LIMIT_MS,
+                gio::Cancellable::NONE,
+                move |answer| {
+                    if answer.is_ok_and(|answer| is_true(&answer)) {
+                        come();
+                    }
+                },
+            );
         };
         let service_came = check.clone();
         gio::bus_watch_name(
@@ -118,8 +168,14 @@ mod system {
     pub(super) fn prefers_light() -> bool {
         let Some(settings) = gtk::Settings::default() else { return false };
         let theme = settings.gtk_theme_name().unwrap_or_default().to_lowercase();
-        // Where nothing says dark, panels are dark all the same on most desktops, save with themes that say light.
-        !settings.is_gtk_application_prefer_dark_theme() && theme.contains("light")
+        let is_dark = settings.is_gtk_application_prefer_dark_theme() || theme.contains("dark");
+        !is_dark && (theme.contains("light") || panels_follow_theme())
+    }
+
+    /// Elsewhere panels are dark with most themes that say nothing.
+    fn panels_follow_theme() -> bool {
+        let desktops = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
+        desktops.split(':').any(|desktop| ["KDE", "LXQt", "MATE", "XFCE"].contains(&desktop))
     }
 
     pub(super) fn draw_nothing_yet() {
@@ -141,31 +197,18 @@ mod system {
             settings.reset_property("gtk-theme-name");
         }
     }
-
-    fn ask(name: &str, path: &str, interface: &str, method: &str, arguments: &Variant) -> Option<Variant> {
-        let bus = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE).ok()?;
-        let wanted: Option<&VariantTy> = None;
-        bus.call_sync(
-            Some(name),
-            path,
-            interface,
-            method,
-            Some(arguments),
-            wanted,
-            // Nobody is started just to be asked.
-            gio::DBusCallFlags::NO_AUTO_START,
-            LIMIT_MS,
-            gio::Cancellable::NONE,
-        )
-        .ok()
-    }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod system {
+    use drawbridge::failure::Failure;
+
     pub(super) fn connect() -> bool {
         true
     }
+
+    /// Whoever started it from a terminal reads it there.
+    pub(super) fn show(_: &Failure) {}
 
     pub(super) fn has_tray() -> bool {
         true

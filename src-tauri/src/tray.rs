@@ -1,6 +1,7 @@
 //! Draws the plain menu and icon of `menu` with Tauri, and hands clicks on.
 
 use std::mem;
+use std::path::Path;
 use std::time::Duration;
 
 use drawbridge::api::types::ServerView;
@@ -26,10 +27,12 @@ pub(crate) struct Tray {
 }
 
 impl Tray {
-    /// Puts the icon into the desktop's panel, which has a place for it; `None` where that fails.
+    /// Puts the icon into the desktop's panel, which has a place for it and reads the picture from that folder; `None`
+    /// where that fails.
     pub(crate) fn show(
         app: &AppHandle,
         panel: Panel,
+        pictures: &Path,
         servers: &[ServerView],
         is_paused: bool,
         on_click: impl Fn(Action) + Send + Sync + 'static,
@@ -38,6 +41,8 @@ impl Tray {
         let build = || {
             let menu = drawn_menu(app, &shown.0)?;
             let icon = TrayIconBuilder::<Wry>::with_id("tray")
+                // Otherwise all homes of a person share one.
+                .temp_dir_path(pictures)
                 .icon(picture(shown.1, panel))
                 .icon_as_template(panel == Panel::Template)
                 .tooltip(shown.1.words())

@@ -15,7 +15,6 @@ use crate::app::{App, add_server, drawbridge};
 use crate::session::Session;
 use crate::tray::Panel;
 
-/// Ours for a dark panel, which a desktop has that says nothing else.
 const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../icons");
 
 /// The picture as a panel has it, which reads it anew when it is told to, and at no other time.
@@ -31,9 +30,13 @@ impl Picture {
         Self { item, news }
     }
 
-    /// Waits until it is ours for this state.
+    /// Waits until it is ours for this state on a dark panel, which a desktop has that says nothing else.
     async fn becomes(&mut self, state: &str) {
-        let ours = pixels(&Path::new(OURS).join(format!("tray-{state}-dark.png"))).expect("a picture");
+        self.becomes_on(state, "dark").await;
+    }
+
+    async fn becomes_on(&mut self, state: &str, panel: &str) {
+        let ours = pixels(&Path::new(OURS).join(format!("tray-{state}-{panel}.png"))).expect("a picture");
         let changing = async {
             while self.look().await.as_ref() != Some(&ours) {
                 self.news.next().await.expect("the bus is there");
@@ -86,6 +89,21 @@ async fn the_icon_shows_the_worst_of_all_servers_and_a_pause() {
     icon.becomes("attention").await;
     assert!(drawbridge(&session, &["remove", "closed"]).await.status.success());
     icon.becomes("ready").await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_panels_are_as_light_as_windows_the_icon_is_dark_and_each_home_has_its_own() {
+    let session = Session::start().await;
+    let panel = Panel::start(session.bus()).await;
+    let app = App::start_with(&session, &["--background"], &[("XDG_CURRENT_DESKTOP", Path::new("KDE"))]);
+    panel.shows("No servers yet").await;
+    let mut icon = Picture::of(&panel).await;
+    icon.becomes_on("ready", "light").await;
+    let file: String = icon.item.get_property("IconName").await.unwrap();
+    assert!(Path::new(&file).starts_with(session.drawbridge_home()), "{file}");
+
     panel.click("Quit").await;
     assert!(app.ended().await.success());
 }

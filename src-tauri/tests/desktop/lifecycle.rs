@@ -9,7 +9,7 @@ use crate::app::{App, add_server, command_line, drawbridge, log};
 use crate::client::Client;
 use crate::desk::Desk;
 use crate::message_tray::MessageTray;
-use crate::screen::Screen;
+use crate::screen::{Key, Screen};
 use crate::session::Session;
 use crate::tray::Panel;
 use crate::until;
@@ -212,4 +212,21 @@ async fn the_app_takes_over_from_a_host_without_a_window_and_hands_back() {
     assert!(client.call("hello_world").await.contains("Hello"), "and after it");
     drop(client);
     assert!(drawbridge(&session, &["serve", "--stop"]).await.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_starts_it_by_hand_sees_why_it_does_not_start() {
+    let session = Session::start().await;
+    let screen = Screen::of(session.display());
+    let no_store = [("DRAWBRIDGE_SECRETS", Path::new("nowhere"))];
+
+    let app = App::start_with(&session, &[], &no_store);
+    let said = screen.window("Drawbridge").await;
+    screen.stands_still(said).await;
+    screen.focus(said);
+    screen.press(Key::Return);
+    assert!(!app.ended().await.success());
+
+    let app = App::start_with(&session, &["--background"], &no_store);
+    assert!(!app.ended().await.success(), "nobody is there to close a window");
 }

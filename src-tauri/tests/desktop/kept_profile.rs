@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::until;
 
 /// A provider that remembers browsers.
-fn remembering() -> Config {
+pub(crate) fn remembering() -> Config {
     Config::with_auth(Auth::OAuth(OAuthConfig { remember_browser: true, ..OAuthConfig::default() }))
 }
 

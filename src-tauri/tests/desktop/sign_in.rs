@@ -4,6 +4,7 @@ use crate::app::{App, drawbridge};
 use crate::client::Client;
 use crate::desk::{Desk, WINDOW};
 use crate::foreign_page::ForeignPage;
+use crate::kept_profile::remembering;
 use crate::keychain::number_of_items;
 use crate::remote_pages::show;
 use crate::until;
@@ -20,7 +21,7 @@ const REMEMBER: &str = "
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_signs_in_in_the_window_and_stays_signed_in() {
-    let desk = Desk::new().await;
+    let mut desk = Desk::with(remembering()).await;
     let window = desk.open_window().await;
     assert_eq!(desk.app.ports(), Vec::<u16>::new(), "the window takes the redirect, so nothing listens");
     let before = number_of_items(desk.session.bus()).await;
@@ -40,7 +41,7 @@ async fn somebody_signs_in_in_the_window_and_stays_signed_in() {
 
     desk.panel.click("Quit").await;
     assert!(desk.app.ended().await.success());
-    let again = App::start(&desk.session, &["--background"]);
+    desk.app = App::start(&desk.session, &["--background"]);
     desk.panel.shows("Copy client entry").await;
     let call = drawbridge(&desk.session, &["call", "demo", "user_profile"]).await;
     assert!(call.status.success(), "signed in still: {:?}", String::from_utf8_lossy(&call.stderr));
@@ -51,8 +52,11 @@ async fn somebody_signs_in_in_the_window_and_stays_signed_in() {
         (number_of_items(desk.session.bus()).await == before).then_some(())
     })
     .await;
-    desk.panel.click("Quit").await;
-    assert!(again.ended().await.success());
+    let window = desk.open_window().await;
+    desk.fill_in(window, "demo", "demo123").await;
+    desk.panel.shows("Sign out").await;
+    assert_eq!(desk.server.control().stats().remembered_pages, 0, "no cookie is left");
+    desk.quit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

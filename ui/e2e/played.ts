@@ -9,6 +9,7 @@ import type {
   ClientsView,
   DetailsView,
   Failure,
+  NewClient,
   ProbeView,
   ServerView,
   StatusView,
@@ -48,6 +49,7 @@ interface Asked {
   name: string
   label: string
   changes: Changes
+  client: NewClient
   server: string
   onEvent: { id: number }
 }
@@ -191,6 +193,27 @@ function play(world: World) {
       const came = world.probes.shift()
       if (!came || 'code' in came) throw came
       return came
+    },
+    remove_account: ({ server: name, label }) => {
+      for (const server of status.servers.filter((server) => server.name === name)) {
+        put({ ...server, accounts: server.accounts.filter((account) => account.label !== label) })
+      }
+      return null
+    },
+    add_client: ({ client: { name, servers, all } }) => {
+      const client = { name, servers: servers ?? [], all: all ?? false, created: 0, isValid: true }
+      world.clients = { ...world.clients, clients: [...world.clients.clients, client] }
+      return world.clients
+    },
+    revoke_client: ({ name }) => {
+      const clients = world.clients.clients.filter((client) => client.name !== name)
+      world.clients = { ...world.clients, clients }
+      return null
+    },
+    resume: () => {
+      status.paused = false
+      played.tell('status-changed', { ...status })
+      return null
     },
     cancel_sign_in: () => null,
     sign_out: () => null,

@@ -45,7 +45,7 @@ export class Clients {
   }
 
   async revoke(name: string): Promise<boolean> {
-    const revoked = await this.revoking.run(() => this.backend.revokeClient(name))
+    const revoked = await this.revoking.inTurn(() => this.backend.revokeClient(name))
     if (revoked) await this.load()
     return revoked !== null
   }

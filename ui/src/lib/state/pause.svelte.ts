@@ -18,7 +18,7 @@ export class Pause {
 
   /** Leaves all servers alone, or uses them again; whether that worked. */
   async set(on: boolean): Promise<boolean> {
-    const done = await this.work.run(() => (on ? this.backend.pause() : this.backend.resume()))
+    const done = await this.work.inTurn(() => (on ? this.backend.pause() : this.backend.resume()))
     if (done) this.announcer.say(on ? text.pause.on : text.pause.off)
     return done !== null
   }

@@ -90,3 +90,13 @@ it('a look that ends after another account was chosen says nothing about that on
     expect([page.probe, page.looking.failure]).toEqual([null, null])
   }
 })
+
+it('what is wrong is told as the account that is shown sees it', async () => {
+  const page = await lookedAt('unreachable')
+  const tls = failure('tls')
+  const server = serverView('tickets', { default: signedIn, home: { kind: 'failed', failure: tls } })
+  expect(page.wrong(server)?.code).toBe('unreachable')
+  page.choose('home')
+  expect(page.wrong(server)).toBe(tls)
+  expect((await lookedAt('signed_out')).wrong(server)).toBeNull()
+})

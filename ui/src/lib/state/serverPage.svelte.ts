@@ -11,7 +11,7 @@ import type {
   ServerView,
   SignInChoice,
 } from '../backend/bindings'
-import type { Tone } from '../words'
+import { ofServer, type Tone } from '../words'
 import { Work } from './work.svelte'
 
 /** What the server last said to an account, or why that cannot be told. */
@@ -32,7 +32,6 @@ export class ServerPage {
     )
   })
   readonly looking = new Work()
-  readonly changing = new Work()
   readonly removing = new Work()
 
   /** The account that the person wants to see; empty before one was chosen. */
@@ -68,6 +67,12 @@ export class ServerPage {
     return accounts.some(({ label }) => label === this.chosen) ? this.chosen : defaultAccount
   }
 
+  /** What is wrong as the account that is shown sees it; that it wants a sign-in is told elsewhere. */
+  wrong(server: ServerView): Failure | null {
+    const failure = ofServer(server, this.accountOf(server)).failure ?? this.looking.failure
+    return failure?.code === 'signed_out' ? null : failure
+  }
+
   /** Shows another account; what a look found was about the one before. */
   choose(account: string): void {
     this.chosen = account
@@ -85,9 +90,9 @@ export class ServerPage {
   }
 
   /** Whether tools that change are held back. */
-  async pinTools(pin: boolean): Promise<boolean> {
+  async pinTools(pin: boolean): Promise<void> {
     const changes: Changes = pin ? { options: { pinTools: true } } : { unset: ['pin_tools'] }
-    return (await this.edit(changes)) !== null
+    await this.edit(changes)
   }
 
   /** Asks the server. */
@@ -110,32 +115,33 @@ export class ServerPage {
     if (isWellAgain && this.looking.failure?.code !== 'signed_out') this.looking.failure = null
   }
 
-  async signOut(account: string): Promise<boolean> {
-    return (await this.changing.run(() => this.backend.signOut(this.server, account))) !== null
+  async signOut(account: string): Promise<void> {
+    await this.backend.signOut(this.server, account)
   }
 
-  async removeAccount(account: string): Promise<boolean> {
-    return (await this.changing.run(() => this.backend.removeAccount(this.server, account))) !== null
+  async removeAccount(account: string): Promise<void> {
+    await this.backend.removeAccount(this.server, account)
   }
 
-  async makeDefault(account: string): Promise<boolean> {
-    return (await this.edit({ defaultAccount: account })) !== null
+  async makeDefault(account: string): Promise<void> {
+    await this.edit({ defaultAccount: account })
   }
 
   /** Whether an account's sign-in window keeps what its pages store. */
-  async keepProfile(account: string, keep: boolean): Promise<boolean> {
+  async keepProfile(account: string, keep: boolean): Promise<void> {
     const changes = keep ? { keepProfile: account } : { unset: [{ keep_profile: account }] }
-    return (await this.edit(changes)) !== null
+    await this.edit(changes)
   }
 
-  async openSignInsIn(signIn: SignInChoice): Promise<boolean> {
-    return (await this.edit({ options: { signIn } })) !== null
+  async openSignInsIn(signIn: SignInChoice): Promise<void> {
+    await this.edit({ options: { signIn } })
   }
 
-  async edit(changes: Changes): Promise<Edited | null> {
-    const edited = await this.changing.run(() => this.backend.editServer(this.server, changes))
-    this.wereSecretsDropped = edited?.done.secretsDropped ?? false
-    return edited?.done ?? null
+  async edit(changes: Changes): Promise<Edited> {
+    this.wereSecretsDropped = false
+    const edited = await this.backend.editServer(this.server, changes)
+    this.wereSecretsDropped = edited.secretsDropped
+    return edited
   }
 
   async remove(): Promise<boolean> {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Announcer } from './announcer.svelte'
 import { SignIns } from './signIns.svelte'
-import { failure, FakeBackend } from './testing'
-import type { Failure } from '../backend/bindings'
+import { failure, FakeBackend, serverView } from './testing'
+import type { AccountStateView, Failure } from '../backend/bindings'
 
 function start() {
   const fake = new FakeBackend()
@@ -38,6 +38,18 @@ describe('sign-ins', () => {
     expect(signIns.failure('a', 'work')?.code).toBe('sign_in_failed')
     expect(await signIns.start('a', 'work')).toBe(true)
     expect(signIns.failure('a', 'work')).toBeNull()
+  })
+
+  it('that failed say nothing any more once somebody has signed in elsewhere', async () => {
+    const { fake, signIns } = start()
+    fake.signIns = [failure('sign_in_failed'), failure('timed_out')]
+    await signIns.start('a', 'work')
+    await signIns.start('a', 'home')
+    const signedIn: AccountStateView = { kind: 'signedIn', expires: null, scopes: [], identity: null }
+    const signedOut: AccountStateView = { kind: 'signedOut', why: '' }
+    signIns.seen([serverView('a', { work: signedIn, home: signedOut })])
+    signIns.seen([serverView('a', { work: signedOut, home: signedOut })])
+    expect([signIns.failure('a', 'work'), signIns.failure('a', 'home')?.code]).toEqual([null, 'timed_out'])
   })
 
   it('that were called off are no failures', async () => {

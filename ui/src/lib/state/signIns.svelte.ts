@@ -1,7 +1,8 @@
 /** Sign-ins that this window has started. How an account stands is the Host's to tell. */
 
+import { untrack } from 'svelte'
 import { failureOf, type Backend } from '../backend/backend'
-import type { Failure } from '../backend/bindings'
+import type { Failure, ServerView } from '../backend/bindings'
 import { text } from '../text'
 import type { Announcer } from './announcer.svelte'
 
@@ -23,6 +24,16 @@ export class SignIns {
   failure(server: string, account: string): Failure | null {
     const signIn = this.all[key(server, account)]
     return signIn?.kind === 'failed' ? signIn.failure : null
+  }
+
+  /** Is told how the servers stand: why a sign-in did not work says nothing any more once somebody has signed in. */
+  seen(servers: ServerView[]): void {
+    const signedIn = servers.flatMap(({ name, accounts }) =>
+      accounts.filter(({ state }) => state.kind === 'signedIn').map(({ label }) => key(name, label)),
+    )
+    const all = Object.entries(untrack(() => this.all))
+    const left = all.filter(([of, { kind }]) => kind === 'open' || !signedIn.includes(of))
+    if (left.length < all.length) this.all = Object.fromEntries(left)
   }
 
   /** Opens the page; whether somebody has signed in. */

@@ -33,3 +33,18 @@ it('work that ends is no reason for an effect to begin it again', async () => {
   stop()
   expect(begun).toBe(1)
 })
+
+it('work that is done in turn waits for what was asked for before', async () => {
+  const work = new Work()
+  const done: number[] = []
+  let end: () => void = () => undefined
+  const first = work.inTurn(() =>
+    new Promise<void>((resolve) => (end = resolve)).then(() => void done.push(1)),
+  )
+  const refused = work.inTurn(() => Promise.reject(new Refused(failure('tls'))))
+  const last = work.inTurn(async () => done.push(2))
+  await Promise.resolve()
+  end()
+  expect([await first, await refused, await last]).toEqual([{ done: undefined }, null, { done: 2 }])
+  expect(done).toEqual([1, 2])
+})

@@ -5,6 +5,7 @@ import { failureOf } from '../backend/backend'
 import type { Failure } from '../backend/bindings'
 
 export class Work {
+  private last: Promise<unknown> = Promise.resolve()
   isBusy = $state(false)
   failure = $state.raw<Failure | null>(null)
 
@@ -22,5 +23,12 @@ export class Work {
     } finally {
       this.isBusy = false
     }
+  }
+
+  /** Does it once all that was asked for in turn has ended; `null` where it failed. */
+  inTurn<T>(job: () => Promise<T>): Promise<{ done: T } | null> {
+    const done = this.last.then(() => this.run(job))
+    this.last = done
+    return done
   }
 }

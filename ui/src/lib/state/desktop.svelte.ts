@@ -12,20 +12,22 @@ export class DesktopSettings {
   constructor(private readonly desktop: Desktop) {}
 
   async load(): Promise<void> {
-    const loaded = await this.work.run(() => Promise.all([this.desktop.settings(), this.desktop.about()]))
+    const loaded = await this.work.inTurn(() => Promise.all([this.desktop.settings(), this.desktop.about()]))
     if (loaded) [this.settings, this.about] = loaded.done
   }
 
   /** Changes some of them; what could not be changed shows as it is. */
   async change(changes: Partial<AppSettings>): Promise<boolean> {
     if (!this.settings) return false
-    const wanted = { ...this.settings, ...changes }
-    const changed = await this.work.run(() => this.desktop.change(wanted))
+    // All of them are taken, so what has changed elsewhere meanwhile is to be among them.
+    const changed = await this.work.inTurn(async () =>
+      this.desktop.change({ ...(await this.desktop.settings()), ...changes }),
+    )
     this.settings = changed?.done ?? { ...this.settings }
     return changed !== null
   }
 
   showLogs(): Promise<{ done: void } | null> {
-    return this.work.run(() => this.desktop.showLogs())
+    return this.work.inTurn(() => this.desktop.showLogs())
   }
 }

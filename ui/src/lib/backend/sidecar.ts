@@ -42,6 +42,7 @@ function run(program: string, args: string[]): Promise<{ out: string; err: strin
       if (event === 'Stdout') out += payload
       else if (event === 'Stderr') err.push(payload)
       else if (event === 'Terminated') resolve({ out, err })
+      else reject(new Refused(text.failures.commandBroke))
     }
     const options = { sidecar: true }
     invoke('plugin:shell|spawn', { program, args, options, onEvent }).catch(() =>
@@ -54,8 +55,8 @@ function run(program: string, args: string[]): Promise<{ out: string; err: strin
 function printed(lines: string[]): Refused['failure'] {
   for (const line of lines.reverse()) {
     try {
-      const { code, message, next_step } = JSON.parse(line) as Printed
-      return { code, sentence: message, nextStep: next_step }
+      const { code, message, next_step } = JSON.parse(line) as Partial<Printed>
+      if (code && message) return { code, sentence: message, nextStep: next_step ?? '' }
     } catch {
       // A line of the log.
     }

@@ -44,6 +44,12 @@ pub enum Error {
     /// Options that say nothing sensible together.
     #[error("{0}")]
     Options(&'static str),
+    /// No address of a proxy.
+    #[error("{0}")]
+    Proxy(&'static str),
+    /// A login where everybody may read it.
+    #[error("a proxy for all servers has no user name or password")]
+    ProxyLogin,
     /// Options in words this Host does not know.
     #[error("this Drawbridge does not know one of the options")]
     UnknownOption,
@@ -182,6 +188,10 @@ impl From<&Error> for Failure {
             }
             Error::Options(_) | Error::Header(_) | Error::Key(_) => {
                 (Code::Invalid, "Correct the options and try again".into())
+            }
+            Error::Proxy(_) => (Code::Invalid, "Write its address as http://host:port and try again".into()),
+            Error::ProxyLogin => {
+                (Code::Invalid, "Leave them out, or give a server that needs them a proxy of its own".into())
             }
             Error::UnknownOption => (Code::VersionSkew, "Quit Drawbridge and start it again".into()),
             Error::File(_) | Error::ClientCertificate | Error::NoCertificate { .. } => {

@@ -222,7 +222,7 @@ fn apply_proxy(entry: &mut ServerEntry, secrets: &mut ServerSecrets, text: &str)
     let mut proxy = proxy::address(text)?;
     secrets.proxy = proxy::has_login(&proxy).then(|| StaticSecret::new(text));
     let cleared = proxy.set_username("").and_then(|()| proxy.set_password(None));
-    cleared.map_err(|()| Error::Options("the proxy's address has a user name where none can be"))?;
+    cleared.map_err(|()| Error::Proxy("the proxy's address has a user name where none can be"))?;
     entry.proxy = Some(proxy);
     Ok(())
 }

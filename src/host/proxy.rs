@@ -17,13 +17,11 @@ impl HostProxy {
     /// Reads an address.
     ///
     /// # Errors
-    /// [`Error::Options`]
+    /// [`Error::Proxy`], [`Error::ProxyLogin`]
     pub fn parse(text: &str) -> Result<Self, Error> {
         let proxy = address(text.trim())?;
         if has_login(&proxy) {
-            return Err(Error::Options(
-                "a proxy for all servers has no user name or password; give them to a server of its own with `--proxy`",
-            ));
+            return Err(Error::ProxyLogin);
         }
         Ok(Self(proxy))
     }
@@ -51,11 +49,11 @@ impl From<HostProxy> for String {
 /// The address of a proxy, perhaps with a login.
 ///
 /// # Errors
-/// [`Error::Options`]
+/// [`Error::Proxy`]
 pub(super) fn address(text: &str) -> Result<Url, Error> {
-    let proxy = Url::parse(text).map_err(|_| Error::Options("the proxy is not an address"))?;
+    let proxy = Url::parse(text).map_err(|_| Error::Proxy("the proxy is not an address"))?;
     if !matches!(proxy.scheme(), "http" | "https" | "socks5" | "socks5h") || !proxy.has_host() {
-        return Err(Error::Options("the proxy's address begins with http, https or socks5"));
+        return Err(Error::Proxy("the proxy's address begins with http, https or socks5"));
     }
     Ok(proxy)
 }
@@ -70,7 +68,7 @@ impl HostHandle {
     /// and counts for every request from now on.
     ///
     /// # Errors
-    /// [`Error::Options`], or [`Error::Settings`] when it cannot be kept; all is as it was then.
+    /// As [`HostProxy::parse`], or [`Error::Settings`] when it cannot be kept; all is as it was then.
     pub fn set_proxy(&self, proxy: Option<&str>) -> Result<(), Error> {
         let proxy = proxy.map(HostProxy::parse).transpose()?;
         let file = &self.inner.settings;

@@ -100,15 +100,17 @@ async fn a_proxy_that_cannot_be_is_refused_in_words_and_changes_nothing() {
     let good = json!("socks5://proxy.example:1080");
     assert_eq!(window.set_proxy(&good).await.0, 204);
     let kept = std::fs::read(window.settings()).expect("kept");
-    for (proxy, why) in [
-        ("nonsense", "not an address"),
-        ("ftp://proxy.example", "begins with http"),
-        ("http://me:marked@proxy.example", "no user name or password"),
+    for (proxy, why, step) in [
+        ("nonsense", "not an address", "as http://host:port"),
+        ("proxy.example:3128", "begins with http", "as http://host:port"),
+        ("http://me:marked@proxy.example", "no user name or password", "a proxy of its own"),
     ] {
         let (status, failure) = window.set_proxy(&json!(proxy)).await;
         let sentence = failure["sentence"].as_str().expect("words");
         assert_eq!((status.as_u16(), &failure["code"]), (400, &json!("invalid")), "{proxy}");
         assert!(sentence.contains(why) && !sentence.contains("marked"), "{sentence}");
+        let next = failure["nextStep"].as_str().expect("words");
+        assert!(next.contains(step) && !next.contains("option"), "{next}");
     }
     let (status, _) = window.ask(Method::PUT, "/settings/proxy", Some(&json!({}))).await;
     assert_eq!(status, 400, "taking it back is said, not left out");

@@ -44,6 +44,29 @@ it('saves what was typed, says so, and goes back to what the computer is set up 
   expect([fake.proxy, announcer.message]).toEqual([null, text.settings.proxyCleared + '\u00a0'])
 })
 
+it('shows what was saved at once, until the Host tells what it uses', async () => {
+  const { fake, proxy } = opened()
+  const shown = () => [proxy.present, proxy.address]
+  proxy.address = ' http://a.example '
+  await proxy.save()
+  expect(shown()).toEqual(['http://a.example', 'http://a.example'])
+  fake.proxy = 'http://a.example/'
+  fake.tell()
+  expect(shown()).toEqual(['http://a.example/', 'http://a.example/'])
+  await proxy.clear()
+  expect(shown()).toEqual([null, ''])
+})
+
+it('shows what the Host told while it saved', async () => {
+  const { fake, proxy } = opened()
+  proxy.address = 'http://a.example'
+  const saved = proxy.save()
+  fake.proxy = 'http://a.example/'
+  fake.tell()
+  await saved
+  expect(proxy.address).toBe('http://a.example/')
+})
+
 it('keeps what was typed where it is refused', async () => {
   const { fake, announcer, proxy } = opened()
   fake.proxyFails = failure('invalid')

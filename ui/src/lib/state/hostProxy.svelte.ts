@@ -1,6 +1,7 @@
 /** The proxy for all servers without one of their own, as the Host says, and the wish for another. */
 
 import type { Backend } from '../backend/backend'
+import type { StatusView } from '../backend/bindings'
 import { text } from '../text'
 import type { Announcer } from './announcer.svelte'
 import type { HostState } from './host.svelte'
@@ -8,8 +9,13 @@ import { Work } from './work.svelte'
 
 export class HostProxy {
   readonly saving = new Work()
+  /** What the Host took, and the last that it told of before: it counts until the Host tells more. */
+  private saved = $state.raw<{ proxy: string | null; after: StatusView | null } | null>(null)
   /** `null` where the environment decides. */
-  readonly present: string | null = $derived.by(() => this.host.status?.proxy ?? null)
+  readonly present: string | null = $derived.by(() => {
+    const { status } = this.host
+    return this.saved?.after === status ? this.saved.proxy : (status?.proxy ?? null)
+  })
   /** What the person has typed and not saved. */
   private typed = $state<string | null>(null)
 
@@ -39,8 +45,10 @@ export class HostProxy {
   }
 
   private async set(proxy: string | null): Promise<boolean> {
+    const after = this.host.status
     const done = await this.saving.run(() => this.backend.setProxy(proxy))
     if (!done) return false
+    this.saved = { proxy, after }
     this.typed = null
     this.announcer.say(proxy === null ? text.settings.proxyCleared : text.settings.proxySaved)
     return true

@@ -71,7 +71,6 @@ export class FakeBackend {
   async setProxy(proxy: string | null): Promise<void> {
     if (this.proxyFails) throw new Refused(this.proxyFails)
     this.proxy = proxy
-    this.tell()
   }
 
   async addServer(server: NewServer): Promise<ServerView> {

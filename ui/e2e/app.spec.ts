@@ -1,5 +1,6 @@
 /** What only the app has: its own settings, questions, and views that it asks for. The app's side is played here. */
 
+import type { Page } from '@playwright/test'
 import type { AccountStateView, Failure, ServerView } from '../src/lib/backend/bindings'
 import { lived } from './pictures/world'
 import { expect, server, test, world } from './played'
@@ -10,6 +11,13 @@ const refusal: Failure = {
   nextStep: 'Free some space.',
 }
 const question = { id: 3, url: 'https://mcp.example/mcp', isNew: true, references: ['env:EXAMPLE_KEY'] }
+
+/** The Host tells how its one server stands. */
+async function tell(page: Page, server: ServerView): Promise<void> {
+  await page.evaluate((server) => {
+    window.played.tell('status-changed', { ...window.played.world.status, servers: [server] })
+  }, server)
+}
 
 test('the app is set where it runs', async ({ app }) => {
   const { page } = app
@@ -231,10 +239,7 @@ test('the button of an account keeps the focus when it has done its work', async
   const given = world()
   given.status.servers = [account('signingIn')]
   const { page } = await open(given)
-  const becomes = (server: ServerView) =>
-    page.evaluate((server) => {
-      window.played.tell('status-changed', { ...window.played.world.status, servers: [server] })
-    }, server)
+  const becomes = (server: ServerView) => tell(page, server)
   await page.getByRole('link', { name: 'tickets' }).click()
   await page.getByRole('button', { name: 'Cancel the sign-in: tickets@default' }).press('Enter')
   await becomes(account('signedOut'))
@@ -243,6 +248,38 @@ test('the button of an account keeps the focus when it has done its work', async
   await page.getByRole('button', { name: 'Sign out of tickets@default' }).press('Enter')
   await becomes(account('signedOut'))
   await expect(page.getByRole('button', { name: 'Sign in to tickets@default' })).toBeFocused()
+})
+
+test('the button of a server in the list keeps the focus, which goes to the server when nothing is left to do', async ({
+  open,
+}) => {
+  const given = world({ probes: [{ server: 'Tickets', protocolVersion: '2025-11-25', tools: 4 }] })
+  const tickets = (state: AccountStateView, more: Partial<ServerView> = {}) =>
+    server('tickets', { accounts: [{ label: 'default', state }], ...more })
+  const signedIn: AccountStateView = { kind: 'signedIn', expires: null, scopes: [], identity: null }
+  given.status.servers = [tickets({ kind: 'signedOut', why: 'somebody called it off' })]
+  given.silent = ['sign_in']
+  const { page } = await open(given)
+  const becomes = (server: ServerView) => tell(page, server)
+  const button = (name: string) => page.getByRole('listitem').getByRole('button', { name })
+  const link = page.getByRole('listitem').getByRole('link', { name: 'tickets' })
+
+  await button('Sign in to tickets').press('Enter')
+  await expect(button('Cancel the sign-in: tickets')).toBeFocused()
+  await becomes(tickets({ kind: 'signingIn', host: null }))
+  await button('Cancel the sign-in: tickets').press('Enter')
+  await becomes(tickets({ kind: 'signedOut', why: 'somebody called it off' }))
+  await expect(button('Sign in to tickets')).toBeFocused()
+  await becomes(tickets(signedIn))
+  await expect(button('Sign in')).toHaveCount(0)
+  await expect(link).toBeFocused()
+
+  const unreachable: Failure = { ...refusal, code: 'unreachable' }
+  await becomes(tickets(signedIn, { reach: { kind: 'failed', failure: unreachable, since: 0 } }))
+  await expect(link).toBeFocused()
+  await button('Check tickets').press('Enter')
+  await becomes(tickets(signedIn))
+  await expect(link).toBeFocused()
 })
 
 test('what the tray asks for twice begins anew', async ({ app }) => {

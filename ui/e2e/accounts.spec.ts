@@ -1,7 +1,8 @@
 /** The accounts of a server, and what is refused or goes wrong about them: the app's side is played. */
 
 import type { AccountStateView, AccountView, Failure } from '../src/lib/backend/bindings'
-import { expect, server, test, world, type World } from './played'
+import { server } from '../src/lib/backend/sample'
+import { expect, test, world, type World } from './played'
 import type { Window } from './support'
 
 const signedIn: AccountStateView = { kind: 'signedIn', expires: null, scopes: [], identity: null }

@@ -2,8 +2,9 @@
 
 import type { Page } from '@playwright/test'
 import type { AccountStateView, Failure, ServerView } from '../src/lib/backend/bindings'
+import { server } from '../src/lib/backend/sample'
 import { lived } from './pictures/world'
-import { expect, server, test, world } from './played'
+import { expect, test, world } from './played'
 
 const refusal: Failure = {
   code: 'internal',

@@ -1,6 +1,7 @@
 /** Changing a server that is there: the app's side is played. */
 
-import { expect, server, test, world, type World } from './played'
+import { server } from '../src/lib/backend/sample'
+import { expect, test, world, type World } from './played'
 import type { Window } from './support'
 
 function withServer(url: string, more: Partial<World> = {}): World {

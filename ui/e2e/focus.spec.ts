@@ -1,6 +1,7 @@
 /** Where the focus goes when what had it is gone, and what is read out there: the app's side is played. */
 
-import { expect, server, test, world } from './played'
+import { server } from '../src/lib/backend/sample'
+import { expect, test, world } from './played'
 
 test('the form of a server leaves the focus at the button that opened it', async ({ open }) => {
   const given = world()

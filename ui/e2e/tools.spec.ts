@@ -1,7 +1,8 @@
 /** The tools of a server: the app's side is played. */
 
 import type { ToolView } from '../src/lib/backend/bindings'
-import { expect, server, test, world, type World } from './played'
+import { server } from '../src/lib/backend/sample'
+import { expect, test, world, type World } from './played'
 
 function withTools(count: number): World {
   const given = world()

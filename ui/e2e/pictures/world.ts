@@ -8,7 +8,8 @@ import type {
   StatusView,
   ToolView,
 } from '../../src/lib/backend/bindings'
-import { server, world, type World } from '../played'
+import { server } from '../../src/lib/backend/sample'
+import { world, type World } from '../played'
 
 /** When the pictures are taken. */
 export const NOW = new Date('2026-11-20T09:30:00Z')
@@ -33,7 +34,12 @@ const unreachable: Failure = {
   nextStep: "Check your network and the server's address, then try again.",
 }
 
-const tickets = server('tickets', { accounts: [work], defaultAccount: 'work', tools: { pinned: true } })
+const tickets = server('tickets', {
+  url: 'https://mcp.example.com/mcp',
+  accounts: [work],
+  defaultAccount: 'work',
+  tools: { pinned: true },
+})
 const library = server('library', { url: 'https://library.example.org/mcp' })
 const intranet = server('intranet', {
   url: 'https://mcp.intranet.example/mcp',

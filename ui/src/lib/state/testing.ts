@@ -12,6 +12,7 @@ import type {
   ServerView,
   StatusView,
 } from '../backend/bindings'
+import { server } from '../backend/sample'
 
 export const failure = (code: Code): Failure => ({ code, sentence: `It is ${code}.`, nextStep: 'Do it.' })
 
@@ -131,36 +132,5 @@ export class FakeBackend {
 
 /** A server; `states` are those of its accounts. */
 export function serverView(name: string, states: Record<string, AccountStateView> = {}): ServerView {
-  return {
-    name,
-    url: `https://${name}.example/mcp`,
-    transport: 'auto',
-    class: 'public',
-    signIn: 'window',
-    headers: [],
-    bearer: false,
-    oauth: {
-      grant: 'code',
-      assertion: 'none',
-      idp: { issuer: null, tokenEndpoint: null, clientId: null, hasClientSecret: false, idToken: 'none' },
-      clientId: null,
-      hasClientSecret: false,
-      hasPrivateKey: false,
-      keyAlg: null,
-      clientMetadataUrl: null,
-      scope: null,
-      resource: null,
-      issuer: null,
-      callbackPort: null,
-      callbackHost: '127.0.0.1',
-    },
-    allowHttp: false,
-    allowPrivate: false,
-    ca: null,
-    clientCert: null,
-    proxy: null,
-    defaultAccount: 'default',
-    reach: { kind: 'reached' },
-    accounts: Object.entries(states).map(([label, state]) => ({ label, state })),
-  }
+  return server(name, { accounts: Object.entries(states).map(([label, state]) => ({ label, state })) })
 }

@@ -14,9 +14,9 @@ test('shows account, scopes, renewal, tools, era and transport', async ({ window
   await signedIn(window, host.addresses.demo)
   const accounts = page.getByRole('region', { name: 'Accounts' })
   await expect(accounts).toContainText('Signed in')
-  await expect(accounts).toContainText('Token renewed')
+  await expect(accounts).toContainText('Access renewed')
   // Written as the person's system does.
-  await expect(accounts).toContainText(/Token renewed Just now \(\d{1,2} \w{3} \d{4}, \d{2}:\d{2}\)/)
+  await expect(accounts).toContainText(/Access renewed Just now \(\d{1,2} \w{3} \d{4}, \d{2}:\d{2}\)/)
   await expect(accounts).toContainText('Permissions mcp, offline_access')
   const tools = page.getByRole('region', { name: 'Tools' })
   await expect(tools).toContainText('echo_message')

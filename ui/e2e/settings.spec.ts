@@ -115,6 +115,7 @@ test('the proxies are shown, with where they are set', async ({ window, host, dr
   await window.open('Settings')
   const proxies = page.getByRole('region', { name: 'Proxy' })
   await expect(proxies).toContainText('HTTPS_PROXY')
+  await expect(proxies.getByRole('heading', { name: 'Servers with a proxy of their own' })).toBeVisible()
   await expect(proxies.getByRole('listitem')).toContainText('http://proxy.example:3128')
   await proxies.getByRole('link', { name: 'open' }).click()
   await expect(window.heading('open')).toBeVisible()

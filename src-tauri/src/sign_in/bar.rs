@@ -70,8 +70,11 @@ fn above(page: &WebView) -> Option<gtk::Box> {
 fn buttons(page: &WebView, ways_out: &[gtk::Button]) -> gtk::Box {
     let row = gtk::Box::new(gtk::Orientation::Horizontal, GAP);
     let (back, reload) = (page.clone(), page.clone());
-    row.pack_start(&button("_Back", move || back.go_back()), false, false, 0);
-    row.pack_start(&button("_Reload", move || reload.reload()), false, false, 0);
+    for moves in [button("_Back", move || back.go_back()), button("_Reload", move || reload.reload())] {
+        // They are about the page, which a panel of ours may stand in the place of.
+        page.bind_property("visible", &moves, "visible").build();
+        row.pack_start(&moves, false, false, 0);
+    }
     for way_out in ways_out {
         row.pack_end(way_out, false, false, 0);
     }

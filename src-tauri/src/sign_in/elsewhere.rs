@@ -10,7 +10,7 @@ use webkit2gtk::{WebView, WebViewExt as _};
 use crate::guarded::guarded;
 
 use super::Shown;
-use super::widgets::{button, focus, row, wrapped};
+use super::widgets::{button, focus, heading, row, wrapped};
 
 const GAP: i32 = 12;
 
@@ -75,7 +75,8 @@ fn leave(page: &WebView, frame: &gtk::Box, shown: &Shown, uri: &Url) {
     page.hide();
     let panel = gtk::Box::new(gtk::Orientation::Vertical, GAP);
     panel.set_border_width(GAP.unsigned_abs() * 2);
-    panel.pack_start(&row("Go on in your browser", &shown_site(uri)), false, false, 0);
+    panel.pack_start(&heading("Go on in your browser"), false, false, 0);
+    panel.pack_start(&row("You will sign in at", &shown_site(uri)), false, false, 0);
     let why = "This service does not let people sign in inside other programs, so the page has opened in your browser. \
                This window closes by itself when you have signed in there.";
     panel.pack_start(&wrapped(why), false, false, 0);

@@ -1,7 +1,7 @@
 //! The way from the sign-in window to the person's own browser, and back from one on another computer.
 
 use demo_server::{Config, DemoServer};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::app::{App, add_server, drawbridge, log};
@@ -15,7 +15,7 @@ use crate::tray::Panel;
 use crate::until;
 use crate::webdriver::Driven;
 
-const FOREIGN: &str = "Sign in to foreign";
+pub(crate) const FOREIGN: &str = "Sign in to foreign";
 
 /// A page that leaves no key to anybody else.
 const KEEPS_ALL_KEYS: &str = "
@@ -132,6 +132,21 @@ async fn where_no_browser_can_be_opened_the_window_stays_and_names_the_address()
     assert!(app.ended().await.success());
 }
 
+/// An authorization server whose page works in browsers alone.
+pub(crate) fn google() -> Value {
+    json!({ "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth" })
+}
+
+/// Goes on from our own page, once its yes is awake.
+pub(crate) async fn go_on(session: &Session, screen: &Screen, window: u32) {
+    let awake = "can go on with a sign-in";
+    until("a yes that is awake", async || log(session).contains(awake).then_some(())).await;
+    screen.focus(window);
+    screen.stands_still(window).await;
+    screen.press(Key::Tab);
+    screen.press(Key::Return);
+}
+
 /// Waits for the page that a window has left to the browser, by itself.
 async fn left_to_browser(session: &Session, screen: &Screen, panel: &Panel) -> Url {
     let page = until("a page in the browser", async || session.page_in_browser()).await;
@@ -146,8 +161,7 @@ async fn left_to_browser(session: &Session, screen: &Screen, panel: &Panel) -> U
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_known_to_refuse_windows_is_shown_in_the_browser() {
-    let google = json!({ "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth" });
-    let page = ForeignPage::start_with("", google).await;
+    let page = ForeignPage::start_with("", google()).await;
     let (session, screen, app, panel) = show(&page).await;
     let window = screen.window(FOREIGN).await;
     screen.focus(window);
@@ -157,8 +171,7 @@ async fn a_service_known_to_refuse_windows_is_shown_in_the_browser() {
         None,
         "it lies elsewhere than its issuer, so the person is asked first"
     );
-    screen.press(Key::Tab);
-    screen.press(Key::Return);
+    go_on(&session, &screen, window).await;
 
     let page = left_to_browser(&session, &screen, &panel).await;
 

@@ -8,6 +8,7 @@ use demo_server::{Config, DemoServer};
 use serde_json::json;
 
 use crate::app::log;
+use crate::browser::{FOREIGN, go_on, google};
 use crate::client::Client;
 use crate::codes::Coded;
 use crate::desk::{Desk, WINDOW};
@@ -70,7 +71,7 @@ async fn a_sign_in_that_has_gone_to_another_site() {
     for theme in ["light", "dark"] {
         let (session, page) = (looking(theme).await, ForeignPage::start(LEADS_ELSEWHERE).await);
         let (screen, app, panel) = show_in(&session, &page).await;
-        let window = screen.window("Sign in to foreign").await;
+        let window = screen.window(FOREIGN).await;
         until("the other site", async || log(&session).contains("site=localhost").then_some(())).await;
         screen.stands_still(window).await;
         save("sign-in-elsewhere", theme, &screen.png(window));
@@ -88,5 +89,23 @@ async fn a_code_for_a_page_elsewhere() {
         save("code", theme, &desk.screen.png(window));
         desk.screen.close(window);
         desk.quit().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "`make pictures` runs it, because it writes files"]
+async fn a_page_that_works_in_browsers_alone() {
+    for theme in ["light", "dark"] {
+        let (session, page) = (looking(theme).await, ForeignPage::start_with("", google()).await);
+        let (screen, app, panel) = show_in(&session, &page).await;
+        let window = screen.window(FOREIGN).await;
+        go_on(&session, &screen, window).await;
+        until("the page in the browser", async || session.page_in_browser()).await;
+        screen.stands_still(window).await;
+        save("sign-in-browser", theme, &screen.png(window));
+        panel.click("Cancel sign-in").await;
+        screen.gone(window).await;
+        panel.click("Quit").await;
+        assert!(app.ended().await.success());
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::app::{App, add_server, drawbridge, log};
 use crate::client::Client;
-use crate::desk::Desk;
+use crate::desk::{Desk, awake};
 use crate::foreign_page::ForeignPage;
 use crate::remote_pages::show;
 use crate::screen::{Key, Screen};
@@ -139,10 +139,8 @@ pub(crate) fn google() -> Value {
 
 /// Goes on from our own page, once its yes is awake.
 pub(crate) async fn go_on(session: &Session, screen: &Screen, window: u32) {
-    let awake = "can go on with a sign-in";
-    until("a yes that is awake", async || log(session).contains(awake).then_some(())).await;
     screen.focus(window);
-    screen.stands_still(window).await;
+    awake(session, screen, window).await;
     screen.press(Key::Tab);
     screen.press(Key::Return);
 }
@@ -164,7 +162,6 @@ async fn a_service_known_to_refuse_windows_is_shown_in_the_browser() {
     let page = ForeignPage::start_with("", google()).await;
     let (session, screen, app, panel) = show(&page).await;
     let window = screen.window(FOREIGN).await;
-    screen.focus(window);
     screen.stands_still(window).await;
     assert_eq!(
         session.page_in_browser(),

@@ -61,14 +61,7 @@ impl Desk {
     pub(crate) async fn go_on(&self, window: u32) {
         let before = pages(&self.session);
         self.screen.focus(window);
-        until("a yes that is awake", async || {
-            let log = log(&self.session);
-            let [asked, awake] = ["asks before it goes on", "can go on with a sign-in"]
-                .map(|words| log.matches(words).count());
-            (asked == awake).then_some(())
-        })
-        .await;
-        self.screen.stands_still(window).await;
+        awake(&self.session, &self.screen, window).await;
         self.screen.press(Key::Tab);
         self.screen.press(Key::Return);
         page_after(&self.session, before).await;
@@ -96,6 +89,19 @@ impl Desk {
         self.panel.click("Quit").await;
         assert!(self.app.ended().await.success());
     }
+}
+
+/// Waits until our own page is drawn in a window, and its yes is awake.
+pub(crate) async fn awake(session: &Session, screen: &Screen, window: u32) {
+    screen.stands_still(window).await;
+    until("a yes that is awake", async || {
+        let log = log(session);
+        let [asked, awake] =
+            ["asks before it goes on", "can go on with a sign-in"].map(|words| log.matches(words).count());
+        (asked > 0 && asked == awake).then_some(())
+    })
+    .await;
+    screen.stands_still(window).await;
 }
 
 /// How many pages sign-in windows have shown.

@@ -11,7 +11,7 @@ use crate::app::log;
 use crate::browser::{FOREIGN, go_on, google};
 use crate::client::Client;
 use crate::codes::Coded;
-use crate::desk::{Desk, WINDOW};
+use crate::desk::{Desk, WINDOW, awake};
 use crate::foreign_page::ForeignPage;
 use crate::remote_pages::show_in;
 use crate::session::Session;
@@ -43,7 +43,7 @@ async fn a_sign_in_that_a_client_asks_for() {
         let mut client = Client::connect(&desk.session, "demo").await;
         let call = tokio::spawn(async move { client.call("user_profile").await });
         let window = desk.screen.window(WINDOW).await;
-        desk.screen.stands_still(window).await;
+        awake(&desk.session, &desk.screen, window).await;
         save("sign-in-asked", theme, &desk.screen.png(window));
 
         desk.go_on(window).await;

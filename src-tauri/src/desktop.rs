@@ -73,6 +73,9 @@ mod system {
     const WATCHER: &str = "org.kde.StatusNotifierWatcher";
     const WATCHER_PATH: &str = "/StatusNotifierWatcher";
     const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+    /// Who knows what has come to the bus (D-Bus specification, "Message Bus Messages").
+    const BUS: &str = "org.freedesktop.DBus";
+    const BUS_PATH: &str = "/org/freedesktop/DBus";
     /// How long the session bus may take to answer.
     const LIMIT_MS: i32 = 2000;
     /// The theme without rules, as `theme/plain.gresource.xml` has it.
@@ -123,12 +126,14 @@ mod system {
     }
 
     /// The service may come before the panel that shows the icons, which then says so. Windows may be open by then, so
-    /// nobody waits for the answer.
+    /// nobody waits for the answer. The names are not watched with `bus_watch_name`: that has nobody to tell where there
+    /// is no bus, and panics.
     pub(super) fn when_tray_comes(come: impl Fn() + Clone + Send + Sync + 'static) {
+        let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) else { return };
+        let asked = bus.clone();
         let check = move || {
-            let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) else { return };
             let come = come.clone();
-            bus.call(
+            asked.call(
                 Some(WATCHER),
                 WATCHER_PATH,
                 PROPERTIES,
@@ -145,24 +150,15 @@ mod system {
                 },
             );
         };
-        let service_came = check.clone();
-        gio::bus_watch_name(
-            gio::BusType::Session,
-            WATCHER,
-            gio::BusNameWatcherFlags::NONE,
-            move |_, _, _| service_came(),
-            |_, _| (),
-        );
-        let Ok(bus) = gio::bus_get_sync(gio::BusType::Session, gio::Cancellable::NONE) else { return };
-        bus.signal_subscribe(
-            Some(WATCHER),
-            Some(WATCHER),
-            Some("StatusNotifierHostRegistered"),
-            Some(WATCHER_PATH),
-            None,
-            gio::DBusSignalFlags::NONE,
-            move |_, _, _, _, _, _| check(),
-        );
+        let on = |sender, path, signal, of: Option<&str>| {
+            let (check, flags) = (check.clone(), gio::DBusSignalFlags::NONE);
+            let (sender, signal, path) = (Some(sender), Some(signal), Some(path));
+            bus.signal_subscribe(sender, sender, signal, path, of, flags, move |_, _, _, _, _, _| check());
+        };
+        on(BUS, BUS_PATH, "NameOwnerChanged", Some(WATCHER));
+        on(WATCHER, WATCHER_PATH, "StatusNotifierHostRegistered", None);
+        // It may have come before this listened.
+        check();
     }
 
     pub(super) fn prefers_light() -> bool {

@@ -96,6 +96,19 @@ async fn the_icon_comes_with_a_panel_that_comes_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_session_bus_the_window_is_there() {
+    let session = Session::start().await;
+    let screen = Screen::of(session.display());
+    let nowhere = [("DBUS_SESSION_BUS_ADDRESS", Path::new("unix:path=/nowhere"))];
+    let app = App::start_with(&session, &[], &nowhere);
+    let window = screen.window("Drawbridge").await;
+    screen.stands_still(window).await;
+
+    assert!(drawbridge(&session, &["serve", "--stop"]).await.status.success());
+    assert!(app.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_login_the_icon_is_enough_and_a_window_opens_where_no_panel_takes_it() {
     let session = Session::start().await;
     let screen = Screen::of(session.display());

@@ -3,6 +3,9 @@ SHELL := /bin/bash
 CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CURDIR)/target/tools/bin:$(CARGO_HOME)/bin:$(PATH)
 
+# As `make test` builds them, so that nothing is built twice: which features a dependency has follows from all that is built.
+BUILD := cargo build --workspace --bins --examples
+
 .PHONY: help app deb demo ui test check pictures fuzz audit bench performance clean
 
 help: ## List these targets
@@ -11,7 +14,7 @@ help: ## List these targets
 app: ## Build the app with its window and start it
 	@scripts/setup app
 	npm --prefix ui run --silent build
-	cargo build --package drawbridge --package drawbridge-app
+	$(BUILD)
 	target/debug/drawbridge-app
 
 deb: ## Build the Debian package: the app, and the command beside it
@@ -20,10 +23,10 @@ deb: ## Build the Debian package: the app, and the command beside it
 
 demo: ## See it work: a demo server, a sign-in, a tool call (ARGS go to the demo; --auto needs no display)
 	@scripts/setup demo
-	@cargo build --quiet --bin drawbridge
 	@if [[ -n "$${WAYLAND_DISPLAY-}$${DISPLAY-}" && "$(ARGS)" != *--auto* ]]; then \
-		scripts/setup app && npm --prefix ui run --silent build && cargo build --quiet --package drawbridge-app; fi
-	@cargo run --quiet --example demo -- $(ARGS)
+		scripts/setup app && npm --prefix ui run --silent build && $(BUILD) --quiet; \
+	else cargo build --quiet --bin drawbridge --example demo; fi
+	@target/debug/examples/demo $(ARGS)
 
 ui: ## Build the pages of the window
 	@scripts/setup ui
@@ -48,11 +51,10 @@ check: ## Format, lints, docs, licences, unused dependencies; needs no network o
 
 pictures: ## Make the pictures of the window in docs/screenshots anew
 	@scripts/setup pictures
-	cargo build --quiet -p drawbridge -p ui-host --bins
 	npm --prefix ui run --silent build
+	$(BUILD) --quiet
 	npm --prefix ui run --silent pictures
-	cargo build --quiet -p drawbridge-app
-	cargo test --quiet -p drawbridge-app --test desktop -- --ignored pictures
+	cargo test --quiet --workspace --test desktop -- --ignored pictures
 
 fuzz: ## Feed the parsers random bytes, each for SECONDS (30); needs a nightly toolchain
 	@scripts/fuzz $(or $(SECONDS),30)

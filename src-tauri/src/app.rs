@@ -30,7 +30,7 @@ use crate::sidecar::{self, Sidecar};
 use crate::sign_in::Shows;
 use crate::tray::Tray;
 use crate::view::View;
-use crate::{automation, autostart, bindings, client_watch, desktop, run, window};
+use crate::{automation, autostart, bindings, client_watch, desktop, run, unforeseen, window};
 
 /// How long a Host without a tray icon stays when no window is open and no client needs it.
 const IDLE_EXIT: Duration = Duration::from_secs(10 * 60);
@@ -188,7 +188,7 @@ fn serve(
         None => desktop::draw_nothing_yet(),
     }
     let app = build(handle, paths, settings, approvals, wishes)
-        .map_err(|error| crate::signing::internal(&error.to_string()))?;
+        .map_err(|error| unforeseen::internal(&error.to_string()))?;
     desktop::draw_with_first_window();
     let mut setting_up = setting_up;
     let code = app.run_return(move |app, event| {
@@ -199,7 +199,7 @@ fn serve(
             api.prevent_exit();
         }
     });
-    if code == 0 { Ok(()) } else { Err(crate::signing::internal("see the logs")) }
+    if code == 0 { Ok(()) } else { Err(unforeseen::internal("see the logs")) }
 }
 
 fn build(

@@ -32,6 +32,7 @@ mod sidecar;
 mod sign_in;
 mod signing;
 mod tray;
+mod unforeseen;
 mod view;
 mod webkit;
 mod window;

@@ -23,7 +23,7 @@ use crate::front::{Wish, Wishes};
 #[cfg(target_os = "linux")]
 use crate::guarded::guarded;
 use crate::menu::Action;
-use crate::{signing, webkit, window as main_window};
+use crate::{unforeseen, webkit, window as main_window};
 
 #[cfg(target_os = "linux")]
 mod bar;
@@ -87,7 +87,7 @@ struct Shown {
 /// What the system says.
 pub(crate) fn show(app: &AppHandle, sign_in: WindowSignIn) -> Result<(), Failure> {
     webkit::load()?;
-    show_window(app, sign_in).map_err(|error| signing::internal(&error.to_string()))
+    show_window(app, sign_in).map_err(|error| unforeseen::internal(&error.to_string()))
 }
 
 fn show_window(app: &AppHandle, sign_in: WindowSignIn) -> tauri::Result<()> {

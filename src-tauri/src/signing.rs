@@ -34,11 +34,6 @@ async fn look(host: &HostHandle, account: &AccountRef) {
     }
 }
 
-/// Something that only a defect or a strange system explains.
-pub(crate) fn internal(why: &str) -> Failure {
-    Failure::new(Code::Internal, format!("This did not work ({why})"), "Look into the logs")
-}
-
 fn no_page() -> Failure {
     Failure::new(
         Code::SignInFailed,

@@ -6,7 +6,7 @@ use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWind
 
 #[cfg(target_os = "linux")]
 use crate::{guarded::guarded, page};
-use crate::{signing, webkit};
+use crate::{unforeseen, webkit};
 
 /// Its label, which the capability names.
 pub(crate) const MAIN: &str = "main";
@@ -17,7 +17,7 @@ pub(crate) const MAIN: &str = "main";
 /// What the system says.
 pub(crate) fn show(app: &AppHandle, route: &str) -> Result<(), Failure> {
     webkit::load()?;
-    show_at(app, route).map_err(|error| signing::internal(&error.to_string()))
+    show_at(app, route).map_err(|error| unforeseen::internal(&error.to_string()))
 }
 
 fn show_at(app: &AppHandle, route: &str) -> tauri::Result<()> {

@@ -2,7 +2,7 @@
 //! fulfils the wishes, in order.
 
 use drawbridge::host::Front;
-use drawbridge::host::account::{CodeSignIn, WindowSignIn};
+use drawbridge::host::account::{CodeSignIn, OpenError, SignInWindows, WindowSignIn};
 use tokio::sync::mpsc;
 
 use crate::menu::Action;
@@ -40,14 +40,44 @@ impl Wishes {
 
     /// Takes a wish. One more than can wait is dropped: a person clicks again.
     pub(crate) fn wish(&self, wish: Wish) {
-        if let Err(error) = self.0.try_send(wish) {
+        self.take(wish).ok();
+    }
+
+    fn take(&self, wish: Wish) -> Result<(), OpenError> {
+        self.0.try_send(wish).map_err(|error| {
             tracing::warn!(%error, "too many wishes at once");
-        }
+            OpenError::NoWindow
+        })
+    }
+}
+
+impl SignInWindows for Wishes {
+    fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError> {
+        self.take(Wish::SignIn(Box::new(sign_in)))
+    }
+
+    fn show_code(&self, sign_in: CodeSignIn) -> Result<(), OpenError> {
+        self.take(Wish::Code(Box::new(sign_in)))
     }
 }
 
 impl Front for Wishes {
     fn show(&self, view: &str) {
         self.wish(Wish::Show(view.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_wants_a_window_hears_that_too_many_wait() {
+        let (wishes, mut wished) = Wishes::channel();
+        let show = || wishes.take(Wish::Show("/".into()));
+        assert!((0..QUEUE).all(|_| show().is_ok()));
+        assert_eq!(show(), Err(OpenError::NoWindow));
+        assert!(wished.try_recv().is_ok());
+        assert_eq!(show(), Ok(()));
     }
 }

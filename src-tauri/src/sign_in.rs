@@ -9,10 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use drawbridge::failure::Failure;
 use drawbridge::host::HostHandle;
-use drawbridge::host::account::{
-    AccountKey, CodeSignIn, OpenError, PageOpener as _, SignInFacts, SignInWindows, SystemBrowser,
-    WindowSignIn,
-};
+use drawbridge::host::account::{AccountKey, PageOpener as _, SignInFacts, SystemBrowser, WindowSignIn};
 use drawbridge::oauth::login::Next;
 use drawbridge::oauth::window::Navigation;
 use drawbridge::redact::plain;
@@ -47,18 +44,6 @@ pub(crate) use window::KEEPS_PROFILES;
 
 /// What every label of such a window begins with.
 const LABEL: &str = "sign-in-";
-
-impl SignInWindows for Wishes {
-    fn show(&self, sign_in: WindowSignIn) -> Result<(), OpenError> {
-        self.wish(Wish::SignIn(Box::new(sign_in)));
-        Ok(())
-    }
-
-    fn show_code(&self, sign_in: CodeSignIn) -> Result<(), OpenError> {
-        self.wish(Wish::Code(Box::new(sign_in)));
-        Ok(())
-    }
-}
 
 /// A sign-in and its window.
 #[derive(Clone)]

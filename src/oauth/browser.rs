@@ -20,6 +20,9 @@ pub enum OpenError {
     /// There is none, or no display to show it on.
     #[error("no browser can be opened here")]
     NoBrowser,
+    /// No window of ours can be shown.
+    #[error("no window can be shown now")]
+    NoWindow,
     /// Not a page.
     #[error("this is not a web page")]
     NotAPage,

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::approval::Approvals;
+use crate::approval::{Approvals, Brought};
 use crate::front::{Wish, Wishes};
 use crate::guarded;
 use crate::hosting::{self, Start};
@@ -265,6 +265,7 @@ impl SettingUp {
             tray: None,
             place: self.place.clone(),
             approvals: self.approvals.clone(),
+            brought: Brought::default(),
         };
         tokio::spawn(serving.run(wished));
         let app = app.clone();

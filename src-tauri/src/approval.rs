@@ -1,6 +1,7 @@
 //! Questions whether a program's configuration may bring an address, or send a secret somewhere
 //! (security rule 4). They wait here until the person answers in the main window.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -105,6 +106,20 @@ impl Approver for Approvals {
     }
 }
 
+/// The questions that were brought before the person.
+#[derive(Debug, Default)]
+pub(crate) struct Brought(BTreeSet<u32>);
+
+impl Brought {
+    /// Whether one of those that wait now is new. One that only stays is not, whichever else has left.
+    pub(crate) fn is_more(&mut self, waiting: &[ApprovalView]) -> bool {
+        let waiting: BTreeSet<_> = waiting.iter().map(|view| view.id).collect();
+        let is_more = !waiting.is_subset(&self.0);
+        self.0 = waiting;
+        is_more
+    }
+}
+
 /// Takes a question away when nobody waits for its answer any more.
 struct Gone<'a> {
     approvals: &'a Approvals,
@@ -149,6 +164,25 @@ mod tests {
         let asking = approvals.ask(wanted("https://h/"));
         assert!(futures_util::future::poll_immediate(asking).await.is_none());
         assert!(approvals.views().borrow().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_question_is_brought_once_whichever_else_comes_or_goes() {
+        let approvals = Approvals::new();
+        let (mut shown, mut brought) = (approvals.views(), Brought::default());
+        let mut is_more = || brought.is_more(&shown.borrow_and_update());
+        let (mut one, mut two) =
+            (Box::pin(approvals.ask(wanted("https://h/"))), Box::pin(approvals.ask(wanted("https://i/"))));
+
+        assert!(!is_more());
+        assert!(futures_util::future::poll_immediate(&mut one).await.is_none());
+        assert!(is_more() && !is_more());
+        assert!(futures_util::future::poll_immediate(&mut two).await.is_none());
+        assert!(is_more());
+        drop(one);
+        assert!(!is_more(), "one has left and the other was brought already");
+        drop(two);
+        assert!(!is_more());
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::about::ClientEntry;
 use crate::app::HasTray;
-use crate::approval::{ApprovalView, Approvals};
+use crate::approval::{ApprovalView, Approvals, Brought};
 use crate::events::{ApprovalsChanged, StatusChanged};
 use crate::front::Wish;
 use crate::guarded::guarded;
@@ -39,6 +39,8 @@ pub(crate) struct Serving {
     /// The questions that wait.
     pub(crate) approvals: Arc<Approvals>,
     /// Hears of what is worth a notification and does not show in the servers.
+    /// Those of them that the person was shown a window for.
+    pub(crate) brought: Brought,
     pub(crate) teller: Teller,
 }
 
@@ -125,9 +127,10 @@ impl Serving {
         }
     }
 
-    /// A question that is new is worth a window.
-    fn ask(&self, views: Vec<ApprovalView>) {
-        if !views.is_empty() {
+    /// A question that is new is worth a window. One that is open stays as it is, since something may be half typed
+    /// in it or shown only once; its page leads to the questions.
+    fn ask(&mut self, views: Vec<ApprovalView>) {
+        if self.brought.is_more(&views) && !window::draws_attention(&self.app) {
             self.show(&View::Approvals.route());
         }
         tell(&self.app, ApprovalsChanged(views));

@@ -2,7 +2,10 @@
 
 use drawbridge::failure::Failure;
 use drawbridge::host::HostHandle;
-use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
+use tauri::{
+    AppHandle, Manager as _, Url, UserAttentionType, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    WindowEvent,
+};
 
 #[cfg(target_os = "linux")]
 use crate::{guarded::guarded, page};
@@ -28,6 +31,15 @@ fn show_at(app: &AppHandle, route: &str) -> tauri::Result<()> {
         }
         None => build(app, route),
     }
+}
+
+/// Has the desktop point at it, without taking the focus from wherever the person is; whether it is there.
+pub(crate) fn draws_attention(app: &AppHandle) -> bool {
+    let Some(window) = app.get_webview_window(MAIN) else { return false };
+    if !window.is_focused().unwrap_or(false) {
+        window.request_user_attention(Some(UserAttentionType::Informational)).ok();
+    }
+    true
 }
 
 /// What leads the page to a route: its address, which it reads once it is ready and at every change. A view that is
@@ -88,11 +100,16 @@ fn build(app: &AppHandle, route: &str) -> tauri::Result<()> {
     // While a person looks at it, the Host is needed.
     let needed = app.state::<HostHandle>().activity().other();
     let needed = std::sync::Mutex::new(Some(needed));
+    let pointed_at = window.clone();
     window.on_window_event(move |event| {
         if let WindowEvent::Destroyed = event
             && let Ok(mut needed) = needed.lock()
         {
             needed.take();
+        }
+        // On X11 a window says that it wants attention until it says otherwise.
+        if let WindowEvent::Focused(true) = event {
+            pointed_at.request_user_attention(None).ok();
         }
     });
     Ok(())

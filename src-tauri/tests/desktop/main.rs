@@ -34,6 +34,7 @@ mod pausing;
 mod pictures;
 mod popups;
 mod proxy;
+mod questions;
 mod remote_pages;
 mod screen;
 mod session;

@@ -23,6 +23,8 @@ const TAB: u32 = 0xff09;
 const RETURN: u32 = 0xff0d;
 const ALT: u32 = 0xffe9;
 const CONTROL: u32 = 0xffe3;
+/// The bit of a window's hints that says it wants attention.
+const URGENT: u32 = 1 << 8;
 
 /// A display.
 pub(crate) struct Screen {
@@ -116,6 +118,13 @@ impl Screen {
             (blinks.get() == BLINKS).then_some(())
         })
         .await;
+    }
+
+    /// Whether a window has the desktop point at it (ICCCM, 4.1.2.4).
+    pub(crate) fn is_pointed_at(&self, window: Window) -> bool {
+        let (hints, any) = (AtomEnum::WM_HINTS, AtomEnum::ANY);
+        let hints = self.x.get_property(false, window, hints, any, 0, 1).unwrap().reply().unwrap();
+        hints.value32().and_then(|mut words| words.next()).is_some_and(|flags| flags & URGENT != 0)
     }
 
     /// Gives a window the keyboard.

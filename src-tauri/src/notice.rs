@@ -30,6 +30,8 @@ pub(crate) enum Cause {
     Client(&'static str),
     /// What a click was to do with this server was refused.
     Refused(String),
+    /// What a click was to do beside the servers did not work.
+    NotDone,
     /// No window can be shown.
     NoWindow,
     /// Something has panicked.
@@ -139,7 +141,7 @@ impl Notices {
             Cause::Tools(_) | Cause::Client(_) | Cause::NoWindow | Cause::Defect => {
                 _ = self.told.remove(cause)
             }
-            Cause::Lapsed(_) | Cause::SignedIn(_) | Cause::Refused(_) => {}
+            Cause::Lapsed(_) | Cause::SignedIn(_) | Cause::Refused(_) | Cause::NotDone => {}
         }
     }
 
@@ -214,13 +216,22 @@ fn other_entries(client: &'static str, changes: &ClientChanges) -> Notice {
 
 /// What a click in the tray was to do with a server was refused. Nothing else would show it.
 pub(crate) fn refused(server: String, failure: &Failure) -> Notice {
+    unheeded(Cause::Refused(server.clone()), Action::OpenServer(server), failure)
+}
+
+/// What a click in the tray was to do beside the servers did not work. Nothing else would show it.
+pub(crate) fn not_done(failure: &Failure) -> Notice {
+    unheeded(Cause::NotDone, Action::Open, failure)
+}
+
+fn unheeded(cause: Cause, click: Action, failure: &Failure) -> Notice {
     Notice {
+        cause,
         title: failure.sentence.clone(),
         text: failure.next_step.clone(),
-        click: Action::OpenServer(server.clone()),
+        click,
         button: None,
         is_passing: true,
-        cause: Cause::Refused(server),
     }
 }
 

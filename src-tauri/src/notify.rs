@@ -44,6 +44,8 @@ pub(crate) enum News {
     NoWindow(Failure),
     /// What a click was to do with a server was refused.
     Refused(String, Failure),
+    /// What a click was to do beside the servers did not work.
+    NotDone(Failure),
     /// Something has panicked.
     Defect,
     /// Somebody has changed entries of the client of this name.
@@ -128,6 +130,7 @@ impl Notifier {
                     Some(News::WindowShown) => self.notices.window_is_shown(),
                     Some(News::NoWindow(failure)) => self.notices.of_no_window(&failure),
                     Some(News::Refused(server, failure)) => vec![Step::Show(notice::refused(server, &failure))],
+                    Some(News::NotDone(failure)) => vec![Step::Show(notice::not_done(&failure))],
                     Some(News::Defect) => self.notices.of_defect(),
                     Some(News::ClientChanged(client, changes)) if self.are_wanted() => {
                         self.notices.of_client(client, &changes)

@@ -1,6 +1,7 @@
 //! The one task that fulfils wishes and keeps tray and window up to date.
 
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
 
 use drawbridge::api::types::ServerView;
@@ -38,9 +39,9 @@ pub(crate) struct Serving {
     pub(crate) place: Place,
     /// The questions that wait.
     pub(crate) approvals: Arc<Approvals>,
-    /// Hears of what is worth a notification and does not show in the servers.
     /// Those of them that the person was shown a window for.
     pub(crate) brought: Brought,
+    /// Hears of what is worth a notification and does not show in the servers.
     pub(crate) teller: Teller,
 }
 
@@ -155,13 +156,14 @@ impl Serving {
                 host.sign_out(&account).await?;
                 Ok(())
             }),
-            Action::CopyEntry(server) => match ClientEntry::of(&server) {
-                Ok(entry) => clipboard::copy(&entry.as_json(&server)),
-                Err(error) => tracing::warn!(%error, "the client entry cannot be made"),
-            },
+            Action::CopyEntry(server) => {
+                if let Err(failure) = copy_entry(&server) {
+                    self.teller.tell(News::Refused(server, failure));
+                }
+            }
             Action::Logs => {
-                if let Err(error) = open::that_detached(self.app.state::<Paths>().logs()) {
-                    tracing::warn!(%error, "the folder of the logs cannot be opened");
+                if let Err(failure) = open_folder(&self.app.state::<Paths>().logs()) {
+                    self.teller.tell(News::NotDone(failure));
                 }
             }
             Action::Quit => self.quit(),
@@ -208,6 +210,24 @@ async fn tell_status(app: AppHandle, host: HostHandle) {
         // A panic is logged and shown like every other; what changes next is told again.
         AssertUnwindSafe(telling).catch_unwind().await.ok();
     }
+}
+
+fn copy_entry(server: &str) -> Result<(), Failure> {
+    let copied = ClientEntry::of(server)
+        .map_err(|error| error.to_string())
+        .and_then(|entry| clipboard::copy(&entry.as_json(server)));
+    copied.map_err(|why| {
+        tracing::warn!(%why, "the client entry cannot be copied");
+        Failure::new(Code::Internal, "The client entry could not be copied", "Copy it from the server's page")
+    })
+}
+
+fn open_folder(folder: &Path) -> Result<(), Failure> {
+    open::that_detached(folder).map_err(|error| {
+        tracing::warn!(%error, "the folder of the logs cannot be opened");
+        let next_step = format!("Look into {}", folder.display());
+        Failure::new(Code::Internal, "No program could be started that shows the logs", next_step)
+    })
 }
 
 fn tell(app: &AppHandle, event: impl tauri_specta::Event + serde::Serialize + Clone) {

@@ -5,10 +5,11 @@ use std::path::Path;
 use demo_server::{Config, DemoServer};
 use serde_json::Value;
 
-use crate::app::add_server;
+use crate::app::{App, add_server};
 use crate::client::Client;
 use crate::clipboard::Clipboard;
 use crate::desk::Desk;
+use crate::message_tray::MessageTray;
 use crate::screen::Screen;
 use crate::session::Session;
 use crate::tray::Panel;
@@ -63,4 +64,17 @@ async fn a_copied_entry_starts_the_server_for_a_client_and_the_logs_folder_opens
     let mut files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     assert!(files.any(|file| file.extension().is_some_and(|extension| extension == "log")));
     desk.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_nothing_can_open_is_told() {
+    let session = Session::start().await;
+    let (panel, tray) = (Panel::start(session.bus()).await, MessageTray::start(session.bus()).await);
+    let no_programs = session.folder("empty");
+    let app = App::start_with(&session, &["--background"], &[("PATH", &no_programs)]);
+
+    panel.click("Show logs").await;
+    tray.shows("No program could be started that shows the logs.").await;
+    panel.click("Quit").await;
+    assert!(app.ended().await.success());
 }

@@ -41,6 +41,11 @@ impl Ledger {
         write_atomically(path, &serde_json::to_vec_pretty(self)?)
     }
 
+    /// Whether any entry of this client is known.
+    pub fn knows(&self, client: &Client) -> bool {
+        self.files.get(&*client.path.to_string_lossy()).is_some_and(|entries| !entries.is_empty())
+    }
+
     /// Looks at a client's entries as they are now; what became of those seen before, by name. One under another name
     /// is the same.
     pub fn see(&mut self, client: &Client, now: &Entries) -> BTreeMap<String, Change> {
@@ -103,8 +108,10 @@ mod tests {
 
         let mut later = Ledger::load(&path);
         assert_eq!(later, ledger);
+        assert!(later.knows(&one) && !later.knows(&two));
         assert!(later.see(&two, &Entries::new()).is_empty());
         assert_eq!(later.see(&one, &Entries::new()).len(), 1);
+        assert!(!later.knows(&one), "nothing is left of them");
         std::fs::write(&path, "broken").expect("written");
         assert_eq!(Ledger::load(&path), Ledger::default());
     }

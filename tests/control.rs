@@ -188,6 +188,28 @@ async fn a_look_tells_what_a_server_is_and_whether_it_can_be_reached() {
 }
 
 #[tokio::test]
+async fn what_is_no_address_is_said_to_be_none_and_not_repeated() {
+    let window = Window::open();
+    let refused = (400, json!("invalid"), json!("What you wrote is not an address."));
+    let is_refused = async |method, path: &str, body: Value| {
+        let (status, failure) = window.ask(method, path, Some(&body)).await;
+        let next_step = failure["nextStep"].as_str().expect("a next step");
+        assert!(next_step.starts_with("Write the whole address"), "{failure}");
+        assert_eq!((status.as_u16(), failure["code"].clone(), failure["sentence"].clone()), refused);
+    };
+    for text in ["", "mcp.example.com/mcp?key=hunter2", "https://", "http://[::1"] {
+        is_refused(Method::POST, "/servers", json!({ "name": "other", "url": text })).await;
+    }
+    window.add("demo", "http://127.0.0.1:9/mcp").await;
+    is_refused(Method::PATCH, "/servers/demo", json!({ "url": "mcp.example.com" })).await;
+    let (status, edited) = window
+        .ask(Method::PATCH, "/servers/demo", Some(&json!({ "url": " http://127.0.0.1:8/mcp\n" })))
+        .await;
+    assert_eq!((status.as_u16(), &edited["server"]["url"]), (200, &json!("http://127.0.0.1:8/mcp")));
+    assert_eq!(window.get("/servers").await.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_server_that_nobody_knows_yet_is_shown_as_connecting_until_it_has_answered() {
     let (window, server) = (Window::open(), demo(Auth::None).await);
     let (_, body) = window.send(Method::GET, "/events", None).await;

@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     servers::check("edit", &args.options);
     let changes = Changes {
         name: args.rename,
-        url: args.url,
+        url: args.url.map(String::from),
         default_account: args.default,
         keep_profile: args.keep_profile,
         unset: args.unset,

@@ -47,7 +47,7 @@ pub(super) struct ShowArgs {
 
 pub(super) async fn add(args: AddArgs) -> Result<(), Failure> {
     check("add", &args.options);
-    let new = NewServer { name: args.name, url: args.url, options: args.options.read()? };
+    let new = NewServer { name: args.name, url: args.url.into(), options: args.options.read()? };
     let added: ServerView = Client::connect().await?.ask(Method::POST, "/servers", Some(&new)).await?;
     output::tell(&format!("Added {} ({}).", added.name, added.url));
     let path = format!("{}/probe", server_path(&added.name));

@@ -111,7 +111,7 @@ impl HostHandle {
         approval::only_harmless(url, &name, given)?;
         let wanted = Wanted { url: SafeUrl::from(url), is_new: true, references: given.references() };
         self.inner.approvals.decide(url, &name, wanted).await?;
-        let new = NewServer { name, url: url.clone(), options: given.clone() };
+        let new = NewServer { name, url: url.to_string(), options: given.clone() };
         match self.add_entry(new).await {
             // Another program may have brought it at the same moment.
             Err(Error::UrlTaken { name }) => self.watched_entry(name.as_str()).await,

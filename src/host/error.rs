@@ -41,6 +41,9 @@ pub enum Error {
         /// What it is.
         what: String,
     },
+    /// Not the whole address of a server. What was written may hold a secret.
+    #[error("what you wrote is not an address")]
+    NotAnAddress,
     /// Options that say nothing sensible together.
     #[error("{0}")]
     Options(&'static str),
@@ -185,6 +188,9 @@ impl From<&Error> for Failure {
             ),
             Error::NoTarget { .. } => {
                 (Code::Invalid, "Give a name from `drawbridge list` or an https address".into())
+            }
+            Error::NotAnAddress => {
+                (Code::Invalid, "Write the whole address, as in https://mcp.example.com/mcp".into())
             }
             Error::Options(_) | Error::Header(_) | Error::Key(_) => {
                 (Code::Invalid, "Correct the options and try again".into())

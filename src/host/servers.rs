@@ -32,7 +32,7 @@ impl HostHandle {
             after.entry.name = name;
         }
         if let Some(url) = changes.url {
-            after.entry.url = url;
+            after.entry.url = address(&url)?;
         }
         if let Some(label) = changes.default_account {
             if !before.entry.has_account(&label) {
@@ -136,7 +136,7 @@ impl HostHandle {
     /// Adds an entry after checking everything about it.
     pub(super) async fn add_entry(&self, new: NewServer) -> Result<ServerEntry, Error> {
         options::check_paths(&new.options)?;
-        let entry = ServerEntry::new(new.name, without_fragment(new.url), AddressClass::Public);
+        let entry = ServerEntry::new(new.name, without_fragment(address(&new.url)?), AddressClass::Public);
         let mut server = Server { entry, secrets: ServerSecrets::default() };
         server.apply(&new.options)?;
         let free = server.entry.clone();
@@ -211,6 +211,10 @@ impl HostHandle {
             tracing::warn!(%error, "a change that failed could not be undone in the secret store");
         }
     }
+}
+
+fn address(text: &str) -> Result<Url, Error> {
+    Url::parse(text.trim()).map_err(|_| Error::NotAnAddress)
 }
 
 /// A fragment never reaches a server.

@@ -1,7 +1,6 @@
 //! What is asked of the registry: a new server, or another shape of one.
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::{ServerOptions, ServerView};
 use crate::registry::{AccountLabel, ServerName};
@@ -13,8 +12,8 @@ use crate::registry::{AccountLabel, ServerName};
 pub struct NewServer {
     /// What to call it.
     pub name: ServerName,
-    /// Its MCP endpoint.
-    pub url: Url,
+    /// Its MCP endpoint, as it was written: the Host says whether it is an address.
+    pub url: String,
     /// How to talk to it.
     #[serde(default)]
     pub options: ServerOptions,
@@ -74,9 +73,9 @@ pub struct Changes {
     /// Another name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<ServerName>,
-    /// Another URL.
+    /// Another URL, as it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<Url>,
+    pub url: Option<String>,
     /// The account a bare name means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_account: Option<AccountLabel>,

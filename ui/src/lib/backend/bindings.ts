@@ -172,7 +172,7 @@ export type CallbackHost =
 export type Changes = {
 	/**  Another name. */
 	name?: ServerName | null,
-	/**  Another URL. */
+	/**  Another URL, as it was written. */
 	url?: string | null,
 	/**  The account a bare name means. */
 	defaultAccount?: AccountLabel | null,
@@ -466,7 +466,7 @@ export type NewClient = {
 export type NewServer = {
 	/**  What to call it. */
 	name: ServerName,
-	/**  Its MCP endpoint. */
+	/**  Its MCP endpoint, as it was written: the Host says whether it is an address. */
 	url: string,
 	/**  How to talk to it. */
 	options?: ServerOptions,

@@ -30,7 +30,7 @@ impl HeldTools {
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.held.as_ref().map_or(0, |held| held.tools.len())
+        self.held.as_ref().map_or(0, |held| held.tools.len() + held.left_out)
     }
 
     /// One sentence and what to do, where there are any.
@@ -109,6 +109,9 @@ fn text(held: &HeldToolsView) -> String {
             };
             _ = writeln!(text, "  {mark} {}", line.text);
         }
+    }
+    if held.left_out > 0 {
+        _ = writeln!(text, "{} more stay held back", held.left_out);
     }
     text
 }

@@ -74,7 +74,7 @@ impl HostHandle {
         let comparing = spawn_blocking(move || {
             let pinned = pins.now();
             let tools = at_once(pinned.held(&list)).iter().map(|tool| tool.view()).collect();
-            HeldToolsView { seen: digest(&list, &pinned), tools }
+            HeldToolsView { seen: digest(&list, &pinned), tools, left_out: 0 }
         });
         comparing.await.ok()
     }

@@ -46,6 +46,9 @@ pub struct DetailsView {
     pub transport: Option<SeenTransport>,
     /// Its tools, once it has listed them.
     pub tools: Option<Vec<ToolView>>,
+    /// How many more it has listed than are told here.
+    #[serde(default)]
+    pub tools_left_out: usize,
     /// What is held back of them; none where they are not pinned.
     #[serde(default)]
     pub held: Option<HeldToolsView>,
@@ -60,6 +63,9 @@ pub struct HeldToolsView {
     pub seen: String,
     /// Those tools, in the server's order.
     pub tools: Vec<HeldToolView>,
+    /// How many more there are, of which nothing can be shown or accepted now.
+    #[serde(default)]
+    pub left_out: usize,
 }
 
 /// A tool that is held back from clients.

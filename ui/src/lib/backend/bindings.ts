@@ -324,6 +324,8 @@ export type DetailsView = {
 	transport: SeenTransport | null,
 	/**  Its tools, once it has listed them. */
 	tools: ToolView[] | null,
+	/**  How many more it has listed than are told here. */
+	toolsLeftOut?: number,
 	/**  What is held back of them; none where they are not pinned. */
 	held?: HeldToolsView | null,
 };
@@ -404,6 +406,8 @@ export type HeldToolsView = {
 	seen: string,
 	/**  Those tools, in the server's order. */
 	tools: HeldToolView[],
+	/**  How many more there are, of which nothing can be shown or accepted now. */
+	leftOut?: number,
 };
 
 /**  Why a tool is held back. */

@@ -214,7 +214,7 @@ impl HostHandle {
 }
 
 fn address(text: &str) -> Result<Url, Error> {
-    Url::parse(text.trim()).map_err(|_| Error::NotAnAddress)
+    Url::parse(text).map_err(|_| Error::NotAnAddress)
 }
 
 /// A fragment never reaches a server.

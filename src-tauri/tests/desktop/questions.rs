@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::screen::Screen;
 use crate::session::Session;
 use crate::tray::Panel;
+use crate::until;
 use crate::webdriver::Driven;
 
 const HEADING: &str = "main h1";
@@ -49,12 +50,16 @@ async fn a_question_leaves_a_form_as_it_is_and_its_client_hears_the_no() {
     panel.click("Add server…").await;
     window.type_into("textarea", "half").await;
     let main = screen.window("Drawbridge").await;
+    screen.focus_elsewhere();
     assert!(!screen.is_pointed_at(main));
 
     let answer = async {
         window.says(".notice .title", "A program asks for something").await;
-        assert!(screen.is_pointed_at(main), "the person may be elsewhere");
+        until("a window that is pointed at", async || screen.is_pointed_at(main).then_some(())).await;
+        assert!(!screen.is_focused(main), "the person is elsewhere");
         assert_eq!(window.run(HALF_TYPED).await, Some(json!("half")));
+        screen.focus(main);
+        until("the end of that", async || (!screen.is_pointed_at(main)).then_some(())).await;
         window.click(".notice a", "Answer").await;
         window.says(HEADING, "Questions").await;
         window.click("button:enabled", "Do not allow").await;

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use drawbridge::failure::Failure;
 use drawbridge::host::HostHandle;
-use drawbridge::host::account::{AccountKey, PageOpener as _, SignInFacts, SystemBrowser, WindowSignIn};
+use drawbridge::host::account::{
+    AccountKey, OpenError, PageOpener as _, SignInFacts, SystemBrowser, WindowSignIn,
+};
 use drawbridge::oauth::login::Next;
 use drawbridge::oauth::window::Navigation;
 use drawbridge::redact::plain;

@@ -26,8 +26,8 @@ pub(super) fn wake_later(button: &gtk::Button) {
     glib::timeout_add_local_once(SLEEP, move || {
         if let Some(button) = sleeping.upgrade() {
             button.set_sensitive(true);
-            tracing::debug!("the person can go on with a sign-in");
         }
+        tracing::debug!("the person can go on with a sign-in that is there still");
     });
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, drawbridge};
+use crate::desk::awake;
 use crate::foreign_page::ForeignPage;
 use crate::screen::{Key, Screen};
 use crate::session::Session;
@@ -86,6 +87,7 @@ async fn with_a_warning_the_person_agrees_before_the_code_is_shown() {
     assert_eq!(desk.session.page_in_browser(), None, "the first answer is no");
 
     let window = desk.open().await;
+    awake(&desk.session, &desk.screen, window).await;
     desk.screen.press(Key::Tab);
     desk.screen.press(Key::Return);
     desk.screen.stands_still(window).await;

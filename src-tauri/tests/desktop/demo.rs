@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::LIMIT;
 use crate::app::APP;
+use crate::browser::go_on;
 use crate::desk::WINDOW;
 use crate::screen::{Key, Screen};
 use crate::session::Session;
@@ -19,7 +20,10 @@ async fn a_newcomer_signs_in_in_the_window_and_sees_a_tool_run() {
     let (screen, panel) = (Screen::of(session.display()), Panel::start(session.bus()).await);
     let program = Path::new(APP).with_file_name("examples").join("demo");
     assert!(program.exists(), "build the demo first: cargo build --example demo");
-    let mut demo = session.command(&program).stdout(Stdio::piped()).spawn().unwrap();
+    // It makes a home of its own there, whose logs are the session's then.
+    let place = session.drawbridge_home();
+    std::fs::create_dir_all(&place).unwrap();
+    let mut demo = session.command(&program).env("TMPDIR", &place).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let mut says = async |wanted: &str| {
         let finding = async {
@@ -35,10 +39,7 @@ async fn a_newcomer_signs_in_in_the_window_and_sees_a_tool_run() {
 
     says("sign in there as demo / demo123").await;
     let window = screen.window(WINDOW).await;
-    screen.focus(window);
-    screen.stands_still(window).await;
-    screen.press(Key::Tab);
-    screen.press(Key::Return);
+    go_on(&session, &screen, window).await;
     screen.cursor_blinks(window).await;
     screen.type_text("demo");
     screen.press(Key::Tab);

@@ -512,7 +512,7 @@ export const en = {
       'Without one, servers are reached as HTTPS_PROXY, HTTP_PROXY or ALL_PROXY of your session said when Drawbridge was started.',
     proxyExceptions: 'What NO_PROXY of your session names is reached directly, also with a proxy set here.',
     proxySignIn:
-      'Sign-in windows use it as well. Without one they use the proxy of your system’s settings, as your browser always does.',
+      'Sign-in windows go the way of their server. Where no proxy is set, they use that of your system’s settings, as your browser always does.',
     proxyOwn:
       'A server can have a proxy of its own, which counts in place of this one: open its page and change its connection. A user name and password belong there, too.',
   },

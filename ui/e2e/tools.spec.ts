@@ -4,13 +4,13 @@ import type { ToolView } from '../src/lib/backend/bindings'
 import { server } from '../src/lib/backend/sample'
 import { expect, test, world, type World } from './played'
 
-function withTools(count: number): World {
+function withTools(count: number, toolsLeftOut = 0): World {
   const given = world()
   const tools = Array.from({ length: count }, (_, number): ToolView => {
     return { name: `tool_${number}`, title: null, description: null, effect: 'reads' }
   })
   given.status.servers = [server('tickets')]
-  given.details = { 'tickets@default': { ...given.unsaid, tools } }
+  given.details = { 'tickets@default': { ...given.unsaid, tools, toolsLeftOut } }
   return given
 }
 
@@ -34,6 +34,14 @@ test('of very many tools some are shown, and all are found', async ({ open }) =>
   await tools.getByRole('searchbox').fill('tool_249')
   await expect(tools.getByRole('listitem')).toHaveText([/tool_249/])
   await expect(tools.getByRole('status')).toHaveCount(0)
+})
+
+test('tools that the Host does not tell are counted', async ({ open }) => {
+  const { page } = await open(withTools(10, 5))
+  await page.getByRole('link', { name: 'tickets' }).click()
+  const tools = page.getByRole('region', { name: 'Tools' })
+  await expect(tools).toContainText('15 tools')
+  await expect(tools).toContainText('5 more are too many to list here.')
 })
 
 test('tools are read anew when there may be others, and not for what has nothing to do with them', async ({

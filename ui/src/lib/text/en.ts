@@ -191,6 +191,7 @@ export const en = {
     toolsNone: 'The server has no tools.',
     toolsSearch: 'Search the tools',
     toolsLeft: (count: number) => `And ${count} more. Search to find them.`,
+    toolsUntold: (count: number) => `${count} more are too many to list here.`,
     toolsNoMatch: 'No tool matches.',
     toolsSaid: 'What a tool does is its server’s own word.',
     effect: { reads: 'Only reads', adds: 'Only adds', changes: 'May change or delete' },
